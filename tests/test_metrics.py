@@ -1,0 +1,98 @@
+"""The figures against plain Python written from their definitions."""
+
+import numpy as np
+import pytest
+
+from yt8m_kit import metrics
+
+
+@pytest.fixture
+def case():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((200, 50), dtype=np.float32)
+    truth = rng.random((200, 50)) < 0.08
+    truth[0] = False
+    probabilities[truth] += rng.random(int(truth.sum()), dtype=np.float32)
+    return probabilities / 2, truth
+
+
+def plain_gap(probabilities, truth, k=20):
+    """The pooled list of 13.5, walked."""
+    pooled = []
+    for row, true in zip(probabilities, truth):
+        for label in sorted(range(len(row)), key=lambda c: -row[c])[:k]:
+            pooled.append((row[label], bool(true[label])))
+    pooled.sort(key=lambda pair: -pair[0])
+    hits, total = 0, 0.0
+    for i, (_, hit) in enumerate(pooled, 1):
+        hits += hit
+        total += hit * hits / i
+    return total / truth.sum()
+
+
+def test_gap_is_the_pooled_sum(case):
+    probabilities, truth = case
+    assert metrics.gap_at_20(probabilities, truth) == pytest.approx(
+        plain_gap(probabilities, truth), abs=1e-12
+    )
+
+
+def test_gap_counts_positives_outside_the_top_20():
+    probabilities = np.linspace(0, 1, 50, dtype=np.float32)[None, ::-1]
+    truth = np.zeros((1, 50), bool)
+    truth[0, [0, 30]] = True
+    assert metrics.gap_at_20(probabilities, truth) == pytest.approx(0.5)
+
+
+def test_perfect_and_worthless():
+    truth = np.eye(30, dtype=bool)
+    assert metrics.gap_at_20(truth.astype(np.float32), truth) == pytest.approx(1.0)
+    wrong = np.roll(truth, 1, axis=1).astype(np.float32)
+    assert metrics.hit_at_1(wrong, truth) == 0.0
+
+
+def test_ties_are_neither_favoured_nor_punished():
+    """With one confidence for all, GAP is about the share of hits: the expectation of a random order."""
+    rng = np.random.default_rng(1)
+    hits = rng.random((5000, 20)) < 0.3
+    value = metrics.gap(np.full(hits.shape, 0.5, np.float32), hits, int(hits.sum()))
+    assert value == pytest.approx(0.3, abs=0.01)
+
+
+def test_gap_without_positives_is_an_error():
+    with pytest.raises(ValueError, match="at least one positive"):
+        metrics.gap(np.ones((1, 20), np.float32), np.zeros((1, 20), bool), 0)
+
+
+def test_top_is_descending_and_breaks_ties_by_label():
+    labels, confidences = metrics.top(np.array([[0.1, 0.5, 0.5, 0.9]], np.float32), 3)
+    assert labels.tolist() == [[3, 1, 2]]
+    assert confidences.tolist() == [[np.float32(0.9), 0.5, 0.5]]
+
+
+def test_hit_and_perr(case):
+    probabilities, truth = case
+    ranked = np.argsort(-probabilities, axis=1)
+    hits = [truth[i, ranked[i, 0]] for i in range(len(truth))]
+    assert metrics.hit_at_1(probabilities, truth) == pytest.approx(np.mean(hits))
+    shares = [truth[i, ranked[i, : truth[i].sum()]].mean() for i in range(len(truth)) if truth[i].any()]
+    assert metrics.perr(probabilities, truth) == pytest.approx(np.mean(shares))
+
+
+def plain_average_precision(scores, truth):
+    """Sum over thresholds of (recall gained) * precision, with all equal scores at one threshold."""
+    total, before = 0.0, 0.0
+    for threshold in sorted(set(scores.tolist()), reverse=True):
+        chosen = scores >= threshold
+        recall = (truth & chosen).sum() / truth.sum()
+        total += (recall - before) * (truth & chosen).sum() / chosen.sum()
+        before = recall
+    return total
+
+
+def test_mean_average_precision_with_ties(case):
+    probabilities, truth = case
+    coarse = np.round(probabilities, 1)
+    seen = [c for c in range(truth.shape[1]) if truth[:, c].any()]
+    expected = np.mean([plain_average_precision(coarse[:, c], truth[:, c]) for c in seen])
+    assert metrics.mean_average_precision(coarse, truth) == pytest.approx(expected, abs=1e-12)

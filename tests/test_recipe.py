@@ -1,0 +1,56 @@
+"""Recipes say what is wrong with them, and every recipe that ships loads."""
+
+import pytest
+
+from yt8m_kit import recipe
+from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.spec import AUDIOSET
+
+ONE = Member("frame_logistic", steps=1)
+
+
+def test_every_recipe_that_ships_loads_under_its_own_name():
+    assert {"audioset", "baselines", "demo", "expanded"} <= set(recipe.names())
+    for name in recipe.names():
+        loaded = recipe.load(name)
+        assert loaded.name == name
+        assert loaded.description
+
+
+def test_unknown_names_are_answered_with_those_that_exist():
+    with pytest.raises(UsageError, match=r"no recipe 'nope' .*there are: .*demo"):
+        recipe.load("nope")
+    made = Recipe("r", "d", AUDIOSET, {"a": ONE}, {"both": Ensemble(("a",))})
+    with pytest.raises(UsageError, match="no member 'b' in recipe r; members: a; ensembles: both"):
+        made.member("b")
+    with pytest.raises(UsageError, match="no ensemble or member 'b'"):
+        made.ensemble("b")
+    assert made.ensemble("a") == Ensemble(("a",), weights=(1.0,))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Member("x"), "either steps or epochs"),
+        (lambda: Member("x", steps=1, epochs=1), "either steps or epochs"),
+        (lambda: Member("x", steps=1, precision="half"), "precision must be one of float32, mixed_bfloat16"),
+        (lambda: Member("x", steps=1, average=(5, 3)), "first <= last"),
+        (lambda: Ensemble(()), "at least one member"),
+        (lambda: Ensemble(("a",), weights=(1.0, 2.0)), "weights must match members"),
+        (lambda: Ensemble(("a",), codec="int3"), "codec must be one of"),
+        (lambda: Recipe("r", "d", AUDIOSET, {}, {"e": Ensemble(("a",))}), "names unknown member 'a'"),
+        (lambda: Recipe("r", "d", AUDIOSET, {"a": ONE}, {"a": Ensemble(("a",))}), "both a member and"),
+    ],
+)
+def test_a_wrong_setting_is_named(make, message):
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+def test_a_folder_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("RECIPE = 3\n")
+    monkeypatch.setenv("YT8M_RECIPES", str(tmp_path))
+    assert recipe.names() == ["mine"]
+    with pytest.raises(UsageError, match="must export RECIPE"):
+        recipe.load("mine")

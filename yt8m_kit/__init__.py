@@ -1,0 +1,1 @@
+"""Size-constrained video classification on frame features: train, blend, export, submit."""

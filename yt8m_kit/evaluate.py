@@ -1,0 +1,117 @@
+"""GAP@20, Hit@1, PERR and mAP of a member's weights or of an exported graph, on a split with labels."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m_kit import progress
+from yt8m_kit.atomic import replacing, write_json
+from yt8m_kit.data import records
+from yt8m_kit.errors import UsageError
+from yt8m_kit.metrics import scores
+from yt8m_kit.predict import load_graph
+from yt8m_kit.rebuild import counts, load_weights, model_of, predictor
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.run import Run
+from yt8m_kit.spec import Dataset
+
+BATCH = 128
+
+Predict = Callable[[records.Batch], NDArray[np.float32]]
+
+
+def evaluate(
+    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "validate", strict: bool = False
+) -> Path:
+    """Score a member's averaged weights, or an ensemble's graph, and return the file of scores.
+
+    A member that was exported is scored both ways, so that what the codec costs can be seen. The
+    probabilities of the float model are kept for the blend.
+    """
+    run = Run.of(runs, recipe.name, name)
+    paths = records.find(data, split)
+    files = []
+    if name in recipe.members:
+        run.need(run.averaged, "average")
+        files.append(_score_weights(recipe, name, run, paths, split, strict))
+    if run.graph.exists() or name not in recipe.members:
+        run.need(run.graph, "export")
+        files.append(_score_graph(recipe.dataset, run, paths, split, strict))
+    return files[-1]
+
+
+def _score_weights(recipe: Recipe, name: str, run: Run, paths: list[Path], split: str, strict: bool) -> Path:
+    out = run.evaluation(split, "weights")
+    if out.exists() and run.probabilities(split).exists():
+        return out
+    member = recipe.member(name)
+    model = load_weights(model_of(member, recipe.dataset), run.averaged)
+    saved, trainable = counts(model)
+    ids, probabilities, truth, rate = collect(
+        predictor(model), recipe.dataset, paths, f"evaluate {name}", strict
+    )
+    with replacing(run.probabilities(split)) as temporary, temporary.open("wb") as file:
+        np.savez(file, ids=np.array(ids), probabilities=probabilities, truth=np.packbits(truth, axis=1))
+    about = {"family": member.family, "parameters_saved": saved, "parameters_trainable": trainable}
+    return _write_scores(out, probabilities, truth, about | {"videos": len(ids), "videos_per_second": rate})
+
+
+def _write_scores(
+    out: Path, probabilities: NDArray[np.float32], truth: NDArray[np.bool_], about: dict[str, Any]
+) -> Path:
+    figures = scores(probabilities, truth)
+    progress.say("  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    write_json(out, about | figures)
+    return out
+
+
+def _score_graph(dataset: Dataset, run: Run, paths: list[Path], split: str, strict: bool) -> Path:
+    out = run.evaluation(split, "graph")
+    if out.exists():
+        return out
+    graph = load_graph(run.graph, "serving_default")
+    predict = lambda batch: graph(batch)["probabilities"]  # noqa: E731
+    ids, probabilities, truth, rate = collect(predict, dataset, paths, f"evaluate {run.path.name}", strict)
+    return _write_scores(out, probabilities, truth, {"videos": len(ids), "videos_per_second": rate})
+
+
+def collect(
+    predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
+) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_], float]:
+    """ids, probabilities (N, C), truth (N, C) of a split in file order, and videos per second."""
+    faults = records.Faults()
+    batches = records.prefetch(
+        records.batches(paths, dataset, BATCH, strict=strict, faults=faults, reuse=4), 1
+    )
+    ids: list[str] = []
+    probabilities, truth = [], []
+    started = time.perf_counter()
+    with closing(batches), progress.bar(records.count(paths), what) as bar:
+        for batch in batches:
+            ids += batch.ids
+            probabilities.append(predict(batch))
+            truth.append(batch.labels > 0)
+            bar.update(len(batch.ids))
+    rate = round(len(ids) / (time.perf_counter() - started), 1)
+    if faults.summary():
+        progress.say(faults.summary())
+    if not any(part.any() for part in truth):
+        raise UsageError(f"{paths[0].parent} holds no labels; evaluate a split that has them, e.g. validate.")
+    return ids, np.concatenate(probabilities), np.concatenate(truth), rate
+
+
+def probabilities_of(
+    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "validate"
+) -> tuple[NDArray[np.str_], NDArray[np.float32], NDArray[np.bool_]]:
+    """ids, probabilities (N, C) and truth (N, C) of a member on a split, evaluated where they are missing."""
+    run = Run.of(runs, recipe.name, name)
+    if not run.probabilities(split).exists():
+        evaluate(recipe, name, data, runs, split=split)
+    with np.load(run.probabilities(split), allow_pickle=False) as kept:
+        truth = np.unpackbits(kept["truth"], axis=1, count=recipe.dataset.classes).astype(bool)
+        return kept["ids"], kept["probabilities"], truth

@@ -1,0 +1,106 @@
+"""GAP@20, Hit@1, PERR and mAP of label confidences, in numpy.
+
+# N videos, C classes, k confidences kept of a video
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOP = 20  # confidences of a video that count (model_families 13.5)
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floats]:
+    """Labels int32 (N, k) and confidences float32 (N, k) of the k most probable classes, descending.
+
+    Equal confidences come in the order of their labels, so that the result does not depend on the batch.
+    """
+    k = min(k, probabilities_NC.shape[1])
+    kept = np.sort(np.argpartition(-probabilities_NC, k - 1, axis=1)[:, :k], axis=1)
+    confidences = np.take_along_axis(probabilities_NC, kept, axis=1)
+    order = np.argsort(-confidences, axis=1, kind="stable")
+    labels = np.take_along_axis(kept, order, axis=1).astype(np.int32)
+    return labels, np.take_along_axis(confidences, order, axis=1)
+
+
+def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A 32-bit hash of each index (the splitmix64 finaliser), to order ties without favour."""
+    mixed = index * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    return mixed >> np.uint64(32)
+
+
+def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
+    """Global average precision over the pooled top confidences of all videos (model_families 13.5).
+
+    confidences: float32 (N, k), non-negative. hits: bool (N, k). positives: all true labels of all
+    videos, also those outside the top k. Ties are ordered by a hash of their place, neither for nor
+    against. One sort of packed uint64 keys: confidence, tie breaker, hit.
+    """
+    if positives <= 0:
+        raise ValueError(f"GAP needs at least one positive label; got {positives}.")
+    bits = np.ascontiguousarray(confidences_Nk, np.float32).ravel().view(np.uint32).astype(np.uint64)
+    ties = _scatter(np.arange(bits.size, dtype=np.uint64))
+    keys = (bits << np.uint64(33)) | (ties << np.uint64(1)) | hits_Nk.ravel().astype(np.uint64)
+    keys.sort()
+    hits = (keys[::-1] & np.uint64(1)).astype(bool)
+    ranks = np.flatnonzero(hits) + 1
+    return float(np.sum(np.arange(1, ranks.size + 1) / ranks) / positives)
+
+
+def hits_of(labels_Nk: NDArray[np.int32], truth_NC: NDArray[np.generic]) -> Bools:
+    """Whether each kept label is true: bool (N, k)."""
+    return np.take_along_axis(truth_NC, labels_Nk, axis=1) > 0
+
+
+def gap_at_20(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+    """GAP@20 of dense probabilities against multi-hot truth, both (N, C)."""
+    labels, confidences = top(probabilities_NC)
+    return gap(confidences, hits_of(labels, truth_NC), int(np.count_nonzero(truth_NC)))
+
+
+def hit_at_1(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+    """Share of videos whose most probable class is true."""
+    best_N = np.argmax(probabilities_NC, axis=1)
+    return float(np.mean(truth_NC[np.arange(best_N.size), best_N] > 0))
+
+
+def perr(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+    """Precision at equal recall rate: of a video with n true labels, the share of its n best that are true.
+
+    Mean over the videos that have a label.
+    """
+    counts_N = np.count_nonzero(truth_NC, axis=1)
+    if not counts_N.any():
+        raise ValueError("PERR needs at least one positive label; got none.")
+    labels, _ = top(probabilities_NC, int(counts_N.max()))
+    within = np.arange(labels.shape[1]) < counts_N[:, None]
+    found_N = np.count_nonzero(hits_of(labels, truth_NC) & within, axis=1)
+    return float(np.mean(found_N[counts_N > 0] / counts_N[counts_N > 0]))
+
+
+def average_precision(confidences_N: Floats, truth_N: NDArray[np.generic]) -> float:
+    """Average precision of one class over all videos; equal confidences share a threshold."""
+    order = np.argsort(-confidences_N, kind="stable")
+    sorted_N, found_N = confidences_N[order], np.cumsum(truth_N[order] > 0)
+    last = np.flatnonzero(np.append(np.diff(sorted_N) != 0, True))
+    gained = np.diff(found_N[last], prepend=0)
+    return float(np.sum(gained * found_N[last] / (last + 1)) / found_N[-1])
+
+
+def mean_average_precision(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+    """Mean over the classes that have a positive of their average precision over all videos."""
+    seen = np.flatnonzero(np.count_nonzero(truth_NC, axis=0))
+    return float(np.mean([average_precision(probabilities_NC[:, c], truth_NC[:, c]) for c in seen]))
+
+
+def scores(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> dict[str, float]:
+    """All four figures of dense probabilities (N, C) against multi-hot truth (N, C)."""
+    return {
+        "gap": gap_at_20(probabilities_NC, truth_NC),
+        "map": mean_average_precision(probabilities_NC, truth_NC),
+        "hit1": hit_at_1(probabilities_NC, truth_NC),
+        "perr": perr(probabilities_NC, truth_NC),
+    }

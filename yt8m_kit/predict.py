@@ -1,0 +1,118 @@
+"""From the exported graph and a split to the submission's CSV."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from yt8m_kit import progress
+from yt8m_kit.atomic import replacing, write_json
+from yt8m_kit.data import records
+from yt8m_kit.errors import KitError
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.run import Run
+from yt8m_kit.spec import Dataset
+from yt8m_kit.submission_file import HEADER, check, rows
+
+BATCH = 128
+SAVE_BATCHES = 50  # batches between saved positions
+
+
+def predict(
+    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "test", strict: bool = False
+) -> Path:
+    """Write submission.csv: the top 20 labels of every video of a split, in file order; return its path.
+
+    A killed run goes on where it was. The file takes its name only after it was read back and checked.
+    """
+    run = Run.of(runs, recipe.name, name)
+    run.need(run.graph, "export")
+    if run.submission.exists():
+        return run.submission
+    paths = records.find(data, split)
+    with run.alone():
+        expected = _write_rows(load_graph(run.graph, "top"), recipe.dataset, paths, _partial(run), strict)
+        check(_partial(run), recipe.dataset.classes, expected)
+        with replacing(run.submission) as temporary:
+            os.replace(_partial(run), temporary)
+        _place(run).unlink(missing_ok=True)
+    return run.submission
+
+
+def load_graph(path: Path, signature: str) -> Callable[[records.Batch], dict[str, NDArray[Any]]]:
+    """A signature of the exported graph ("top" or "serving_default") as a function of a batch."""
+    import tensorflow as tf
+
+    try:
+        graph = tf.saved_model.load(str(path))
+        run = graph.signatures[signature]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error
+
+    def call(batch: records.Batch) -> dict[str, NDArray[Any]]:
+        out = run(frames=tf.constant(batch.frames), num_frames=tf.constant(batch.num_frames))
+        return {key: value.numpy() for key, value in out.items()}
+
+    # The loaded object owns the decoded weights: it must live as long as its signature is called.
+    call.graph = graph  # type: ignore[attr-defined]
+    return call
+
+
+def _partial(run: Run) -> Path:
+    return run.path / "submission.partial.csv"
+
+
+def _place(run: Run) -> Path:
+    return run.path / "submission.place.json"
+
+
+def _write_rows(
+    top: Callable[..., Any], dataset: Dataset, paths: list[Path], partial: Path, strict: bool
+) -> int:
+    """Append the rows that are missing and return how many there are now."""
+    place = partial.with_name("submission.place.json")
+    written, done, position = _resume(partial, place)
+    faults = records.Faults()
+    batches = records.prefetch(
+        records.batches(paths, dataset, BATCH, start=position, strict=strict, faults=faults, reuse=4), 1
+    )
+    total = records.count(paths)
+    with partial.open("r+" if written else "w") as file, closing(batches), progress.bar(
+        total, "predict", initial=done
+    ) as bar:  # fmt: skip
+        file.seek(written)
+        if not written:
+            file.write(HEADER + "\n")
+        for number, batch in enumerate(batches, 1):
+            best = top(batch)
+            file.writelines(rows(batch.ids, best["labels"], best["confidences"]))
+            done += len(batch.ids)
+            bar.update(len(batch.ids))
+            if number % SAVE_BATCHES == 0:
+                _remember(file, place, done, batch.position)
+        file.flush()
+        os.fsync(file.fileno())
+    if faults.summary():
+        progress.say(faults.summary())
+    return done
+
+
+def _remember(file: Any, place: Path, done: int, position: records.Position) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    write_json(place, {"bytes": file.tell(), "rows": done, "position": list(position)})
+
+
+def _resume(partial: Path, place: Path) -> tuple[int, int, records.Position]:
+    """Bytes and rows that stand, and where to go on; what was written after them is cut off."""
+    if not (partial.exists() and place.exists()):
+        return 0, 0, records.Position()
+    saved = json.loads(place.read_text())
+    if partial.stat().st_size < saved["bytes"]:
+        return 0, 0, records.Position()
+    os.truncate(partial, saved["bytes"])
+    return saved["bytes"], saved["rows"], records.Position(*saved["position"])

@@ -1,0 +1,28 @@
+"""A line that says how far a long step is, how fast it goes and when it ends."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -> Any:
+    """A tqdm bar on stderr with rate and time left; where stderr is no terminal, a line every 10 s."""
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=what,
+        unit=unit,
+        unit_scale=unit == " videos",
+        file=sys.stderr,
+        dynamic_ncols=terminal,
+        ncols=None if terminal else 100,
+        mininterval=0.2 if terminal else 10.0,
+        miniters=1,
+    )
+
+
+def say(line: str) -> None:
+    """A remark on stderr that does not break a bar."""
+    tqdm.write(line, file=sys.stderr)

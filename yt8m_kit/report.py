@@ -1,0 +1,63 @@
+"""What a recipe's runs reached, as a table."""
+
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.run import Run
+from yt8m_kit.table import Row, markdown, plain
+
+MIB = 2**20
+
+
+def report(recipe: Recipe, runs: Path, *, split: str = "validate", as_markdown: bool = False) -> str:
+    """One row for each member and ensemble with something to show: scores on a split, sizes, board."""
+    names = [*recipe.members, *recipe.ensembles]
+    rows = [_row(recipe, name, Run.of(runs, recipe.name, name), split) for name in names]
+    rows = [row for row in rows if row["GAP@20"]]
+    if not rows:
+        raise UsageError(f"nothing of recipe {recipe.name} was evaluated on {split} in {runs} yet.")
+    return (markdown if as_markdown else plain)(rows)
+
+
+def _row(recipe: Recipe, name: str, run: Run, split: str) -> Row:
+    weights = _read(run, run.evaluation(split, "weights"))
+    blend = _read(run, run.ensemble) if split == "validate" else {}
+    graph = _read(run, run.evaluation(split, "graph"))
+    exported = _read(run, run.export)
+    board = _read(run, run.score)
+    scores = weights or graph
+    parameters = _parameters(recipe, name, run, split)
+    whole = weights.get("gap", blend.get("validation_gap"))
+    lost = whole - graph["gap"] if whole and graph else None
+    return {
+        "name": name,
+        "family": weights.get("family", "blend"),
+        "parameters": parameters,
+        "GAP@20": _figure(scores.get("gap")),
+        "mAP": _figure(scores.get("map")),
+        "Hit@1": _figure(scores.get("hit1")),
+        "PERR": _figure(scores.get("perr")),
+        "float32 MiB": _figure(parameters and parameters * 4 / MIB, 2),
+        "exported MiB": _figure(exported.get("bytes") and exported["bytes"] / MIB, 2),
+        "GAP lost": _figure(lost, 5),
+        "videos/s": _figure((graph or weights).get("videos_per_second"), 0),
+        "board public": _figure(board.get("public")),
+        "board private": _figure(board.get("private")),
+    }
+
+
+def _parameters(recipe: Recipe, name: str, run: Run, split: str) -> int | None:
+    folder = run.path.parent
+    runs = [Run(folder / member) for member in recipe.ensemble(name).members]
+    known = [_read(each, each.evaluation(split, "weights")).get("parameters_saved") for each in runs]
+    return None if None in known else sum(known)
+
+
+def _read(run: Run, path: Path) -> dict[str, Any]:
+    return run.read(path) if path.exists() else {}
+
+
+def _figure(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"

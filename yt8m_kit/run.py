@@ -1,0 +1,98 @@
+"""The folder of one member or ensemble: runs/RECIPE/NAME, with fixed file names; a final file means done."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit.atomic import write_json, write_text
+from yt8m_kit.errors import KitError, UsageError
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where the stages of one member or ensemble leave their files."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, runs: Path, recipe: str, name: str) -> "Run":
+        """The run of that member or ensemble; nothing is created."""
+        return cls(runs / recipe / name)
+
+    member = property(lambda self: self.path / "member.json")
+    metrics = property(lambda self: self.path / "metrics.jsonl")
+    checkpoints = property(lambda self: self.path / "checkpoints")
+    trained = property(lambda self: self.path / "trained.weights.h5")
+    averaged = property(lambda self: self.path / "averaged.weights.h5")
+    ensemble = property(lambda self: self.path / "ensemble.json")
+    graph = property(lambda self: self.path / "graph")
+    export = property(lambda self: self.path / "export.json")
+    submission = property(lambda self: self.path / "submission.csv")
+    score = property(lambda self: self.path / "score.json")
+
+    def evaluation(self, split: str, kind: str) -> Path:
+        """Scores on a split; kind is "weights" (the float model) or "graph" (the exported one)."""
+        return self.path / f"{split}.{kind}.json"
+
+    def probabilities(self, split: str) -> Path:
+        """float32 (videos, C) of the float model on a split, with ids and labels beside it."""
+        return self.path / f"{split}.probabilities.npz"
+
+    def need(self, path: Path, verb: str) -> Path:
+        """`path`, or a UsageError that says which verb makes it."""
+        if not path.exists():
+            recipe, name = self.path.parts[-2:]
+            raise UsageError(f"{path} is not there; run: yt8m {verb} {recipe} {name}")
+        return path
+
+    def freeze(self, settings: dict[str, Any]) -> None:
+        """Remember the member's settings at the first call; later ones must agree with them."""
+        if not self.member.exists():
+            write_json(self.member, settings)
+            return
+        frozen = self.read(self.member)
+        changed = [key for key in settings.keys() | frozen.keys() if settings.get(key) != frozen.get(key)]
+        if changed:
+            key = sorted(changed)[0]
+            raise UsageError(
+                f"the recipe changed since this run began: {key} was {frozen.get(key)!r}, is now "
+                f"{settings.get(key)!r}. Undo the change, name the member otherwise, or delete {self.path}."
+            )
+
+    @staticmethod
+    def read(path: Path) -> Any:
+        """A JSON file of the run; KitError names it where it is damaged."""
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise KitError(f"cannot read {path}: {error}. Delete it and run the stage again.") from error
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append a row to metrics.jsonl."""
+        with self.metrics.open("a") as lines:
+            lines.write(json.dumps(row) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the rows of metrics.jsonl beyond `step`, and a row that a kill left half written."""
+        if self.metrics.exists():
+            rows = [
+                line for line in self.metrics.read_text().splitlines(keepends=True) if line.endswith("}\n")
+            ]
+            write_text(self.metrics, "".join(row for row in rows if json.loads(row)["step"] <= step))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the run for this process; UsageError where another one does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"another process is at work in {self.path}; wait for it or stop it."
+                ) from error
+            yield

@@ -1,0 +1,32 @@
+"""What a data set looks like: feature names and widths, classes, frames, and how bytes stand for floats."""
+
+from dataclasses import dataclass
+
+# Written as round((x + 2) * 255 / 4); read back with the official half-step offset (model_families 13.2).
+DEQUANTIZE_SCALE = 4 / 255
+DEQUANTIZE_OFFSET = 4 / 512 - 2
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frame-level records: for each video, one byte vector per feature and frame.
+
+    features: (name in the record, width in bytes), in the order in which they are laid side by side.
+    classes: number of labels. max_frames: frames beyond it are dropped, shorter videos are padded.
+    id_keys: context keys that may hold the video's id, first match wins.
+    """
+
+    name: str
+    features: tuple[tuple[str, int], ...]
+    classes: int
+    max_frames: int = 300
+    id_keys: tuple[str, ...] = ("id", "video_id")
+
+    @property
+    def width(self) -> int:
+        """Bytes of one frame, all features side by side."""
+        return sum(width for _, width in self.features)
+
+
+YOUTUBE8M_2018 = Dataset("youtube8m-2018", (("rgb", 1024), ("audio", 128)), classes=3862)
+AUDIOSET = Dataset("audioset", (("audio_embedding", 128),), classes=527, max_frames=10)

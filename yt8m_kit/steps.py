@@ -1,0 +1,97 @@
+"""One training step for each backend: batch in, loss out, variables updated.
+
+A step of our own, not Model.fit: fit cannot compile the optimiser alone, and hides the position that an
+exact resume needs. Both take the batch's bytes and return (step, sync): `sync` brings the model's and
+the optimiser's variables up to date with what the steps did.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from yt8m_kit.data.records import Batch
+from yt8m_kit.loss import label_loss
+
+Step = Callable[[Batch], Any]
+ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
+
+
+def make_step(
+    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
+) -> tuple[Step, Callable[[], None]]:
+    """The step of the current backend; the optimiser must be built on the model's trainable variables."""
+    make = jax_step if keras.backend.backend() == "jax" else tensorflow_step
+    return make(model, optimizer, epsilon)
+
+
+def tensorflow_step(
+    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
+) -> tuple[Step, Callable[[], None]]:
+    """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs)."""
+    import tensorflow as tf
+
+    @tf.function
+    def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            probabilities = model({"frames": frames, "num_frames": num_frames}, training=True)
+            loss = label_loss(labels, probabilities, epsilon) + sum(model.losses)
+        return loss, tape.gradient(loss, model.trainable_weights)
+
+    @tf.function(jit_compile=True)
+    def update(gradients: Any) -> None:
+        optimizer.apply(gradients, model.trainable_weights)
+
+    def step(batch: Batch) -> Any:
+        loss, gradients = gradients_of(*(_tensor(array) for array in batch[:3]))
+        update(gradients)
+        return loss
+
+    return step, lambda: None
+
+
+def _tensor(array: np.ndarray) -> Any:
+    import tensorflow as tf
+
+    if array.ctypes.data % ALIGNMENT or not array.size:
+        return tf.constant(array)
+    # No copy: the tensor is the array, which the reader leaves alone until the step is long over.
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def jax_step(
+    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
+) -> tuple[Step, Callable[[], None]]:
+    """Everything in one compiled function whose state is donated."""
+    import jax
+
+    def loss_of(trainable: Any, fixed: Any, frames: Any, num_frames: Any, labels: Any) -> Any:
+        inputs = {"frames": frames, "num_frames": num_frames}
+        probabilities, fixed, losses = model.stateless_call(
+            trainable, fixed, inputs, training=True, return_losses=True
+        )
+        return label_loss(labels, probabilities, epsilon) + sum(losses), fixed
+
+    def update(state: Any, *arrays: Any) -> Any:
+        trainable, fixed, slots = state
+        (loss, fixed), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable, fixed, *arrays)
+        trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
+        return loss, (trainable, fixed, slots)
+
+    compiled = jax.jit(update, donate_argnums=0)
+    groups = model.trainable_variables, model.non_trainable_variables, optimizer.variables
+    # A copy: the first step gives its argument's memory away.
+    state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
+
+    def step(batch: Batch) -> Any:
+        nonlocal state
+        loss, state = compiled(state, *batch[:3])
+        return loss
+
+    def sync() -> None:
+        for group, values in zip(groups, state):
+            for variable, value in zip(group, values):
+                variable.assign(jax.numpy.array(value))
+
+    return step, sync
