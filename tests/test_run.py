@@ -65,7 +65,7 @@ def test_a_changed_member_is_refused_by_the_name_of_the_setting(tmp_path):
     member = Member("netvlad", {"clusters": 8}, steps=10, average=(1, 2))
     run.freeze(member.frozen())
     run.freeze(member.frozen())
-    with pytest.raises(UsageError, match="learning_rate was 0.0002, is now 0.1"):
+    with pytest.raises(UsageError, match=r"learning_rate was 0.0002, is now 0.1"):
         run.freeze(Member("netvlad", {"clusters": 8}, steps=10, average=(1, 2), learning_rate=0.1).frozen())
 
 

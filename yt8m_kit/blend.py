@@ -48,7 +48,9 @@ def ensemble(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     return run.ensemble
 
 
-def mix(probabilities_NC: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> NDArray[np.float32]:
+def mix(
+    probabilities_NC: Sequence[NDArray[np.float32]], weights: Sequence[float] | NDArray[np.float64]
+) -> NDArray[np.float32]:
     """The weighted sum of the members' probabilities: float32 (N, C)."""
     total = np.zeros_like(probabilities_NC[0])
     for weight, member_NC in zip(weights, probabilities_NC):

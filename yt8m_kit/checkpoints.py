@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.atomic import replacing
-from yt8m_kit.data.records import Position
+from yt8m_kit.data.order import Position
 from yt8m_kit.errors import KitError
 
 Arrays = list[NDArray[Any]]
@@ -30,7 +30,7 @@ def _write(path: Path, groups: dict[str, Sequence[Any]], header: dict[str, Any])
         f"{group}/{i:04d}": np.asarray(a) for group, arrays in groups.items() for i, a in enumerate(arrays)
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **named)
+        np.savez(file, header=np.array(json.dumps(header)), allow_pickle=False, **named)
 
 
 def _group(archive: Any, group: str) -> Arrays:
@@ -59,7 +59,7 @@ def load_state(folder: Path) -> State | None:
         if not path.exists():
             continue
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 header = json.loads(str(archive["header"]))
                 arrays = _group(archive, "model"), _group(archive, "optimizer")
             return State(header["step"], Position(*header["position"]), *arrays)
@@ -84,7 +84,7 @@ def weights_in(folder: Path, first: int, last: int) -> list[Path]:
 def read_weights(path: Path) -> Iterator[NDArray[Any]]:
     """The model variables of kept weights one by one; KitError where the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for key in sorted(archive.files):
                 if key.startswith("model/"):
                     yield archive[key]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from yt8m_kit import backend
 from yt8m_kit.errors import KitError, UsageError
 
 Split = Literal["train", "validate", "test"]
@@ -79,16 +80,6 @@ def _data(data: Path | None, dataset: str) -> Path:
     return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
 
 
-def _start(backend: str | None = None) -> None:
-    """Choose the backend before Keras is imported, and start TensorFlow quietly where it is the one."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = backend or os.environ.get("KERAS_BACKEND", "tensorflow")
-    if os.environ["KERAS_BACKEND"] == "tensorflow":
-        from yt8m_kit.quiet import start_tensorflow
-
-        start_tensorflow()
-
-
 class Verbs:
     """Size-constrained video classification on frame features, from records to a submission.
 
@@ -117,7 +108,7 @@ class Verbs:
     @verb
     def check(self, recipe: str, *, data: Path | None = None) -> None:
         """Compare parameters and bytes with the published ones; say which data is there."""
-        _start()
+        backend.start()
         from yt8m_kit.check import check
         from yt8m_kit.recipe import load
 
@@ -147,7 +138,7 @@ class Verbs:
         """Train a member; goes on where it was. --strict makes a bad record an error."""
         from yt8m_kit.recipe import load
 
-        _start()
+        backend.start()
         from yt8m_kit.train import train
 
         loaded = load(recipe)
@@ -158,7 +149,7 @@ class Verbs:
         self, recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None
     ) -> Path:
         """Average a trained member's checkpoints over the recipe's range of steps."""
-        _start()
+        backend.start()
         from yt8m_kit.average import average
         from yt8m_kit.recipe import load
 
@@ -170,7 +161,7 @@ class Verbs:
         self, recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None
     ) -> Path:
         """Search the blend weights of an ensemble on validation GAP@20."""
-        _start()
+        backend.start()
         from yt8m_kit.blend import ensemble as blend
         from yt8m_kit.recipe import load
 
@@ -180,7 +171,7 @@ class Verbs:
     @verb
     def export(self, recipe: str, name: str, *, runs: Path | None = None) -> Path:
         """Write an ensemble (or a member alone) as one graph with encoded weights."""
-        _start("tensorflow")
+        backend.start("tensorflow")
         from yt8m_kit.export import export
         from yt8m_kit.recipe import load
 
@@ -198,7 +189,7 @@ class Verbs:
         strict: bool = False,
     ) -> Path:
         """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
-        _start()
+        backend.start()
         from yt8m_kit.evaluate import evaluate
         from yt8m_kit.recipe import load
 
@@ -218,7 +209,7 @@ class Verbs:
         strict: bool = False,
     ) -> Path:
         """Write the top 20 labels of every video of a split to a CSV; goes on where it was."""
-        _start("tensorflow")
+        backend.start("tensorflow")
         from yt8m_kit.predict import predict
         from yt8m_kit.recipe import load
 

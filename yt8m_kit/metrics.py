@@ -3,6 +3,8 @@
 # N videos, C classes, k confidences kept of a video
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,24 +52,25 @@ def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
     return float(np.sum(np.arange(1, ranks.size + 1) / ranks) / positives)
 
 
-def hits_of(labels_Nk: NDArray[np.int32], truth_NC: NDArray[np.generic]) -> Bools:
+def hits_of(labels_Nk: NDArray[np.int32], truth_NC: NDArray[Any]) -> Bools:
     """Whether each kept label is true: bool (N, k)."""
-    return np.take_along_axis(truth_NC, labels_Nk, axis=1) > 0
+    hits: Bools = np.take_along_axis(truth_NC, labels_Nk, axis=1) > 0
+    return hits
 
 
-def gap_at_20(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+def gap_at_20(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
     """GAP@20 of dense probabilities against multi-hot truth, both (N, C)."""
     labels, confidences = top(probabilities_NC)
     return gap(confidences, hits_of(labels, truth_NC), int(np.count_nonzero(truth_NC)))
 
 
-def hit_at_1(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+def hit_at_1(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
     """Share of videos whose most probable class is true."""
     best_N = np.argmax(probabilities_NC, axis=1)
     return float(np.mean(truth_NC[np.arange(best_N.size), best_N] > 0))
 
 
-def perr(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+def perr(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
     """Precision at equal recall rate: of a video with n true labels, the share of its n best that are true.
 
     Mean over the videos that have a label.
@@ -81,7 +84,7 @@ def perr(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
     return float(np.mean(found_N[counts_N > 0] / counts_N[counts_N > 0]))
 
 
-def average_precision(confidences_N: Floats, truth_N: NDArray[np.generic]) -> float:
+def average_precision(confidences_N: Floats, truth_N: NDArray[Any]) -> float:
     """Average precision of one class over all videos; equal confidences share a threshold."""
     order = np.argsort(-confidences_N, kind="stable")
     sorted_N, found_N = confidences_N[order], np.cumsum(truth_N[order] > 0)
@@ -90,13 +93,13 @@ def average_precision(confidences_N: Floats, truth_N: NDArray[np.generic]) -> fl
     return float(np.sum(gained * found_N[last] / (last + 1)) / found_N[-1])
 
 
-def mean_average_precision(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> float:
+def mean_average_precision(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
     """Mean over the classes that have a positive of their average precision over all videos."""
     seen = np.flatnonzero(np.count_nonzero(truth_NC, axis=0))
     return float(np.mean([average_precision(probabilities_NC[:, c], truth_NC[:, c]) for c in seen]))
 
 
-def scores(probabilities_NC: Floats, truth_NC: NDArray[np.generic]) -> dict[str, float]:
+def scores(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> dict[str, float]:
     """All four figures of dense probabilities (N, C) against multi-hot truth (N, C)."""
     return {
         "gap": gap_at_20(probabilities_NC, truth_NC),

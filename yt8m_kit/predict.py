@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from yt8m_kit import progress
 from yt8m_kit.atomic import replacing, write_json
 from yt8m_kit.data import records
+from yt8m_kit.data.order import Position
 from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
@@ -101,18 +102,18 @@ def _write_rows(
     return done
 
 
-def _remember(file: Any, place: Path, done: int, position: records.Position) -> None:
+def _remember(file: Any, place: Path, done: int, position: Position) -> None:
     file.flush()
     os.fsync(file.fileno())
     write_json(place, {"bytes": file.tell(), "rows": done, "position": list(position)})
 
 
-def _resume(partial: Path, place: Path) -> tuple[int, int, records.Position]:
+def _resume(partial: Path, place: Path) -> tuple[int, int, Position]:
     """Bytes and rows that stand, and where to go on; what was written after them is cut off."""
     if not (partial.exists() and place.exists()):
-        return 0, 0, records.Position()
+        return 0, 0, Position()
     saved = json.loads(place.read_text())
     if partial.stat().st_size < saved["bytes"]:
-        return 0, 0, records.Position()
+        return 0, 0, Position()
     os.truncate(partial, saved["bytes"])
-    return saved["bytes"], saved["rows"], records.Position(*saved["position"])
+    return saved["bytes"], saved["rows"], Position(*saved["position"])

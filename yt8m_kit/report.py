@@ -52,7 +52,7 @@ def _parameters(recipe: Recipe, name: str, run: Run, split: str) -> int | None:
     folder = run.path.parent
     runs = [Run(folder / member) for member in recipe.ensemble(name).members]
     known = [_read(each, each.evaluation(split, "weights")).get("parameters_saved") for each in runs]
-    return None if None in known else sum(known)
+    return None if None in known else sum(filter(None, known))
 
 
 def _read(run: Run, path: Path) -> dict[str, Any]:

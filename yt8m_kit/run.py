@@ -12,6 +12,16 @@ from yt8m_kit.atomic import write_json, write_text
 from yt8m_kit.errors import KitError, UsageError
 
 
+class _File:
+    """A file of the run under a fixed name."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __get__(self, run: "Run", owner: type) -> Path:
+        return run.path / self._name
+
+
 @dataclass(frozen=True)
 class Run:
     """Where the stages of one member or ensemble leave their files."""
@@ -23,16 +33,16 @@ class Run:
         """The run of that member or ensemble; nothing is created."""
         return cls(runs / recipe / name)
 
-    member = property(lambda self: self.path / "member.json")
-    metrics = property(lambda self: self.path / "metrics.jsonl")
-    checkpoints = property(lambda self: self.path / "checkpoints")
-    trained = property(lambda self: self.path / "trained.weights.h5")
-    averaged = property(lambda self: self.path / "averaged.weights.h5")
-    ensemble = property(lambda self: self.path / "ensemble.json")
-    graph = property(lambda self: self.path / "graph")
-    export = property(lambda self: self.path / "export.json")
-    submission = property(lambda self: self.path / "submission.csv")
-    score = property(lambda self: self.path / "score.json")
+    member = _File("member.json")
+    metrics = _File("metrics.jsonl")
+    checkpoints = _File("checkpoints")
+    trained = _File("trained.weights.h5")
+    averaged = _File("averaged.weights.h5")
+    ensemble = _File("ensemble.json")
+    graph = _File("graph")
+    export = _File("export.json")
+    submission = _File("submission.csv")
+    score = _File("score.json")
 
     def evaluation(self, split: str, kind: str) -> Path:
         """Scores on a split; kind is "weights" (the float model) or "graph" (the exported one)."""

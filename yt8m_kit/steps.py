@@ -5,6 +5,7 @@ exact resume needs. Both take the batch's bytes and return (step, sync): `sync` 
 the optimiser's variables up to date with what the steps did.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from yt8m_kit.data.records import Batch
 from yt8m_kit.loss import label_loss
 
 Step = Callable[[Batch], Any]
+UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
@@ -32,14 +34,14 @@ def tensorflow_step(
     """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs)."""
     import tensorflow as tf
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             probabilities = model({"frames": frames, "num_frames": num_frames}, training=True)
             loss = label_loss(labels, probabilities, epsilon) + sum(model.losses)
         return loss, tape.gradient(loss, model.trainable_weights)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def update(gradients: Any) -> None:
         optimizer.apply(gradients, model.trainable_weights)
 
@@ -84,9 +86,14 @@ def jax_step(
     # A copy: the first step gives its argument's memory away.
     state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
 
+    under_way: deque[Any] = deque()
+
     def step(batch: Batch) -> Any:
         nonlocal state
         loss, state = compiled(state, *batch[:3])
+        under_way.append(loss)
+        if len(under_way) > UNDER_WAY:
+            jax.block_until_ready(under_way.popleft())
         return loss
 
     def sync() -> None:

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import numpy as np
 
 from yt8m_kit import checkpoints, progress
 from yt8m_kit.data import records
+from yt8m_kit.data.order import Position
 from yt8m_kit.errors import KitError
 from yt8m_kit.moving_statistics import reestimate
 from yt8m_kit.rebuild import model_of, save_weights
 from yt8m_kit.recipe import Member, Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.spec import Dataset
-from yt8m_kit.steps import make_step
+from yt8m_kit.steps import UNDER_WAY, make_step
 
 LOG_STEPS = 50  # steps between rows of metrics.jsonl
 AHEAD = 2  # batches read ahead of the step
@@ -44,8 +45,7 @@ def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = F
         if run.trained.exists():
             return run.trained
         paths = records.find(data, "train")
-        model = model_of(member, recipe.dataset, member.precision)
-        _train(model, member, recipe.dataset, paths, run, strict)
+        model = _Training(member, recipe.dataset, paths, run).go_on(strict)
         batches = training_batches(member, recipe.dataset, paths, seed=member.seed + 1)
         with closing(batches):
             reestimate(model, batches, member.statistics_batches)
@@ -59,14 +59,14 @@ def training_batches(
     paths: list[Path],
     *,
     seed: int,
-    start: records.Position = records.Position(),  # noqa: B008 (immutable)
+    start: Position = Position(),  # noqa: B008 (immutable)
     strict: bool = False,
     faults: records.Faults | None = None,
-) -> Iterator[records.Batch]:
+) -> Generator[records.Batch]:
     """Endless shuffled batches, read ahead; a batch's arrays are overwritten a few batches later."""
     endless = records.batches(
         paths, dataset, member.batch_size, seed=seed, epochs=None, start=start, strict=strict, faults=faults,
-        reuse=AHEAD + 3,
+        reuse=AHEAD + UNDER_WAY + 1,
     )  # fmt: skip
     return records.prefetch(endless, AHEAD)
 
@@ -87,96 +87,93 @@ def total_steps(member: Member, paths: list[Path]) -> int:
     return math.ceil(member.epochs * records.count(paths) / member.batch_size)
 
 
-def _train(
-    model: keras.Model, member: Member, dataset: Dataset, paths: list[Path], run: Run, strict: bool
-) -> None:
-    optimizer = optimizer_of(member)
-    optimizer.build(model.trainable_variables)
-    first, position = _restore(model, optimizer, run)
-    total = total_steps(member, paths)
-    faults = records.Faults()
-    batches = training_batches(
-        member, dataset, paths, seed=member.seed, start=position, strict=strict, faults=faults
-    )
-    with closing(batches), _interrupts() as interrupted:
-        _loop(model, optimizer, member, run, batches, first, total, interrupted)
-    if faults.summary():
-        progress.say(faults.summary())
+class _Training:
+    """A member's model and optimiser on their way through its steps."""
 
+    def __init__(self, member: Member, dataset: Dataset, paths: list[Path], run: Run):
+        self.member, self.dataset, self.paths, self.run = member, dataset, paths, run
+        self.model = model_of(member, dataset, member.precision)
+        self.optimizer = optimizer_of(member)
+        self.optimizer.build(self.model.trainable_variables)
+        self.total = total_steps(member, paths)
+        self.step, self.position = 0, Position()
 
-def _loop(
-    model: keras.Model,
-    optimizer: keras.Optimizer,
-    member: Member,
-    run: Run,
-    batches: Iterator[records.Batch],
-    first: int,
-    total: int,
-    interrupted: list[bool],
-) -> None:
-    step, sync = make_step(model, optimizer, member.loss_epsilon)
-    losses, since = [], time.perf_counter()
-    with progress.bar(total * member.batch_size, run.path.name, initial=first * member.batch_size) as bar:
-        for number, batch in zip(range(first + 1, total + 1), batches):
-            losses.append(step(batch))
-            bar.update(len(batch.ids))
-            if number % LOG_STEPS == 0 or number == total:
-                loss = _finite_loss(losses, number, optimizer, run)
-                rate = len(losses) * member.batch_size / (time.perf_counter() - since)
-                bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-                run.log({"step": number, "loss": loss, "videos_per_second": round(rate, 1)})
-                losses, since = [], time.perf_counter()
-            due = number % member.checkpoint_steps == 0 or number == total
-            if due or interrupted:
-                _finite_loss(losses, number, optimizer, run)
-                sync()
-                _save(model, optimizer, run, number, batch.position, keep=due and _averaged(member, number))
-            if interrupted and number < total:
-                raise StoppedError(f"interrupted at step {number} of {total}; the same command goes on there.")
-
-
-def _averaged(member: Member, step: int) -> bool:
-    return member.average is not None and member.average[0] <= step <= member.average[1]
-
-
-def _finite_loss(losses: list[Any], step: int, optimizer: keras.Optimizer, run: Run) -> float:
-    loss = float(np.mean([np.asarray(each) for each in losses])) if losses else 0.0
-    if not math.isfinite(loss):
-        rate = float(np.asarray(optimizer.learning_rate))
-        raise KitError(
-            f"the loss became {loss} before step {step} at learning rate {rate:g}. The last good "
-            f"checkpoint is in {run.checkpoints}; lower the learning rate in the recipe."
+    def go_on(self, strict: bool) -> keras.Model:
+        """Train from the last state to the last step and return the model."""
+        self._restore()
+        faults = records.Faults()
+        batches = training_batches(
+            self.member,
+            self.dataset,
+            self.paths,
+            seed=self.member.seed,
+            start=self.position,
+            strict=strict,
+            faults=faults,
         )
-    return loss
+        with closing(batches), _interrupts() as interrupted:
+            self._loop(batches, interrupted)
+        if faults:
+            progress.say(faults.summary())
+        return self.model
 
+    def _loop(self, batches: Iterator[records.Batch], interrupted: list[bool]) -> None:
+        train_on, sync = make_step(self.model, self.optimizer, self.member.loss_epsilon)
+        size, losses, since = self.member.batch_size, [], time.perf_counter()
+        with progress.bar(self.total * size, self.run.path.name, initial=self.step * size) as bar:
+            for number, batch in zip(range(self.step + 1, self.total + 1), batches):
+                losses.append(train_on(batch))
+                self.step, self.position = number, batch.position
+                bar.update(size)
+                due = self.step % self.member.checkpoint_steps == 0 or self.step == self.total
+                if self.step % LOG_STEPS == 0 or due or interrupted:
+                    loss = self._finite(losses)
+                    bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+                    rate = len(losses) * size / (time.perf_counter() - since)
+                    self.run.log({"step": self.step, "loss": loss, "videos_per_second": round(rate, 1)})
+                    losses, since = [], time.perf_counter()
+                if due or interrupted:
+                    sync()
+                    self._save(keep=due and self._is_averaged())
+                if interrupted and self.step < self.total:
+                    raise StoppedError(
+                        f"interrupted at step {self.step} of {self.total}; the same command goes on there."
+                    )
 
-def _restore(model: keras.Model, optimizer: keras.Optimizer, run: Run) -> tuple[int, records.Position]:
-    state = checkpoints.load_state(run.checkpoints)
-    if state is None:
-        return 0, records.Position()
-    for variables, values in ((model.variables, state.model), (optimizer.variables, state.optimizer)):
+    def _is_averaged(self) -> bool:
+        average = self.member.average
+        return average is not None and average[0] <= self.step <= average[1]
+
+    def _finite(self, losses: list[Any]) -> float:
+        loss = float(np.mean([np.asarray(each) for each in losses]))
+        if not math.isfinite(loss):
+            rate = float(np.asarray(self.optimizer.learning_rate))
+            raise KitError(
+                f"the loss became {loss} before step {self.step} at learning rate {rate:g}. The last good "
+                f"checkpoint is in {self.run.checkpoints}; lower the learning rate in the recipe."
+            )
+        return loss
+
+    def _restore(self) -> None:
+        state = checkpoints.load_state(self.run.checkpoints)
+        if state is None:
+            return
+        variables, values = [*self.model.variables, *self.optimizer.variables], state.model + state.optimizer
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
-            raise KitError(f"{run.checkpoints} is of another model; delete it to train from the start.")
+            raise KitError(f"{self.run.checkpoints} is of another model; delete it to train from the start.")
         for variable, value in zip(variables, values):
             variable.assign(value)
-    run.forget_after(state.step)
-    progress.say(f"resuming {run.path} after step {state.step}")
-    return state.step, state.position
+        self.step, self.position = state.step, state.position
+        self.run.forget_after(self.step)
+        progress.say(f"resuming {self.run.path} after step {self.step}")
 
-
-def _save(
-    model: keras.Model,
-    optimizer: keras.Optimizer,
-    run: Run,
-    step: int,
-    position: records.Position,
-    keep: bool,
-) -> None:
-    weights = [np.asarray(variable) for variable in model.variables]
-    slots = [np.asarray(variable) for variable in optimizer.variables]
-    if keep:
-        checkpoints.save_weights(run.checkpoints, step, weights)
-    checkpoints.save_state(run.checkpoints, checkpoints.State(step, position, weights, slots))
+    def _save(self, keep: bool) -> None:
+        weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.variables]
+        slots = [keras.ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+        if keep:
+            checkpoints.save_weights(self.run.checkpoints, self.step, weights)
+        state = checkpoints.State(self.step, self.position, weights, slots)
+        checkpoints.save_state(self.run.checkpoints, state)
 
 
 @contextmanager

@@ -1,0 +1,29 @@
+"""Members small enough to train in a test, on the synthesized set."""
+
+from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.recipe import Ensemble, Member, Recipe
+
+NETVLAD = {"clusters": 4, "hidden": 8, "draws": 8}
+
+RECIPE = Recipe(
+    name="tiny",
+    description="for tests",
+    dataset=DEMO,
+    members={
+        "logistic": Member("frame_logistic", batch_size=16, steps=20, learning_rate=1e-2),
+        "netvlad": Member(
+            "netvlad", NETVLAD, batch_size=16, steps=30, checkpoint_steps=5, average=(10, 30),
+            statistics_batches=4, learning_rate=1e-3,
+        ),
+        "long": Member(
+            "netvlad", NETVLAD, batch_size=16, steps=400, checkpoint_steps=10, statistics_batches=4
+        ),
+        "runaway": Member(
+            "frame_logistic", batch_size=16, steps=200, learning_rate=1e38, checkpoint_steps=10
+        ),
+    },
+    ensembles={
+        "blend": Ensemble(("logistic", "netvlad"), rounds=2),
+        "exact": Ensemble(("logistic", "netvlad"), weights=(1.0, 3.0), codec="float32"),
+    },
+)  # fmt: skip

@@ -1,0 +1,219 @@
+"""Frames against the plain form in numpy: dequantize, normalise, BatchNorm, multiply."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.frames import aggregate, dequantized, floats, gather, project, split
+from yt8m_kit.layers.mean import MeanFrame
+from yt8m_kit.layers.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.projection import Projection
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.layers.whitening import ReverseWhitening, load_multipliers, multipliers
+from yt8m_kit.spec import Dataset
+
+SMALL = Dataset("small", (("rgb", 12), ("audio", 5)), classes=7, max_frames=9)
+COUNTS = np.array([1, 9, 4, 6], np.int32)
+
+
+def random_video(dataset=SMALL, counts=COUNTS, seed=0):
+    """Bytes (B, T, D) with garbage after num_frames, and num_frames."""
+    shape = (len(counts), dataset.max_frames, dataset.width)
+    codes = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return codes, np.asarray(counts, np.int32)
+
+
+def dequantize(codes, counts):
+    """(B, T, D) float64, 0 on padding, and the mask (B, T)."""
+    mask = np.arange(codes.shape[1]) < counts[:, None]
+    return (codes * (4 / 255) + (4 / 512 - 2)) * mask[..., None], mask.astype(float)
+
+
+def unit(x, axis=-1):
+    return x / np.sqrt(np.maximum((x**2).sum(axis=axis, keepdims=True), 1e-12))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def batch_norm(x, layer, mask=None, training=True):
+    """BatchNorm of the last axis with the layer's own gamma and beta, padding left out of the moments."""
+    gamma, beta, moving_mean, moving_variance = (np.asarray(w, np.float64) for w in layer.get_weights())
+    rows = x.reshape(-1, x.shape[-1]) if mask is None else x[mask > 0]
+    mean, variance = (rows.mean(0), rows.var(0)) if training else (moving_mean, moving_variance)
+    return (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+
+
+def scramble(layer, seed=1):
+    """Random weights, so that no gamma is 1 and no beta 0."""
+    rng = np.random.default_rng(seed)
+    layer.set_weights([w + 0.3 * np.abs(rng.standard_normal(w.shape)) for w in layer.get_weights()])
+
+
+def near(actual, expected, tolerance=1e-5):
+    expected = np.asarray(expected)
+    scale = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(ops.convert_to_numpy(actual), expected, atol=tolerance * scale, rtol=0)
+
+
+def all_frames(codes, counts):
+    return Sample(draws=None)(codes, counts)
+
+
+def test_dequantized_bytes_are_the_official_floats_and_padding_is_zero():
+    codes, counts = random_video()
+    near(floats(all_frames(codes, counts)), dequantize(codes, counts)[0])
+
+
+def test_unit_frames_norm_is_over_all_features_together():
+    codes, counts = random_video()
+    frames = UnitFrames()(all_frames(codes, counts))
+    near(floats(frames), unit(dequantize(codes, counts)[0]))
+    for part, columns in zip(split(frames, SMALL), (slice(0, 12), slice(12, 17))):
+        near(floats(part), unit(dequantize(codes, counts)[0])[..., columns])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_input_norm_is_batch_norm_of_the_floats(training):
+    codes, counts = random_video()
+    x, mask = dequantize(codes, counts)
+    frames, norm = UnitFrames()(all_frames(codes, counts)), InputNorm()
+    norm(frames)
+    scramble(norm)
+    before = [np.asarray(w, np.float64) for w in norm.get_weights()]
+    expected = batch_norm(unit(x), norm, mask, training)
+    near(floats(norm(frames, training=training)), expected)
+    after = norm.get_weights()
+    if training:
+        rows = unit(x)[mask > 0]
+        near(after[2], before[2] * 0.999 + rows.mean(0) * 0.001, 1e-6)
+        near(after[3], before[3] * 0.999 + rows.var(0) * 0.001, 1e-6)
+    else:
+        near(after[2], before[2], 1e-7)
+
+
+def test_momentum_zero_takes_the_statistics_of_one_batch():
+    codes, counts = random_video()
+    norm = InputNorm()
+    norm.momentum = 0.0
+    norm(UnitFrames()(all_frames(codes, counts)), training=True)
+    x, mask = dequantize(codes, counts)
+    near(norm.moving_mean.numpy(), unit(x)[mask > 0].mean(0), 1e-6)
+    near(norm.moving_variance.numpy(), unit(x)[mask > 0].var(0), 1e-6)
+
+
+def test_project_aggregate_and_mean():
+    codes, counts = random_video()
+    rng = np.random.default_rng(2)
+    kernel, weights = rng.standard_normal((17, 3)), rng.random((4, 9, 3))
+    norm = InputNorm()
+    frames = norm(UnitFrames()(all_frames(codes, counts)), training=True)
+    x, mask = dequantize(codes, counts)
+    x = batch_norm(unit(x), norm, mask)
+    near(project(frames, ops.convert_to_tensor(kernel, "float32")), x @ kernel)
+    near(aggregate(ops.convert_to_tensor(weights, "float32"), frames), np.einsum("btd,btk->bdk", x, weights))
+    near(MeanFrame()(frames), (x * mask[..., None]).sum(1) / counts[:, None])
+
+
+def test_gather_takes_rows_video_by_video():
+    codes, _ = random_video()
+    indices = np.array([[0, 0], [8, 1], [3, 3], [5, 2]])
+    assert np.array_equal(ops.convert_to_numpy(gather(codes, indices)), codes[np.arange(4)[:, None], indices])
+
+
+def test_projection_with_and_without_basis():
+    codes, counts = random_video()
+    x, mask = dequantize(codes, counts)
+    frames = UnitFrames()(all_frames(codes, counts))
+    layer = Projection(4)
+    layer.build(17)
+    scramble(layer)
+    near(layer(frames, training=True), batch_norm(unit(x) @ layer.get_weights()[0], layer.norm, mask))
+    basis = np.random.default_rng(3).standard_normal((17, 6)).astype(np.float32)
+    layer = Projection(4)
+    layer.build(6)
+    expected = batch_norm(unit(x) @ basis @ layer.get_weights()[0], layer.norm, mask)
+    near(layer(frames, basis=ops.convert_to_tensor(basis), training=True), expected, 2e-5)
+
+
+def test_reverse_whitening_multiplies_rgb_alone():
+    codes, counts = random_video()
+    x, _ = dequantize(codes, counts)
+    factors = np.concatenate([multipliers(12), np.ones(5)])
+    steps = np.concatenate([np.full(12, 4 / 512), np.zeros(5)])
+    near(floats(ReverseWhitening(SMALL)(all_frames(codes, counts))), (x - steps) * factors)
+
+
+def test_reverse_whitening_reads_eigenvalues(tmp_path):
+    np.save(tmp_path / "eigenvals.npy", np.array([[4.0], [9.0], [16.0]], np.float32))
+    near(load_multipliers(tmp_path / "eigenvals.npy", 2), [2.0001, 3.0001])
+    with pytest.raises(UsageError, match="needs 5 multipliers; got 3"):
+        load_multipliers(tmp_path / "eigenvals.npy", 5)
+    with pytest.raises(UsageError, match="must be a readable"):
+        load_multipliers(tmp_path / "none.npy", 5)
+
+
+class Plain(keras.layers.Layer):
+    """What the folded layers stand for: (B, T, D) uint8 without padding -> (B, D, K)."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_norm, self.norm = (
+            keras.layers.BatchNormalization(momentum=0.999, epsilon=1e-3) for _ in range(2)
+        )
+
+    def build(self, codes_shape):
+        self.kernel = self.add_weight(shape=(codes_shape[-1], 4), name="kernel")
+
+    def call(self, codes, training=False):
+        x = ops.cast(codes, "float32") * (4 / 255) + (4 / 512 - 2)
+        x = x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+        x = self.input_norm(x, training=training)
+        assign = ops.softmax(self.norm(ops.matmul(x, self.kernel), training=training))
+        return ops.einsum("btd,btk->bdk", x, assign)
+
+
+class Folded(keras.layers.Layer):
+    """The same with our layers."""
+
+    def __init__(self):
+        super().__init__(autocast=False)
+        self.input_norm, self.projection = InputNorm(), Projection(4)
+        self.norm = self.projection.norm
+
+    def build(self, codes_shape):
+        self.projection.build(codes_shape[-1])
+        self.kernel = self.projection.kernel
+
+    def call(self, codes, training=False):
+        real = ops.ones(codes.shape[:2])
+        frames = self.input_norm(UnitFrames()(dequantized(codes, real, real)), training=training)
+        return aggregate(ops.softmax(self.projection(frames, training=training)), frames)
+
+
+def test_folding_changes_neither_values_nor_gradients():
+    tf = pytest.importorskip("tensorflow")
+    codes = np.random.default_rng(0).integers(0, 256, (3, 40, 48), dtype=np.uint8)
+    target = np.random.default_rng(1).standard_normal((3, 48, 4)).astype(np.float32)
+    outcomes = []
+    for layer in (Plain(), Folded()):
+        layer(codes)
+        norms = (layer.input_norm, layer.norm)
+        weights = [layer.kernel, *(w for norm in norms for w in (norm.gamma, norm.beta))]
+        rng = np.random.default_rng(2)
+        for weight in weights:
+            weight.assign(rng.standard_normal(weight.shape) * 0.5 + 0.5)
+        with tf.GradientTape() as tape:
+            value = layer(codes, training=True)
+            loss = ops.sum(value * target)
+        outcomes.append([value, *tape.gradient(loss, [w.value for w in weights])])
+    for plain, folded in zip(*outcomes):
+        near(folded, plain, 1e-4)

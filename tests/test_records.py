@@ -1,0 +1,525 @@
+"""Batches: what is in them, their order, continuing, sharing, and what happens to damaged shards."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from yt8m_kit.data import records, tfrecord
+from yt8m_kit.data.examples import sequence_example
+from yt8m_kit.data.records import Faults, Position, batches, find, prefetch
+from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.spec import AUDIOSET, YOUTUBE8M_2018, Dataset
+
+SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=5)
+HEADER, FOOTER = 12, 4
+
+
+def video(number):
+    """Id, labels and features of the number-th video; one to eight frames, none of them zero."""
+    rng = np.random.default_rng(number)
+    count = 1 + number % 8
+    features = {name: rng.integers(1, 256, (count, width), np.uint8) for name, width in SMALL.features}
+    return f"v{number:03d}", sorted({number % 10, number // 10 % 10}), features
+
+
+def write(path, numbers):
+    with tfrecord.writing(path) as add:
+        for number in numbers:
+            add(sequence_example(*video(number)))
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Videos 0..52 in five shards of unequal size."""
+    edges = [0, 20, 21, 30, 41, 53]
+    for shard, (start, end) in enumerate(itertools.pairwise(edges)):
+        write(tmp_path / f"train{shard:04d}.tfrecord", range(start, end))
+    return find(tmp_path, "train")
+
+
+ALL = [f"v{number:03d}" for number in range(53)]
+
+
+def ids(iterator):
+    return [identity for batch in iterator for identity in batch.ids]
+
+
+def copies(iterator):
+    """Batches with arrays of their own, comparable."""
+    return [
+        (batch.frames.tobytes(), batch.num_frames.tolist(), batch.labels.tobytes(), batch.ids, batch.position)
+        for batch in iterator
+    ]
+
+
+def damage(path, at, value=1):
+    data = bytearray(path.read_bytes())
+    data[at] ^= value
+    path.write_bytes(data)
+
+
+def flip_payload(path, record):
+    index = tfrecord.index(path)
+    damage(path, int(index.offsets[record] + index.lengths[record]) - 1)
+
+
+# What is in a batch
+
+
+@pytest.mark.parametrize("reuse", [0, 1])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_hold_the_videos(shards, reuse, threads):
+    number = 0
+    for batch in batches(shards, SMALL, 7, reuse=reuse, threads=threads):
+        assert batch.frames.dtype == np.uint8
+        assert batch.num_frames.dtype == np.int32
+        assert batch.labels.dtype == np.float32
+        size = 7 if number < 49 else 4
+        assert [array.shape for array in batch[:3]] == [(size, 5, 10), (size,), (size, 10)]
+        for row, identity in enumerate(batch.ids):
+            expected_id, labels, features = video(number)
+            count = min(1 + number % 8, 5)
+            assert identity == expected_id
+            assert batch.num_frames[row] == count
+            np.testing.assert_array_equal(
+                batch.frames[row, :count], np.hstack([features["rgb"], features["audio"]])[:count]
+            )
+            assert not batch.frames[row, count:].any(), "padding is zero"
+            np.testing.assert_array_equal(np.flatnonzero(batch.labels[row] == 1), labels)
+            assert np.count_nonzero(batch.labels[row]) == len(labels)
+            number += 1
+    assert number == 53
+
+
+def test_labels_are_zero_where_there_are_none(tiny_data):
+    (batch,) = batches(find(tiny_data.path, "test"), tiny_data.dataset, 40)
+    assert batch.labels.shape == (40, tiny_data.dataset.classes)
+    assert not batch.labels.any()
+
+
+def parsed_by_tensorflow(paths, dataset, id_key):
+    for record in tf.data.TFRecordDataset([str(path) for path in paths]):
+        context, lists = tf.io.parse_single_sequence_example(
+            record,
+            {id_key: tf.io.FixedLenFeature([], tf.string), "labels": tf.io.VarLenFeature(tf.int64)},
+            {name: tf.io.FixedLenSequenceFeature([], tf.string) for name, _ in dataset.features},
+        )
+        parts = [tf.io.decode_raw(lists[name], tf.uint8).numpy() for name, _ in dataset.features]
+        labels = context["labels"].values.numpy()
+        yield context[id_key].numpy().decode(), labels, np.hstack(parts)[: dataset.max_frames]
+
+
+def assert_equal_to_tensorflow(paths, dataset, id_key):
+    expected = parsed_by_tensorflow(paths, dataset, id_key)
+    seen = 0
+    for batch in batches(paths, dataset, 100, reuse=1, threads=2):
+        for row in range(len(batch.ids)):
+            identity, labels, frames = next(expected)
+            assert batch.ids[row] == identity
+            assert batch.num_frames[row] == len(frames)
+            np.testing.assert_array_equal(batch.frames[row, : len(frames)], frames)
+            assert not batch.frames[row, len(frames) :].any()
+            assert sorted(labels) == np.flatnonzero(batch.labels[row]).tolist()
+            seen += 1
+    assert next(expected, None) is None
+    assert seen == records.count(paths) > 0
+
+
+def test_audioset_is_read_as_tensorflow_reads_it(real_data):
+    assert_equal_to_tensorflow(find(real_data / "audioset", "validate")[:1], AUDIOSET, "video_id")
+
+
+def test_full_size_records_are_read_as_tensorflow_reads_them(real_data, tmp_path):
+    words = [real_data / "expand_frames.py", tmp_path, "--videos", "30", "--shards", "2"]
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    assert_equal_to_tensorflow(find(tmp_path, "train"), YOUTUBE8M_2018, "id")
+
+
+def test_video_level_records_are_videos_of_one_frame(real_data):
+    paths = find(real_data / "yt8m_video", "validate")
+    (batch,) = itertools.islice(batches(paths, YOUTUBE8M_2018, 64), 1)
+    assert batch.num_frames.tolist() == [1] * 64
+    assert batch.frames[:, 0].any(axis=1).all()
+    assert not batch.frames[:, 1:].any()
+    assert (batch.labels.sum(axis=1) > 0).all()
+
+
+# Where shards are found
+
+
+@pytest.mark.parametrize("layout", ["train0000.tfrecord", "train/aa.tfrecord", "2/frame/train/aa.tfrecord"])
+def test_three_layouts_are_found(tmp_path, layout):
+    path = tmp_path / layout
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    (path.parent / "train0000.tfrecord.partial").touch()
+    assert find(tmp_path, "train") == [path]
+
+
+def test_no_shards_are_answered_with_a_way_out(tmp_path):
+    with pytest.raises(UsageError) as refusal:
+        find(tmp_path, "validate")
+    assert str(tmp_path / "validate*.tfrecord") in str(refusal.value)
+    assert "yt8m synthesize" in str(refusal.value)
+
+
+def test_count(shards):
+    assert records.count(shards) == 53
+    os.truncate(shards[0], os.path.getsize(shards[0]) - 1)
+    assert records.count(shards) == 52
+
+
+# Order
+
+
+def test_without_a_seed_files_are_read_in_order(shards):
+    assert ids(batches(shards, SMALL, 7, mix=2)) == ALL
+
+
+def test_a_seed_shuffles_the_whole_set(shards):
+    order = ids(batches(shards, SMALL, 7, seed=3))
+    assert sorted(order) == ALL
+    assert order == ids(batches(shards, SMALL, 9, seed=3)), "the batch size does not matter"
+    assert order != ids(batches(shards, SMALL, 7, seed=4))
+    # Shuffling the shards and then within each would leave shards together: the first twenty would not come
+    # from all four of the larger ones.
+    edges = np.array([20, 21, 30, 41, 53])
+    shard_of = [int(np.searchsorted(edges, int(identity[1:]), side="right")) for identity in order[:20]]
+    assert {0, 2, 3, 4} <= set(shard_of)
+
+
+@pytest.mark.parametrize(("files", "size"), [(5, 53), (1, 20)])
+def test_epochs_differ_and_each_is_complete(shards, files, size):
+    paths = shards[:files]
+    order = ids(batches(paths, SMALL, 7, seed=3, epochs=3))
+    epochs = [order[:size], order[size : 2 * size], order[2 * size :]]
+    assert all(sorted(epoch) == ALL[:size] for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert epochs[0] == ids(batches(paths, SMALL, 7, seed=3))
+
+
+def test_batches_flow_over_the_end_of_an_epoch(shards):
+    sizes = [len(batch.ids) for batch in batches(shards, SMALL, 10, seed=1, epochs=2)]
+    assert sizes == [10] * 10 + [6]
+    endless = itertools.islice(batches(shards, SMALL, 10, seed=1, epochs=None), 30)
+    assert [len(batch.ids) for batch in endless] == [10] * 30
+
+
+def test_shards_are_shuffled_where_they_do_not_fit_a_group(shards):
+    order = ids(batches(shards, SMALL, 7, seed=0, mix=2))
+    assert sorted(order) == ALL
+    firsts = {ids(batches(shards, SMALL, 7, seed=seed, mix=1))[0] for seed in range(30)}
+    edges = np.array([20, 21, 30, 41, 53])
+    assert {int(np.searchsorted(edges, int(first[1:]), side="right")) for first in firsts} == {0, 1, 2, 3, 4}
+
+
+def test_few_files_are_open_at_a_time(tmp_path):
+    for number in range(60):
+        write(tmp_path / f"train{number:04d}.tfrecord", [number])
+    before = len(os.listdir("/dev/fd"))
+    for batch in batches(find(tmp_path, "train"), SMALL, 5, seed=0, mix=4):
+        assert len(batch.ids) == 5
+        assert len(os.listdir("/dev/fd")) <= before + 4
+    assert len(os.listdir("/dev/fd")) == before
+
+
+# Continuing and sharing
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+@pytest.mark.parametrize("mix", [1, 2, 16])
+def test_continuing_anywhere_is_as_if_uninterrupted(shards, seed, mix):
+    flip_payload(shards[0], 3)
+    flip_payload(shards[4], 11)
+    damage(shards[3], int(tfrecord.index(shards[3]).offsets[6]) - HEADER)
+    arguments = {"seed": seed, "epochs": 3, "mix": mix, "worker": (1, 2)}
+    whole = copies(batches(shards, SMALL, 4, **arguments))
+    assert len(whole) > 15
+    for done, (*_, position) in enumerate(whole, 1):
+        assert copies(batches(shards, SMALL, 4, start=position, **arguments)) == whole[done:]
+
+
+def test_a_position_beyond_the_data_is_refused(shards):
+    with pytest.raises(UsageError, match="did the shards change"):
+        next(batches(shards, SMALL, 4, start=Position(0, 0, 54)))
+
+
+@pytest.mark.parametrize("workers", [2, 3, 7])
+@pytest.mark.parametrize("mix", [1, 16])
+def test_workers_share_the_records_exactly(shards, workers, mix):
+    alone = ids(batches(shards, SMALL, 4, seed=2, mix=mix))
+    shares = [ids(batches(shards, SMALL, 4, seed=2, mix=mix, worker=(k, workers))) for k in range(workers)]
+    assert sorted(itertools.chain(*shares)) == sorted(alone) == ALL
+    for share in shares:
+        assert share == [identity for identity in alone if identity in share], "each in the common order"
+
+
+def test_workers_get_equally_much_in_the_long_run(shards):
+    sizes = [len(ids(batches(shards, SMALL, 4, seed=2, mix=1, epochs=12, worker=(k, 4)))) for k in range(4)]
+    assert sum(sizes) == 12 * 53
+    # If the remainder of each group always went to the same workers, the difference would be 36: groups of
+    # 20, 1, 9, 11 and 12 leave 0, 1, 1, 3 and 0, so three videos an epoch.
+    assert max(sizes) - min(sizes) < 18
+
+
+# Memory
+
+
+def test_rings_are_aligned_and_reused(shards):
+    seen = []
+    for batch in batches(shards, SMALL, 3, reuse=2):
+        for array in batch[:3]:
+            assert array.ctypes.data % 64 == 0
+        seen.append(batch.frames.ctypes.data)
+    assert len(set(seen)) == 3
+    assert seen[3:] == seen[:-3]
+
+
+def test_a_batch_stays_while_k_more_are_drawn(shards):
+    kept = []
+    for batch in batches(shards, SMALL, 3, seed=1, reuse=2):
+        kept.append((batch, batch.frames.copy(), batch.labels.copy(), batch.num_frames.copy()))
+        for old, *arrays in kept[-3:]:
+            for now, then in zip((old.frames, old.labels, old.num_frames), arrays):
+                np.testing.assert_array_equal(now, then)
+
+
+def test_without_a_ring_batches_are_kept(shards):
+    kept = list(batches(shards, SMALL, 3, seed=1))
+    assert copies(kept) == copies(batches(shards, SMALL, 3, seed=1, reuse=1))
+    assert kept[0].frames.ctypes.data % 64 == 0
+
+
+# Damage
+
+
+def test_bad_records_are_skipped_named_and_counted(shards):
+    flip_payload(shards[0], 17)
+    flip_payload(shards[2], 0)
+    faults = Faults()
+    order = ids(batches(shards, SMALL, 8, faults=faults, epochs=2, threads=2))
+    assert order == [identity for identity in ALL if identity not in ("v017", "v021")] * 2
+    assert list(faults) == [(shards[0], 17, "data CRC mismatch"), (shards[2], 0, "data CRC mismatch")]
+    assert faults.summary() == (
+        "skipped 2 records in 2 shards: train0000.tfrecord record 17: data CRC mismatch; "
+        "train0002.tfrecord record 0: data CRC mismatch"
+    )
+
+
+def test_long_summaries_are_cut(shards):
+    for record in range(5):
+        flip_payload(shards[0], record)
+    faults = Faults()
+    ids(batches(shards, SMALL, 8, faults=faults))
+    assert faults.summary().startswith("skipped 5 records in 1 shard: train0000.tfrecord record 0: ")
+    assert faults.summary().endswith("record 2: data CRC mismatch; and 2 more")
+
+
+def test_nothing_skipped_is_nothing_said(shards):
+    faults = Faults()
+    ids(batches(shards, SMALL, 8, faults=faults))
+    assert (faults.summary(), len(faults)) == ("", 0)
+
+
+def broken(kind, path):
+    """Breaks a shard of records 30..40; the videos that survive and what is said."""
+    index = tfrecord.index(path)
+    if kind == "truncated":
+        os.truncate(path, os.path.getsize(path) - 2)
+        return 10, f"{path} record 10: truncated"
+    if kind == "length":
+        damage(path, int(index.offsets[4]) - HEADER)
+        return 4, f"{path} record 4: length CRC mismatch; the rest of the shard cannot be read"
+    if kind == "data":
+        flip_payload(path, 4)
+        return 10, f"{path} record 4: data CRC mismatch"
+    if kind == "empty":
+        path.write_bytes(b"")
+        return 0, f"{path}: empty shard (0 bytes)"
+    if kind == "text":
+        path.write_text("VideoId,Labels\n" * 9)
+        return 0, f"{path}: no TFRecord file"
+    odd = {name: np.ones((3, width), np.uint8) for name, width in SMALL.features}
+    labels = [1]
+    if kind == "unequal":
+        odd["rgb"] = odd["rgb"][:2]
+        said = "rgb has 2 frames but audio 3"
+    elif kind == "no frames":
+        odd = {name: rows[:0] for name, rows in odd.items()}
+        said = "rgb has no frames"
+    else:
+        labels = [10]
+        said = "labels holds 10; expected 0 to 9"
+    with tfrecord.writing(path) as add:
+        add(sequence_example("odd", labels, odd))
+        add(sequence_example(*video(30)))
+    return 1, f"{path} record 0: {said}"
+
+
+KINDS = ["truncated", "length", "data", "empty", "text", "unequal", "no frames", "label"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_input_is_skipped_with_a_reason(shards, kind):
+    good, said = broken(kind, shards[3])
+    faults = Faults()
+    assert len(ids(batches(shards, SMALL, 8, seed=0, faults=faults))) == 53 - 11 + good
+    assert len(faults) == 1
+    assert said.removeprefix(f"{shards[3].parent}/") in faults.summary()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_input_is_an_error_when_strict(shards, kind):
+    _, said = broken(kind, shards[3])
+    with pytest.raises(DataError) as refusal:
+        ids(batches(shards, SMALL, 8, seed=0, strict=True))
+    assert str(refusal.value).startswith(said)
+
+
+def test_floats_in_the_wild(real_data):
+    paths = find(real_data / "odd_records", "float")
+    with pytest.raises(DataError, match=r"record 0: rgb frame 0 holds floats; expected bytes.*record 1"):
+        ids(batches(paths, YOUTUBE8M_2018, 2))
+
+
+@pytest.mark.parametrize("epochs", [1, None])
+def test_a_set_without_a_good_record_is_an_error_not_a_loop(shards, epochs):
+    for shard in shards:
+        shard.write_bytes(b"")
+    with pytest.raises(DataError, match="no usable record in 5 shards: skipped 5 whole shards"):
+        next(batches(shards, SMALL, 8, seed=0, epochs=epochs))
+
+
+def test_a_worker_without_records_does_not_wait_for_ever(tmp_path):
+    write(tmp_path / "train0000.tfrecord", [1])
+    paths = find(tmp_path, "train")
+    assert ids(batches(paths, SMALL, 1, worker=(1, 2))) == []
+    with pytest.raises(DataError, match=r"worker \(1, 2\) has no record"):
+        next(batches(paths, SMALL, 1, worker=(1, 2), epochs=None))
+
+
+def test_an_unchecked_crc_is_not_checked(shards):
+    flip_payload(shards[0], 0)
+    assert len(ids(batches(shards, SMALL, 8, check_crc=False))) == 53
+    assert len(ids(batches(shards, SMALL, 8))) == 52
+
+
+def test_a_missing_shard_is_an_error(shards):
+    shards[2].unlink()
+    with pytest.raises(DataError, match=r"train0002.tfrecord: cannot be read: No such file"):
+        ids(batches(shards, SMALL, 8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ({"threads": 0}, "threads must be at least 1; got 0"),
+        ({"reuse": -1}, "reuse must be at least 0; got -1"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"mix": 0}, "mix must be at least 1; got 0"),
+        ({"worker": (2, 2)}, "worker must be (k, n) with 0 <= k < n; got (2, 2)"),
+        ({"paths": []}, "the number of shards must be at least 1; got 0"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_at_once(shards, arguments, said):
+    with pytest.raises(UsageError) as refusal:
+        batches(**{"paths": shards, "dataset": SMALL, "batch_size": 8, **arguments})
+    assert said in str(refusal.value)
+
+
+def mutate(data, rng):
+    """One piece of damage somewhere in a shard: a bit, a cut, a length, or bytes that are doubled."""
+    kind = rng.randrange(4)
+    at = rng.randrange(len(data))
+    if kind == 0:
+        data[at] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        del data[at:]
+    elif kind == 2:
+        data[at : at + 8] = rng.choice([0, 1, 2**31, 2**63, 2**64 - 1, len(data)]).to_bytes(8, "little")
+    else:
+        data[at:at] = data[at : at + rng.randrange(1, 40)]
+
+
+def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
+    path = tmp_path / "train0000.tfrecord"
+    write(path, range(6))
+    original = path.read_bytes()
+    contents = {
+        identity: frames.tobytes() + bytes([count]) + labels.tobytes()
+        for batch in batches([path], SMALL, 6)
+        for identity, frames, count, labels in zip(batch.ids, batch.frames, batch.num_frames, batch.labels)
+    }
+    rng = random.Random(0)
+    noticed = 0
+    for _ in range(400):
+        data = bytearray(original)
+        mutate(data, rng)
+        path.write_bytes(data)
+        faults = Faults()
+        try:
+            for batch in batches([path], SMALL, 4, seed=0, faults=faults):
+                for identity, frames, count, labels in zip(*batch[3:4], *batch[:3]):
+                    assert frames.tobytes() + bytes([count]) + labels.tobytes() == contents[identity]
+        except DataError:
+            noticed += 1
+        else:
+            noticed += bool(faults.summary())
+            cut_between_records = original.startswith(bytes(data))
+            assert faults.summary() or data == original or cut_between_records
+    assert noticed > 350
+
+
+# Prefetching
+
+
+def test_prefetching_changes_nothing(shards):
+    expected = copies(batches(shards, SMALL, 4, seed=0))
+    assert copies(prefetch(batches(shards, SMALL, 4, seed=0, reuse=2), 2)) == expected
+
+
+def test_prefetching_runs_ahead_but_not_too_far():
+    made = []
+    reached = threading.Event()
+
+    def numbers():
+        for number in range(20):
+            made.append(number)
+            if number == 3:
+                reached.set()
+            yield number
+
+    ahead = prefetch(numbers(), 3)
+    assert next(ahead) == 0
+    assert reached.wait(10), "three are made while the first is held"
+    assert not threading.Event().wait(0.05)
+    assert made == [0, 1, 2, 3]
+    assert list(ahead) == list(range(1, 20))
+
+
+def test_errors_arrive_after_the_items_before_them(shards):
+    flip_payload(shards[0], 9)
+    ahead = prefetch(batches(shards, SMALL, 4, strict=True), 5)
+    assert next(ahead).ids == ALL[:4]
+    assert next(ahead).ids == ALL[4:8]
+    with pytest.raises(DataError, match="record 9: data CRC mismatch"):
+        next(ahead)
+
+
+def test_the_thread_ends_with_the_consumer(shards):
+    before = set(threading.enumerate())
+    files = len(os.listdir("/dev/fd"))
+    ahead = prefetch(batches(shards, SMALL, 4, seed=0, epochs=None, threads=2), 3)
+    next(ahead)
+    assert set(threading.enumerate()) > before
+    ahead.close()
+    assert set(threading.enumerate()) == before
+    assert len(os.listdir("/dev/fd")) == files

@@ -1,0 +1,144 @@
+"""TFRecord framing, against TensorFlow's own and against damage."""
+
+import gzip
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from yt8m_kit.data import tfrecord
+
+PAYLOADS = [b"first", b"", bytes(range(256)) * 40]
+HEADER, FOOTER = 12, 4
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / "train0000.tfrecord"
+    with tfrecord.writing(path) as write:
+        for payload in PAYLOADS:
+            write(payload)
+    return path
+
+
+def payloads(path):
+    index = tfrecord.index(path)
+    data = path.read_bytes()
+    return [data[offset : offset + length] for offset, length in zip(index.offsets, index.lengths)]
+
+
+def damage(path, at, value):
+    data = bytearray(path.read_bytes())
+    data[at] ^= value
+    path.write_bytes(data)
+
+
+def test_crc_is_the_published_one():
+    # RFC 3720, B.4: the CRC-32C of 32 zero bytes is 0x8A9136AA; masked as in TensorFlow's crc32c.h.
+    crc = 0x8A9136AA
+    masked = (((crc >> 15) | (crc << 17)) % 2**32 + 0xA282EAD8) % 2**32
+    assert tfrecord.masked_crc(bytes(32)) == masked
+    assert tfrecord.masked_crc(np.zeros(32, np.uint8)) == masked
+
+
+def test_tensorflow_reads_what_is_written(shard):
+    assert [record.numpy() for record in tf.data.TFRecordDataset(str(shard))] == PAYLOADS
+
+
+def test_what_tensorflow_writes_is_read(tmp_path):
+    path = tmp_path / "x.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for payload in PAYLOADS:
+            writer.write(payload)
+    assert payloads(path) == PAYLOADS
+    assert tfrecord.index(path).fault is None
+
+
+def test_same_bytes_as_tensorflow(shard, tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "x.tfrecord")) as writer:
+        for payload in PAYLOADS:
+            writer.write(payload)
+    assert shard.read_bytes() == (tmp_path / "x.tfrecord").read_bytes()
+
+
+def test_offsets_and_lengths(shard):
+    index = tfrecord.index(shard)
+    assert index.lengths.tolist() == [len(payload) for payload in PAYLOADS]
+    framing = HEADER + FOOTER
+    assert index.offsets.tolist() == [HEADER, HEADER + 5 + framing, HEADER + 5 + 2 * framing]
+
+
+def test_empty_shard(tmp_path):
+    path = tmp_path / "empty.tfrecord"
+    path.touch()
+    index = tfrecord.index(path)
+    assert len(index.offsets) == 0
+    assert str(index.fault) == f"{path}: empty shard (0 bytes)"
+    assert index.fault.record is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"VideoId,Labels\nabcd,1 2\n", "no TFRecord file"),
+        (b"short", "no TFRecord file"),
+        (gzip.compress(b"anything"), "gzip: decompress it first"),
+    ],
+    ids=["text", "shorter than a header", "gzip"],
+)
+def test_no_tfrecord(tmp_path, content, said):
+    path = tmp_path / "odd.tfrecord"
+    path.write_bytes(content)
+    index = tfrecord.index(path)
+    assert len(index.offsets) == 0
+    assert said in str(index.fault)
+    assert str(path) in str(index.fault)
+
+
+def test_truncated_payload_names_record_and_bytes(shard):
+    size = os.path.getsize(shard)
+    os.truncate(shard, size - 100)
+    index = tfrecord.index(shard)
+    needed = HEADER + len(PAYLOADS[2]) + FOOTER
+    assert index.fault.record == 2
+    assert f"{shard} record 2: truncated: needs {needed} bytes, the file has {needed - 100} left" == str(
+        index.fault
+    )
+    assert payloads(shard) == PAYLOADS[:2]
+
+
+def test_truncated_header(shard):
+    os.truncate(shard, HEADER + 5 + FOOTER + 7)
+    fault = tfrecord.index(shard).fault
+    assert fault.record == 1
+    assert "ends within a record header" in str(fault)
+
+
+def test_wrong_length_crc_hides_the_rest_and_says_so(shard):
+    damage(shard, HEADER + 5 + FOOTER, 1)  # the length of record 1
+    index = tfrecord.index(shard)
+    assert index.fault.record == 1
+    assert "length CRC mismatch; the rest of the shard cannot be read" in str(index.fault)
+    assert payloads(shard) == PAYLOADS[:1]
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(tfrecord.DataError, match=r"nowhere\.tfrecord: cannot be read: No such file"):
+        tfrecord.index(tmp_path / "nowhere.tfrecord")
+
+
+def test_a_writer_that_fails_leaves_the_old_shard(shard):
+    before = shard.read_bytes()
+    with pytest.raises(TypeError), tfrecord.writing(shard) as write:
+        write("no bytes")
+    assert shard.read_bytes() == before
+    assert list(shard.parent.iterdir()) == [shard]
+
+
+def test_a_shard_is_not_seen_before_it_is_complete(tmp_path):
+    path = tmp_path / "train0000.tfrecord"
+    with tfrecord.writing(path) as write:
+        write(b"record")
+        assert list(tmp_path.glob("*.tfrecord")) == []
+    assert payloads(path) == [b"record"]

@@ -1,0 +1,247 @@
+"""Training in real processes: killed, interrupted, out of space, on both backends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from yt8m_kit.cli import main
+from yt8m_kit.loss import label_loss
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+pytestmark = pytest.mark.usefixtures("tiny_recipes")
+
+
+def command(data, runs, member, *more):
+    words = ["train", "tiny", member, f"--data={data}", f"--runs={runs}", *more]
+    return [sys.executable, "-m", "yt8m_kit.cli", *words]
+
+
+def finish(*arguments, **settings):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, **settings)
+
+
+def weights(path):
+    """All arrays of a weights file by name."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None)
+    return found
+
+
+def assert_same(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    assert one
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_data, tmp_path_factory):
+    """The weights of the long member, trained in one go."""
+    runs = tmp_path_factory.mktemp("uninterrupted")
+    done = finish(tiny_data.path, runs, "long", env=os.environ | {"YT8M_RECIPES": str(RECIPES)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(runs / "tiny/long/trained.weights.h5")
+    return runs / "tiny/long/trained.weights.h5"
+
+
+def begin_and_signal(data, runs, which, after):
+    """Start training the long member and send it a signal once a checkpoint of step >= after is there."""
+    process = subprocess.Popen(command(data, runs, "long"), stderr=subprocess.PIPE, text=True)
+    state = runs / "tiny/long/checkpoints/state.npz"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with np.load(state) as archive:
+                if json.loads(str(archive["header"]))["step"] >= after:
+                    break
+        except (OSError, ValueError, KeyError):
+            pass
+        time.sleep(0.005)
+    assert process.poll() is None, "the training was over before the signal"
+    process.send_signal(which)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr
+
+
+def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tiny_data, tmp_path, uninterrupted):
+    for after in (20, 120):
+        code, _ = begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, after)
+        assert code == -signal.SIGKILL
+        assert not (tmp_path / "tiny/long/trained.weights.h5").exists()
+    done = finish(tiny_data.path, tmp_path, "long")
+    assert done.returncode == 0, done.stderr
+    assert "resuming" in done.stderr
+    assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
+    rows = [json.loads(line) for line in (tmp_path / "tiny/long/metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+
+
+def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path, uninterrupted):
+    code, stderr = begin_and_signal(tiny_data.path, tmp_path, signal.SIGINT, 20)
+    assert code == 130
+    last = stderr.splitlines()[-1]
+    assert last.startswith("yt8m: interrupted at step ")
+    assert "Traceback" not in stderr
+    assert finish(tiny_data.path, tmp_path, "long").returncode == 0
+    assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
+
+
+def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupted):
+    """A process whose files may not grow beyond a size under the checkpoint's, after a good checkpoint."""
+    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
+    folder = tmp_path / "tiny/long/checkpoints"
+    before = (folder / "state.npz").read_bytes()
+    limited = f"""
+        import resource, signal, sys
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) // 2},) * 2)
+        from yt8m_kit.cli import main
+        sys.exit(main(sys.argv[1:]))
+    """
+    words = command(tiny_data.path, tmp_path, "long")[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "File too large. What was there before is untouched." in done.stderr.splitlines()[-1]
+    assert (folder / "state.npz").read_bytes() == before
+    assert finish(tiny_data.path, tmp_path, "long").returncode == 0
+    assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_data, tmp_path, uninterrupted, capsys):
+    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 40)
+    folder = tmp_path / "tiny/long/checkpoints"
+    content = bytearray((folder / "state.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "state.npz").write_bytes(content)
+    assert finish(tiny_data.path, tmp_path, "long").returncode == 0
+    assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
+
+
+def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys):
+    folder = tmp_path / "tiny/long/checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "state.npz").write_bytes(b"no archive")
+    assert main(["train", "tiny", "long", f"--data={tiny_data.path}", f"--runs={tmp_path}"]) == 1
+    assert f"damaged checkpoint {folder / 'state.npz'}" in capsys.readouterr().err
+
+
+def test_a_loss_that_runs_away_stops_with_what_to_do(tiny_data, tmp_path, capsys):
+    assert main(["train", "tiny", "runaway", f"--data={tiny_data.path}", f"--runs={tmp_path}"]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "the loss became nan before step 10 at learning rate 1e+38" in message
+    assert "lower the learning rate" in message
+    assert not (tmp_path / "tiny/runaway/trained.weights.h5").exists()
+
+
+def test_a_changed_recipe_is_refused(tiny_data, tmp_path, monkeypatch, capsys):
+    words = ["train", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={tmp_path / 'runs'}"]
+    assert main(words) == 0
+    changed = tmp_path / "recipes"
+    changed.mkdir()
+    text = (RECIPES / "tiny.py").read_text()
+    (changed / "tiny.py").write_text(
+        text.replace("steps=20, learning_rate=1e-2", "steps=20, learning_rate=3e-2")
+    )
+    monkeypatch.setenv("YT8M_RECIPES", str(changed))
+    assert main(words) == 2
+    assert "learning_rate was 0.01, is now 0.03" in capsys.readouterr().err
+
+
+def test_a_bad_record_is_counted_or_with_strict_an_error(tiny_data, tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in tiny_data.path.glob("*.tfrecord"):
+        (data / path.name).write_bytes(path.read_bytes())
+    shard = sorted(data.glob("train*"))[0]
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    words = ["train", "tiny", "logistic", f"--data={data}"]
+    assert main([*words, f"--runs={tmp_path / 'a'}", "--strict"]) == 1
+    assert f"{shard}" in capsys.readouterr().err
+    assert main([*words, f"--runs={tmp_path / 'b'}"]) == 0
+    assert f"skipped 1 record in 1 shard: {shard.name} record 0" in capsys.readouterr().err
+
+
+STEPS = """
+    import json, os, sys
+    from pathlib import Path
+    import numpy as np
+    from yt8m_kit import models
+    from yt8m_kit.data import records
+    from yt8m_kit.data.synthesize import DEMO
+    from yt8m_kit.recipe import Member
+    from yt8m_kit.steps import make_step
+    from yt8m_kit.train import optimizer_of
+
+    family, hyperparameters, weights, data = json.loads(sys.argv[1])
+    model = models.build(family, DEMO, **hyperparameters)
+    if os.path.exists(weights):
+        model.load_weights(weights)
+    else:
+        model.save_weights(weights)
+    optimizer = optimizer_of(Member(family, steps=1, learning_rate=1e-3, batch_size=16, decay_examples=160))
+    optimizer.build(model.trainable_variables)
+    step, sync = make_step(model, optimizer, 1e-5)
+    batches = records.batches(records.find(Path(data), "train"), DEMO, 16, seed=0, epochs=None)
+    losses = [float(step(batch)) for _, batch in zip(range(20), batches)]
+    sync()
+    total = sum(float(np.abs(np.asarray(variable)).sum()) for variable in model.trainable_variables)
+    print(json.dumps([losses, total, "tensorflow" in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "hyperparameters"),
+    [
+        ("frame_logistic", {}),
+        ("netvlad", {"clusters": 4, "hidden": 16, "draws": None}),
+        ("dbof", {"clusters": 32, "hidden": 16, "draws": None}),
+    ],
+)
+def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperparameters):
+    """Without sampling, whose random draws differ by backend, the losses are the same to 1e-4."""
+    case = json.dumps([family, hyperparameters, str(tmp_path / "first.weights.h5"), str(tiny_data.path)])
+    found = {}
+    for backend in ("tensorflow", "jax"):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(STEPS), case],
+            capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        found[backend] = json.loads(done.stdout.splitlines()[-1])
+    assert found["jax"][2] is False, "the JAX backend must not need TensorFlow"
+    np.testing.assert_allclose(found["jax"][0], found["tensorflow"][0], rtol=1e-4)
+    assert found["tensorflow"][0][-1] < found["tensorflow"][0][0]
+    assert found["jax"][1] == pytest.approx(found["tensorflow"][1], rel=1e-4)
+
+
+def test_jax_trains_what_tensorflow_evaluates(tiny_data, tmp_path, capsys):
+    done = finish(tiny_data.path, tmp_path, "netvlad", env=os.environ | {"KERAS_BACKEND": "jax"})
+    assert done.returncode == 0, done.stderr
+    places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
+    assert main(["average", "tiny", "netvlad", *places]) == 0
+    assert main(["evaluate", "tiny", "netvlad", *places]) == 0
+    assert json.loads((tmp_path / "tiny/netvlad/validate.weights.json").read_text())["gap"] > 0
+
+
+def test_label_loss_is_the_sum_over_classes():
+    rng = np.random.default_rng(0)
+    p, y = rng.random((5, 30), dtype=np.float32), (rng.random((5, 30)) < 0.1).astype(np.float32)
+    expected = -np.mean(np.sum(y * np.log(p + 1e-5) + (1 - y) * np.log(1 - p + 1e-5), axis=1))
+    assert float(label_loss(y, p, 1e-5)) == pytest.approx(expected, rel=1e-5)

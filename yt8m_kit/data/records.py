@@ -1,0 +1,251 @@
+"""Batches of videos from the shards of a split: shuffled as a whole, shared among workers, resumed exactly.
+
+Plain generators of numpy arrays. Bytes stay bytes: dequantization belongs to the model's graph.
+"""
+
+# B videos of a batch, T frames (padded to max_frames), D bytes of a frame, C classes
+
+import itertools
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from yt8m_kit.data import tfrecord
+from yt8m_kit.data.gather import Gatherer, Group, Slot
+from yt8m_kit.data.order import Position, Walk
+from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.spec import Dataset
+
+T = TypeVar("T")
+_NAMED = 3  # faults that a summary spells out
+
+
+class Batch(NamedTuple):
+    """B videos. frames: uint8 (B, T, D), features side by side, zero padded. num_frames: int32 (B,).
+
+    labels: float32 (B, C), 1 where the video has the label, all zero where the records hold none.
+    ids: one a video. position: where to continue after this batch.
+    """
+
+    frames: np.ndarray
+    num_frames: np.ndarray
+    labels: np.ndarray
+    ids: list[str]
+    position: Position
+
+
+class Faults:
+    """What was skipped: each place once, however often it is met."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[Path, int | None], str] = {}
+
+    def add(self, fault: RecordError) -> None:
+        """Keeps a fault; record None stands for a whole file."""
+        self._reasons.setdefault((fault.file, fault.record), fault.reason)
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def __iter__(self) -> Iterator[tuple[Path, int | None, str]]:
+        """File, record (None: the whole file) and reason of each."""
+        return ((file, record, reason) for (file, record), reason in self._reasons.items())
+
+    def summary(self) -> str:
+        """One line with the counts and the first few places; empty if nothing was skipped."""
+        if not self._reasons:
+            return ""
+        records = [file for file, record, _ in self if record is not None]
+        files = len(self) - len(records)
+        counts = []
+        if records:
+            counts.append(f"{_plural(len(records), 'record')} in {_plural(len(set(records)), 'shard')}")
+        if files:
+            counts.append(_plural(files, "whole shard"))
+        places = [
+            f"{file.name}{'' if record is None else f' record {record}'}: {reason}"
+            for file, record, reason in itertools.islice(self, _NAMED)
+        ]
+        more = [f"and {len(self) - _NAMED} more"] if len(self) > _NAMED else []
+        return f"skipped {' and '.join(counts)}: {'; '.join(places + more)}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def find(data: Path, split: str) -> list[Path]:
+    """The shards of a split (train, validate, test), sorted by path. Raises UsageError if there are none."""
+    patterns = (f"{split}*.tfrecord", f"{split}/*.tfrecord", f"*/frame/{split}/*.tfrecord")
+    for pattern in patterns:
+        paths = sorted(data.glob(pattern))
+        if paths:
+            return paths
+    looked_for = ", ".join(str(data / pattern) for pattern in patterns)
+    raise UsageError(
+        f"no {split} shards: looked for {looked_for}. `yt8m synthesize {data}` makes a small data set."
+    )
+
+
+def count(paths: Sequence[Path]) -> int:
+    """Records in the shards, from their headers alone; those behind a fault in the framing do not count."""
+    return sum(len(tfrecord.index(path).offsets) for path in paths)
+
+
+def batches(
+    paths: Sequence[Path],
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    epochs: int | None = 1,
+    start: Position = Position(),  # noqa: B008 - immutable
+    worker: tuple[int, int] = (0, 1),
+    strict: bool = False,
+    faults: Faults | None = None,
+    check_crc: bool = True,
+    threads: int = 1,
+    reuse: int = 0,
+    mix: int = 16,
+) -> Iterator[Batch]:
+    """Batches of batch_size videos, over the ends of epochs; only the very last may be smaller.
+
+    seed: None reads in the order of the files. A number shuffles: the shards of an epoch, then, for each
+    `mix` of them, all their records; so a split of at most `mix` shards is shuffled as a whole, and a larger
+    one within groups whose shards (about 250 MB each at full size) should fit into memory together.
+    epochs: None repeats for ever; else the number in all, those before `start` included.
+    start: the position of an earlier batch; what followed it comes again exactly, also where records are bad.
+    worker: (k, n) takes every n-th record of the common order; the n workers together see each record once an
+    epoch, and the same number of them but for the remainder of a group, which they get in turn.
+    strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped.
+    check_crc: of the payloads; that of a record's header is checked always.
+    threads: so many gather the records of a batch; more than one pays where reads wait for the storage.
+    reuse: 0 gives every batch arrays of its own. k > 0 takes them from a ring: a batch's arrays are
+    overwritten once k further batches were drawn and one more is asked for. Either way they are aligned to 64
+    bytes.
+
+    Raises UsageError for arguments out of range or a `start` beyond the data; DataError for a shard that
+    cannot be opened, for an epoch in which nothing is good and, if strict, for whatever is bad.
+    """
+    share, workers = worker
+    wrong = [
+        f"{name} must be at least {least}; got {value}."
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("seed", 0 if seed is None else seed, 0),
+            ("epochs", 1 if epochs is None else epochs, 0),
+            ("threads", threads, 1),
+            ("reuse", reuse, 0),
+            ("mix", mix, 1),
+            ("the number of shards", len(paths), 1),
+        )
+        if value < least
+    ]
+    if not 0 <= share < workers:
+        wrong.append(f"worker must be (k, n) with 0 <= k < n; got {worker}.")
+    if wrong:
+        raise UsageError(" ".join(wrong))
+    walk = Walk(paths, seed, epochs, start, worker, mix)
+    reader = _Reader(walk, dataset, batch_size, strict, Faults() if faults is None else faults)
+    return reader.batches(check_crc, threads, reuse)
+
+
+class _Reader:
+    """One run through the data: what is good fills batches, what is bad is noted."""
+
+    def __init__(self, walk: Walk, dataset: Dataset, batch_size: int, strict: bool, faults: Faults):
+        self._walk, self._dataset, self._batch_size = walk, dataset, batch_size
+        self._strict, self._faults = strict, faults
+        self._good = self._bad = 0  # in the epoch so far
+
+    def batches(self, check_crc: bool, threads: int, reuse: int) -> Iterator[Batch]:
+        ring = itertools.cycle([self._slot() for _ in range(reuse + 1)] if reuse else [None])
+        slot, filled, position = next(ring) or self._slot(), 0, self._walk.start
+        with Gatherer(self._dataset, check_crc=check_crc, threads=threads) as gatherer:
+            for group, order, position in self._groups():
+                while position.record < len(order):
+                    records = order[position.record : position.record + self._batch_size - filled]
+                    position = position._replace(record=position.record + len(records))
+                    faults = gatherer.fill(slot, filled, group, records)
+                    self._note(faults, len(records) - len(faults))
+                    filled += len(records) - len(faults)
+                    if filled == self._batch_size:
+                        yield _batch(slot, filled, position)
+                        slot, filled = next(ring) or self._slot(), 0
+            if filled:
+                yield _batch(slot, filled, position)
+
+    def _slot(self) -> Slot:
+        return Slot(self._batch_size, self._dataset)
+
+    def _groups(self) -> Iterator[tuple[Group, list[int], Position]]:
+        """Each group, open, the order of its records and where to begin in it."""
+        for epoch, begin in self._walk.epochs():
+            self._good = self._bad = 0
+            for paths, position in self._walk.groups(begin):
+                with Group(paths) as group:
+                    self._note(group.faults, 0)
+                    yield group, self._walk.order(len(group), position), position
+            if begin == Position(epoch) and not self._good and (self._bad or self._walk.last is None):
+                reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
+                raise DataError(f"no usable record in {_plural(len(self._walk.paths), 'shard')}: {reasons}")
+
+    def _note(self, faults: Sequence[RecordError], good: int) -> None:
+        self._good += good
+        self._bad += len(faults)
+        for fault in faults:
+            if self._strict:
+                raise fault
+            self._faults.add(fault)
+
+
+def _batch(slot: Slot, size: int, position: Position) -> Batch:
+    return Batch(slot.frames[:size], slot.num_frames[:size], slot.labels[:size], slot.ids[:size], position)
+
+
+def prefetch(iterator: Iterator[T], depth: int) -> Generator[T]:
+    """The same items, up to `depth` of them made ahead by a thread of its own.
+
+    What the iterator raises is raised here, after the items before it. The thread ends with this generator.
+    An iterator that uses memory again must leave an item alone while `depth` further ones are made:
+    batches(reuse=depth) if the item is done with when the next is asked for, more if it is not.
+    """
+    if depth < 1:
+        raise UsageError(f"depth must be at least 1; got {depth}.")
+    return _prefetched(iterator, depth)
+
+
+def _prefetched(iterator: Iterator[T], depth: int) -> Generator[T]:
+    free = threading.Semaphore(depth)
+    ready: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def run() -> None:
+        try:
+            while free.acquire() and not stopped.is_set():
+                ready.put((next(iterator),))
+        except StopIteration:
+            ready.put(None)
+        except BaseException as error:  # handed to the consumer, whatever it is
+            ready.put(error)
+        finally:
+            if isinstance(iterator, Generator):
+                iterator.close()
+
+    thread = threading.Thread(target=run, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while item := ready.get():
+            if isinstance(item, BaseException):
+                raise item
+            free.release()
+            yield item[0]
+    finally:
+        stopped.set()
+        free.release()
+        thread.join()

@@ -1,0 +1,230 @@
+"""A small data set in the real format, for when there is none: everything runs, families can be told apart.
+
+What it shares with the real one: keys, quantization, Zipf-like label frequencies, the number of labels a
+video, labels that keep company by topic, one to three scenes a video, and autoregressive frame noise (within
+a video a standard deviation near 0.8 and a lag-1 correlation of 0.5; 0.3 between the means of videos).
+
+What it is made to show: each label has a word, a direction w in frame space, and the frames of its scene hold
++w or -w. In the mean frame these cancel but for chance; what is left there is a weak sign of the label and of
+its topic. So an average finds some of the labels; a family that looks at frames before it pools finds most.
+"""
+
+# T frames of a video, D bytes of a frame (all features), C classes, P topics
+
+import json
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yt8m_kit import progress
+from yt8m_kit.atomic import write_json, write_text
+from yt8m_kit.data import tfrecord
+from yt8m_kit.data.examples import example, sequence_example
+from yt8m_kit.errors import UsageError
+from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+
+DEMO = Dataset("demo", (("rgb", 1024), ("audio", 128)), classes=50, max_frames=32)
+
+_MANIFEST, _BEGUN = "manifest.json", "unfinished"  # written last; there while shards are being written
+_DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+_FORMAT = 1  # to be raised when the same settings give other records
+_LENGTHS = (12, 40)  # frames of a video, both ends included: some are longer than DEMO.max_frames
+_LABELS_A_VIDEO = np.array([25, 23, 19, 16, 9, 6, 4]) / 102  # one label, two, ...; as on real videos
+_SCENES_A_VIDEO = np.array([0.6, 0.3, 0.1])
+_SHORTEST_SCENE = 4  # frames
+_ZIPF = (1.4, -1.08)  # (r + 1.4) ** -1.08 is the frequency of the r-th label, within 15 % of the real ones
+_COMPANY = 3.0  # log odds of a label once another of its topic is there
+_CORRELATION = 0.5  # of neighbouring frames
+# Standard deviations of a dimension, on the scale of the dequantized features.
+_NOISE, _SCENE, _WORD, _TOPIC, _LABEL = 0.75, 0.2, 0.25, 0.05, 0.02
+
+
+class World(NamedTuple):
+    """What all videos share: log frequency float64 (C,) and topic int64 (C,) of each label, and directions.
+
+    words (C, D), labels (C, D), topics (P, D): float32, standard normal.
+    """
+
+    log_frequencies: np.ndarray
+    topic_of: np.ndarray
+    words: np.ndarray
+    labels: np.ndarray
+    topics: np.ndarray
+
+
+def make_world(classes: int, width: int, seed: int) -> World:
+    """The world of a seed, for frames of `width` values."""
+    rng = np.random.default_rng((seed, 0))
+    frequencies = (np.arange(1, classes + 1) + _ZIPF[0]) ** _ZIPF[1]
+    topics = max(1, round(classes**0.5))
+    return World(
+        np.log(frequencies / frequencies.sum()),
+        np.arange(classes) % topics,  # so that each topic has frequent labels and rare ones
+        words=rng.standard_normal((classes, width), np.float32),
+        labels=rng.standard_normal((classes, width), np.float32),
+        topics=rng.standard_normal((topics, width), np.float32),
+    )
+
+
+def draw_labels(world: World, rng: np.random.Generator) -> np.ndarray:
+    """int64, ascending, all different: the labels of a video."""
+    classes = len(world.topic_of)
+    count = min(classes, 1 + int(rng.choice(len(_LABELS_A_VIDEO), p=_LABELS_A_VIDEO)))
+    # The largest of log odds plus Gumbel noise are a draw without replacement.
+    score_C = world.log_frequencies + rng.gumbel(size=classes)
+    first = score_C.argmax()
+    score_C[world.topic_of == world.topic_of[first]] += _COMPANY
+    score_C[first] = np.inf
+    labels: np.ndarray = np.sort(np.argsort(-score_C)[:count])
+    return labels
+
+
+def draw_frames(world: World, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float32 (T, D): the frames of a video with these labels; its scenes divide them among each other."""
+    length = int(rng.integers(*_LENGTHS, endpoint=True))
+    scenes = 1 + int(rng.choice(len(_SCENES_A_VIDEO), p=_SCENES_A_VIDEO))
+    spare = rng.multinomial(length - scenes * _SHORTEST_SCENE, rng.dirichlet(np.ones(scenes)))
+    scene_T = np.repeat(np.arange(scenes), _SHORTEST_SCENE + spare)
+    # A frame shows one label of its scene. Label and sign stay for some frames: they are correlated, too.
+    drawn_T = np.concatenate(
+        [
+            rng.choice(labels[scene::scenes] if scene < len(labels) else labels, extra + _SHORTEST_SCENE)
+            for scene, extra in enumerate(spare)
+        ]
+    )
+    stays_T = (rng.random(length) < _CORRELATION) & (np.diff(scene_T, prepend=-1) == 0)
+    last_T = np.maximum.accumulate(np.where(stays_T, 0, np.arange(length)))
+    sign_T = rng.choice(np.array([-1, 1], np.float32), length)[last_T]
+
+    width = world.words.shape[1]
+    frames_TD = _NOISE * _noise(length, width, rng)
+    frames_TD += _SCENE * rng.standard_normal((scenes, width), np.float32)[scene_T]
+    frames_TD += _WORD * sign_T[:, np.newaxis] * world.words[drawn_T[last_T]]
+    frames_TD += _LABEL * world.labels[labels].sum(axis=0)
+    frames_TD += _TOPIC * world.topics[np.unique(world.topic_of[labels])].sum(axis=0)
+    return frames_TD
+
+
+def _noise(length: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """float32 (T, D): stationary AR(1) noise of variance 1."""
+    noise_TD = rng.standard_normal((length, width), np.float32)
+    noise_TD[1:] *= (1 - _CORRELATION**2) ** 0.5
+    for t in range(1, length):
+        noise_TD[t] += _CORRELATION * noise_TD[t - 1]
+    return noise_TD
+
+
+def quantize(floats: np.ndarray) -> np.ndarray:
+    """uint8 of the same shape, as YouTube-8M was written: clipped to [-2, 2], round((x + 2) * 255 / 4)."""
+    return np.clip(np.rint((floats + 2) * (255 / 4)), 0, 255).astype(np.uint8)
+
+
+def synthesize(
+    out: Path,
+    *,
+    train: int = 3000,
+    validate: int = 1000,
+    test: int = 1000,
+    shards: int = 4,
+    classes: int = DEMO.classes,
+    seed: int = 0,
+    level: str = "frame",
+) -> None:
+    """Writes so many videos of each split to `out`: SPLIT0000.tfrecord and so on, `shards` of each split.
+
+    Records of the split test have no labels; those are in test_truth.csv (VideoId,Labels). level: "frame"
+    writes SequenceExamples, "video" Examples with the means of the frames. At the default sizes 150 MB.
+    Does nothing if `out` holds a complete set of these settings. Raises UsageError if it holds one of others
+    or shards that are none of ours, and for settings out of range; KitError if a file cannot be written.
+    """
+    splits = {"train": train, "validate": validate, "test": test}
+    _check(splits, shards, classes, seed, level)
+    settings = {
+        "format": _FORMAT,
+        **splits,
+        "shards": shards,
+        "classes": classes,
+        "seed": seed,
+        "level": level,
+    }
+    if _complete(out, settings):
+        return
+    world = make_world(classes, DEMO.width, seed)
+    with progress.bar(sum(splits.values()), f"synthesize {out.name}") as bar:
+        first = 0
+        for split, videos in splits.items():
+            truth = ["VideoId,Labels\n"]
+            numbers = np.arange(first, first + videos)
+            for shard, members in enumerate(np.array_split(numbers, min(shards, videos))):
+                with tfrecord.writing(out / f"{split}{shard:04d}.tfrecord") as write:
+                    for video_id, labels, record in _records(world, seed, members, split != "test", level):
+                        write(record)
+                        truth.append(f"{video_id},{' '.join(map(str, labels))}\n")
+                        bar.update()
+            if split == "test":
+                write_text(out / "test_truth.csv", "".join(truth))
+            first += videos
+    write_json(out / _MANIFEST, settings)
+    (out / _BEGUN).unlink()
+
+
+def _check(splits: dict[str, int], shards: int, classes: int, seed: int, level: str) -> None:
+    least = {**dict.fromkeys(splits, 1), "shards": 1, "classes": 1, "seed": 0}
+    given = {**splits, "shards": shards, "classes": classes, "seed": seed}
+    wrong = [
+        f"{name} must be at least {least[name]}; got {given[name]}."
+        for name in given
+        if given[name] < least[name]
+    ]
+    if level not in ("frame", "video"):
+        wrong.append(f"level must be frame or video; got {level}.")
+    if wrong:
+        raise UsageError(" ".join(wrong))
+
+
+def _complete(out: Path, settings: dict[str, Any]) -> bool:
+    """Whether `out` holds this very set; if not, it is made ready: empty of what an interrupted call left."""
+    manifest, begun = out / _MANIFEST, out / _BEGUN
+    if manifest.exists():
+        there = json.loads(manifest.read_text())
+        differing = [
+            f"{key}={there.get(key)}, not {value}"
+            for key, value in settings.items()
+            if there.get(key) != value
+        ]
+        if differing:
+            raise UsageError(
+                f"{out} holds a set with {', '.join(differing)}: choose another folder or delete it."
+            )
+        return True
+    shards = list(out.glob("*.tfrecord"))
+    if shards and not begun.exists():
+        raise UsageError(f"{shards[0]} was not synthesized: choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    begun.touch()
+    for shard in shards:
+        shard.unlink()
+    return False
+
+
+def _records(
+    world: World, seed: int, numbers: np.ndarray, labelled: bool, level: str
+) -> Iterator[tuple[str, list[int], bytes]]:
+    """Id, labels and serialized record of videos; each is the same whatever the others are."""
+    edges = np.cumsum([width for _, width in DEMO.features])[:-1]
+    for number in numbers.tolist():
+        rng = np.random.default_rng((seed, 1, number))
+        labels = draw_labels(world, rng)
+        codes_TD = quantize(draw_frames(world, labels, rng))
+        parts = zip((name for name, _ in DEMO.features), np.split(codes_TD, edges, axis=1))
+        video_id = "".join(_DIGITS[number // 62**place % 62] for place in range(3, -1, -1))
+        given = labels.tolist() if labelled else None
+        if level == "frame":
+            record = sequence_example(video_id, given, dict(parts))
+        else:
+            means = {name: part.mean(axis=0) * DEQUANTIZE_SCALE + DEQUANTIZE_OFFSET for name, part in parts}
+            record = example(video_id, given, means)
+        yield video_id, labels.tolist(), record

@@ -1,0 +1,93 @@
+"""Bag of frames: clusters' activations pooled over the frames.
+
+Shapes: B batch, T frames, D features, K clusters.
+"""
+
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.frames import Frames, masked
+from yt8m_kit.layers.layer import Layer, Tensor, normal
+from yt8m_kit.layers.normalization import batch_norm, unit
+from yt8m_kit.layers.projection import Projection
+
+POOLINGS = ("max", "mean")
+
+
+class DeepBag(Layer):
+    """Frames -> (B, K) float32: relu6(BN(x W)), then the maximum (or mean) over frames.
+
+    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2; model_families 4.1). Raises UsageError for
+    another pooling.
+    """
+
+    def __init__(self, clusters: int, pooling: str = "max", name: str | None = None) -> None:
+        super().__init__(name)
+        if pooling not in POOLINGS:
+            raise UsageError(f"pooling must be one of {', '.join(POOLINGS)}; got pooling={pooling}.")
+        self.pooling = pooling
+        self.projection = Projection(clusters, name="assignment")
+
+    def build(self, frames_shape: Frames) -> None:
+        self.projection.build(frames_shape.codes[-1])
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        # Activations are at least 0: padding set to 0 never is the maximum.
+        active_BTK = masked(ops.relu6(self.projection(frames, training=training)), frames)
+        if self.pooling == "max":
+            return ops.max(active_BTK, axis=1)
+        if not frames.padded:
+            return ops.mean(active_BTK, axis=1)
+        count_B1 = ops.maximum(ops.sum(frames.mask, axis=1, keepdims=True), 1.0)
+        return ops.sum(active_BTK, axis=1) / count_B1
+
+
+class SoftBag(Layer):
+    """Frames -> (B, K) float32: softmax assignments summed over frames, then L2-normalised.
+
+    maximum: the normalised maximum over frames is set beside it, (B, 2 K).
+    WILLOW's Soft-DBoF (Miech, Laptev, Sivic 2017, section 3.2; model_families 4.2).
+    """
+
+    def __init__(self, clusters: int, maximum: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.maximum = maximum
+        self.projection = Projection(clusters, name="assignment")
+
+    def build(self, frames_shape: Frames) -> None:
+        self.projection.build(frames_shape.codes[-1])
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
+        total_BK = unit(ops.sum(assign_BTK, axis=1))
+        if not self.maximum:
+            return total_BK
+        return ops.concatenate([total_BK, unit(ops.max(assign_BTK, axis=1))], axis=1)
+
+
+class GatedBag(Layer):
+    """Frames -> (B, K) float32: summed assignments, gated by which clusters any frame was assigned to.
+
+    u = sum_t a, v = unit(max_t a), result unit(u * sigmoid(BN(v D E))), D K x F and E F x K for F features.
+    WILLOW's gated soft bag, first place's three DBoF (model_families 4.3).
+    """
+
+    def __init__(self, clusters: int, name: str | None = None) -> None:
+        super().__init__(name)
+        self.clusters = clusters
+        self.projection = Projection(clusters, name="assignment")
+        self.norm = batch_norm("norm")
+
+    def build(self, frames_shape: Frames) -> None:
+        width = frames_shape.codes[-1]
+        self.projection.build(width)
+        self.squeeze = self.weight("squeeze", (self.clusters, width), normal(width))
+        self.excite = self.weight("excite", (width, self.clusters), normal(width))
+        self.norm.build((None, self.clusters))
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
+        present_BK = unit(ops.max(assign_BTK, axis=1))
+        logits_BK = self.matmul(self.matmul(present_BK, self.squeeze), self.excite)
+        gate_BK = ops.sigmoid(self.norm(logits_BK, training=training))
+        return unit(ops.sum(assign_BTK, axis=1) * gate_BK)

@@ -1,0 +1,168 @@
+"""GRU and LSTM over time, with gradients of their own.
+
+Left to itself, a backend adds up the gradient of the recurrent kernel step by step, inside the loop. Here the
+loop backwards only carries the state's gradient, and the kernel's is one matmul over all steps behind it; nor
+has the backend to remember anything but the gates. The input's part of the gates comes from outside, for all
+steps at once. States are float32, matmuls in the given dtype. What a step of Keras' scan returns must look
+like its carry, so whatever is remembered is carried along.
+
+Shapes: T frames, B batch, H units, G width of all gates; real (T, B, 1) is 1 for frames and 0 for padding,
+where the state stands still. before and after: states on either side of a frame. d_x: the gradient of x.
+"""
+
+from collections.abc import Callable
+
+from keras import ops
+
+from yt8m_kit.layers.layer import Tensor
+
+Saved = tuple[Tensor, ...]
+
+
+def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Tensor:
+    """States after each frame, (T, B, H), from the inputs' part of the gates: update, reset, candidate.
+
+    h' = z * h + (1 - z) * tanh(x + (r * h) U): the reset gate before the matmul, as in TensorFlow's GRUCell.
+    """
+
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
+    def run(gates_TBG: Tensor, kernel: Tensor, real: Tensor) -> tuple[Tensor, Callable[..., Saved]]:
+        saved = _gru_forward(gates_TBG, kernel, real, dtype)
+
+        def gradient(d_after: Tensor) -> Saved:
+            return *_gru_backward(d_after, saved, kernel, real, dtype), ops.zeros_like(real)
+
+        return saved[0], gradient
+
+    return run(gates_TBG, kernel, real)
+
+
+def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """States after each frame (T, B, H) and the last cell state (B, H); gates: input, new, forget, output.
+
+    1 is added to the forget gate outside its bias, as in TensorFlow's BasicLSTMCell.
+    """
+
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
+    def run(gates_TBG: Tensor, kernel: Tensor, real: Tensor) -> tuple[Saved, Callable[..., Saved]]:
+        saved = _lstm_forward(gates_TBG, kernel, real, dtype)
+
+        def gradient(*upstream: Tensor) -> Saved:
+            # Two arguments from TensorFlow, one pair from JAX.
+            d_after, d_last = upstream if len(upstream) == 2 else upstream[0]
+            return *_lstm_backward(d_after, d_last, saved, kernel, real, dtype), ops.zeros_like(real)
+
+        return (saved[0], saved[1][-1]), gradient
+
+    states: Saved = run(gates_TBG, kernel, real)
+    return states
+
+
+def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """States after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
+    units, product = kernel.shape[0], _product(dtype)
+    gate_kernel, candidate_kernel = kernel[:, : 2 * units], kernel[:, 2 * units :]
+
+    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
+        (state, _, _), (gates, real) = carry, inputs
+        zr = ops.sigmoid(gates[:, : 2 * units] + product(state, gate_kernel))
+        z, r = zr[:, :units], zr[:, units:]
+        candidate = ops.tanh(gates[:, 2 * units :] + product(r * state, candidate_kernel))
+        saved = (state + real * (1.0 - z) * (candidate - state), zr, candidate)
+        return saved, saved
+
+    zeros = ops.zeros_like(gates_TBG[0])
+    start = (zeros[:, :units], zeros[:, units:], zeros[:, :units])
+    saved: Saved = ops.scan(step, start, (gates_TBG, real))[1]
+    return saved
+
+
+def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """Gradients of the gates and of the kernel."""
+    units, product = kernel.shape[0], _product(dtype)
+    after, zr, candidate = saved
+    before = _before(after)
+    gate_kernel, candidate_kernel = (
+        ops.transpose(kernel[:, : 2 * units]),
+        ops.transpose(kernel[:, 2 * units :]),
+    )
+
+    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
+        d_after, state, zr, candidate, real = inputs
+        z, r = zr[:, :units], zr[:, units:]
+        d_state = carry[0] + d_after
+        d_new = real * d_state
+        d_candidate = d_new * (1.0 - z) * (1.0 - ops.square(candidate))
+        d_reset = product(d_candidate, candidate_kernel)
+        d_zr = ops.concatenate([d_new * (state - candidate), d_reset * state], axis=1) * zr * (1.0 - zr)
+        d_state = d_state - d_new + d_new * z + d_reset * r + product(d_zr, gate_kernel)
+        result = (d_state, ops.concatenate([d_zr, d_candidate], axis=1))
+        return result, result
+
+    start = (ops.zeros_like(after[0]), ops.zeros_like(ops.concatenate([zr[0], candidate[0]], axis=1)))
+    _, (_, d_gates) = ops.scan(step, start, (d_after, before, zr, candidate, real), reverse=True)
+    d_gate_kernel = _outer(before, d_gates[:, :, : 2 * units], dtype)
+    d_candidate_kernel = _outer(before * zr[:, :, units:], d_gates[:, :, 2 * units :], dtype)
+    return d_gates, ops.concatenate([d_gate_kernel, d_candidate_kernel], axis=1)
+
+
+def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """States and cell states after each frame, and all four gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
+    units, product = kernel.shape[0], _product(dtype)
+
+    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
+        (state, cell, _), (gates, real) = carry, inputs
+        i, j, f, o = ops.split(gates + product(state, kernel), 4, axis=1)
+        i, j, f, o = ops.sigmoid(i), ops.tanh(j), ops.sigmoid(f + 1.0), ops.sigmoid(o)
+        fresh = f * cell + i * j
+        after = state + real * (o * ops.tanh(fresh) - state)
+        saved = (after, cell + real * (fresh - cell), ops.concatenate([i, j, f, o], axis=1))
+        return saved, saved
+
+    zeros = ops.zeros_like(gates_TBG[0])
+    saved: Saved = ops.scan(step, (zeros[:, :units], zeros[:, :units], zeros), (gates_TBG, real))[1]
+    return saved
+
+
+def _lstm_backward(
+    d_after: Tensor, d_last: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str
+) -> Saved:
+    """Gradients of the gates and of the kernel."""
+    product, back = _product(dtype), ops.transpose(kernel)
+    after, cells, active = saved
+
+    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
+        d_after, cell, active, real = inputs
+        i, j, f, o = ops.split(active, 4, axis=1)
+        output = ops.tanh(f * cell + i * j)
+        d_state, d_cell = carry[0] + d_after, carry[1]
+        d_new = real * d_state
+        d_fresh = real * d_cell + d_new * o * (1.0 - ops.square(output))
+        d_input, d_forget = d_fresh * j * i * (1.0 - i), d_fresh * cell * f * (1.0 - f)
+        d_fresh_input, d_output = d_fresh * i * (1.0 - ops.square(j)), d_new * output * o * (1.0 - o)
+        d_gates = ops.concatenate([d_input, d_fresh_input, d_forget, d_output], axis=1)
+        d_state = d_state - d_new + product(d_gates, back)
+        result = (d_state, d_cell - real * d_cell + d_fresh * f, d_gates)
+        return result, result
+
+    start = (ops.zeros_like(d_last), d_last, ops.zeros_like(active[0]))
+    _, (_, _, d_gates) = ops.scan(step, start, (d_after, _before(cells), active, real), reverse=True)
+    return d_gates, _outer(_before(after), d_gates, dtype)
+
+
+def _product(dtype: str) -> Callable[[Tensor, Tensor], Tensor]:
+    def product(left: Tensor, right: Tensor) -> Tensor:
+        return ops.cast(ops.matmul(ops.cast(left, dtype), ops.cast(right, dtype)), "float32")
+
+    return product
+
+
+def _before(after_TBH: Tensor) -> Tensor:
+    """The states before each frame, from those after it."""
+    return ops.concatenate([ops.zeros_like(after_TBH[:1]), after_TBH[:-1]], axis=0)
+
+
+def _outer(left_TBI: Tensor, right_TBO: Tensor, dtype: str) -> Tensor:
+    """Sum over frames and videos of left_i * right_o: (I, O) float32, in one matmul."""
+    left, right = (ops.reshape(ops.cast(x, dtype), (-1, x.shape[-1])) for x in (left_TBI, right_TBO))
+    return ops.cast(ops.matmul(ops.transpose(left), right), "float32")

@@ -1,0 +1,110 @@
+"""Classifier heads: vector -> probabilities.
+
+Shapes: B batch, I width of the vector, C classes, M mixtures, N gates a class (M, or M + 1 with the dummy
+expert).
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.layer import Layer, Tensor
+
+
+def half_squares(strength: float) -> keras.regularizers.L2 | None:
+    """The penalty strength * sum(w^2) / 2 (what the sources call l2), None for 0."""
+    return keras.regularizers.L2(strength / 2) if strength else None
+
+
+class MixtureOfExperts(Layer):
+    """(B, I) -> (B, C) float32 probabilities: sum over m of softmax(gates)_m * sigmoid(experts)_m, for each
+    class.
+
+    dummy: one more gate for an expert that always says 0 (the sources' default; model_families 1.2).
+    gate_rank: gates through a bias-free bottleneck of this width. l2: penalty on gate and expert kernels.
+    The class is the slow axis of the kernels' columns, the mixture the fast one. Raises UsageError for
+    mixtures < 1.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        mixtures: int,
+        l2: float = 0.0,
+        dummy: bool = True,
+        gate_rank: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        if mixtures < 1:
+            raise UsageError(f"mixtures must be at least 1; got mixtures={mixtures}.")
+        self.classes, self.mixtures = classes, mixtures
+        self.gates = mixtures + dummy
+        self.gate_rank = gate_rank
+        self.regularizer = half_squares(l2)
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        width = gate_width = inputs_shape[-1] or 0
+        if self.gate_rank is not None:
+            self.gate_squeeze = self._kernel("gate_squeeze", width, self.gate_rank)
+            gate_width = self.gate_rank
+        self.gate_kernel = self._kernel("gate_kernel", gate_width, self.classes * self.gates)
+        self.expert_kernel = self._kernel("expert_kernel", width, self.classes * self.mixtures)
+        self.expert_bias = self.weight("expert_bias", (self.classes * self.mixtures,), "zeros")
+
+    def _kernel(self, name: str, width: int, columns: int) -> keras.Variable:
+        return self.weight(name, (width, columns), regularizer=self.regularizer)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        narrow = inputs if self.gate_rank is None else self.matmul(inputs, self.gate_squeeze)
+        gates = self._by_mixture(self.matmul(narrow, self.gate_kernel), self.gates)
+        experts = self._by_mixture(self.matmul(inputs, self.expert_kernel) + self.expert_bias, self.mixtures)
+        # Softmax by hand: over two or three numbers in the last axis the library's is many times slower.
+        largest = gates[0]
+        for gate in gates[1:]:
+            largest = ops.maximum(largest, gate)
+        exponents = [ops.exp(gate - ops.stop_gradient(largest)) for gate in gates]
+        voiced = sum(e * ops.sigmoid(expert) for e, expert in zip(exponents, experts))
+        return voiced / sum(exponents)
+
+    def _by_mixture(self, logits: Tensor, mixtures: int) -> list[Tensor]:
+        """(B, C * mixtures) -> mixtures tensors (B, C)."""
+        logits_BCN = ops.reshape(logits, (-1, self.classes, mixtures))
+        return list(ops.unstack(logits_BCN, axis=-1))
+
+
+class Logistic(Layer):
+    """(B, I) -> (B, C) float32 probabilities, or logits: sigmoid(x W + b) (model_families 1.1).
+
+    l2: penalty on the kernel. bias_l2: penalty on the bias (NeXtVLAD). initializer: of the kernel.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        l2: float = 0.0,
+        bias_l2: float = 0.0,
+        initializer: keras.initializers.Initializer | str = "glorot_uniform",
+        logits: bool = False,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.classes, self.initializer, self.logits = classes, initializer, logits
+        self.regularizers = half_squares(l2), half_squares(bias_l2)
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        kernel, bias = self.regularizers
+        width = inputs_shape[-1] or 0
+        self.kernel = self.weight("kernel", (width, self.classes), self.initializer, kernel)
+        self.bias = self.weight("bias", (self.classes,), "zeros", bias)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        logits = self.matmul(inputs, self.kernel) + self.bias
+        return logits if self.logits else ops.sigmoid(logits)
+
+
+def classifier(vector: Tensor, classes: int, mixtures: int | None, l2: float) -> Tensor:
+    """Probabilities by a mixture of experts, or by a logistic layer where mixtures is None."""
+    if mixtures is None:
+        return Logistic(classes, l2=l2, name="logistic")(vector)
+    return MixtureOfExperts(classes, mixtures, l2=l2, name="experts")(vector)

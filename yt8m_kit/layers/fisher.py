@@ -1,0 +1,51 @@
+"""Fisher vectors: first and second order differences of the frames to the clusters.
+
+Shapes: B batch, T frames, D features, K clusters.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.3; model_families 3.
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.layers.frames import Frames, aggregate_powers, masked
+from yt8m_kit.layers.layer import Layer, Tensor, normal
+from yt8m_kit.layers.normalization import unit
+from yt8m_kit.layers.projection import Projection
+
+
+class FisherVector(Layer):
+    """Frames -> (B, 2 D K) float32: both orders, normalised, D the slow axis of each.
+
+    With assignments a, A = sum_t a, centres c and deviations s = w^2 + 1e-6:
+    first order (sum_t a x - A c) / s, L2 norm 1 for each cluster and then for the whole; second order
+    (sum_t a x^2 - 2 c sum_t a x + A c^2) / s^2 - A, L2 norm 1 for the whole alone, as in the code.
+    coupled: the centres are 0.01 times the assignment kernel instead of weights of their own.
+    """
+
+    def __init__(self, clusters: int, coupled: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.clusters = clusters
+        self.coupled = coupled
+        self.projection = Projection(clusters, name="assignment")
+
+    def build(self, frames_shape: Frames) -> None:
+        width = frames_shape.codes[-1]
+        shape = (width, self.clusters)
+        self.projection.build(width)
+        around_one = keras.initializers.RandomNormal(mean=1.0, stddev=width**-0.5)
+        self.deviations = self.weight("deviations", shape, around_one)
+        if not self.coupled:
+            self.centres = self.weight("centres", shape, normal(width))
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
+        mass_B1K = ops.sum(assign_BTK, axis=1)[:, None, :]
+        first_BDK, second_BDK = aggregate_powers(assign_BTK, frames, self.compute_dtype)
+        centres = 0.01 * self.projection.kernel if self.coupled else self.centres
+        deviations = ops.square(self.deviations) + 1e-6
+        second_BDK = second_BDK - 2.0 * centres * first_BDK + mass_B1K * ops.square(centres)
+        second_BDK = second_BDK / ops.square(deviations) - mass_B1K
+        first_BDK = unit((first_BDK - mass_B1K * centres) / deviations, axis=1)
+        size = first_BDK.shape[1] * self.clusters
+        vectors = [unit(ops.reshape(order, (-1, size))) for order in (first_BDK, second_BDK)]
+        return ops.concatenate(vectors, axis=1)

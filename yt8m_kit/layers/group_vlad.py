@@ -1,0 +1,71 @@
+"""NeXtVLAD's pooling: frames expanded, cut into groups, each group assigned to the same clusters.
+
+Shapes: B batch, T frames, N features, E = expansion * N expanded features, G groups, D = E / G features a
+group, K clusters.
+Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
+large-scale video classification" (2018), section 3; model_families 7.
+"""
+
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.frames import Frames, aggregate_through, masked, project
+from yt8m_kit.layers.gating import he_truncated
+from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.normalization import batch_norm, unit
+
+
+class GroupVLAD(Layer):
+    """Frames -> (B, D * K) float32, D the slow axis: clusters of L2 norm 1, then BatchNorm.
+
+    Expanded frames y = x We + be; a = sigmoid(y Wg + bg)_g * softmax(BN(y Wa))_gk; V = sum over frames and
+    groups of a_gk * (y_g - c_k). Nothing but the two products is taken of y, so We is multiplied into Wa
+    and Wg, and
+    after the sum over frames: (B, T, E) is never made. BN's statistics include padding, as in the code.
+    Raises UsageError where groups do not divide the expanded features.
+    """
+
+    def __init__(self, clusters: int, groups: int, expansion: int = 2, name: str | None = None) -> None:
+        super().__init__(name)
+        self.clusters, self.groups, self.expansion = clusters, groups, expansion
+        self.norm, self.vlad_norm = batch_norm("assignment_norm"), batch_norm("vlad_norm")
+
+    def build(self, frames_shape: Frames) -> None:
+        width, groups, clusters = frames_shape.codes[-1], self.groups, self.clusters
+        expanded = self.expansion * width
+        if not groups or expanded % groups:
+            raise UsageError(
+                f"expanded features must be divisible by groups; got {expanded}, groups={groups}."
+            )
+        part = expanded // groups
+        self.expand = self.weight("expand", (width, expanded), he_truncated())
+        self.expand_bias = self.weight("expand_bias", (expanded,), "zeros")
+        self.attention = self.weight("attention", (expanded, groups), he_truncated())
+        self.attention_bias = self.weight("attention_bias", (groups,), "zeros")
+        self.assignment = self.weight("assignment", (expanded, groups * clusters), he_truncated())
+        self.centres = self.weight("centres", (part, clusters), he_truncated())
+        self.norm.build((None, None, groups * clusters))
+        self.vlad_norm.build((None, part * clusters))
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        assign_BTGK = self._assign(frames, training)
+        mass_BGK = ops.sum(assign_BTGK, axis=1)
+        width, part = self.expand.shape[0], self.centres.shape[0]
+        basis_NGD = ops.reshape(self.expand, (width, self.groups, part))
+        vlad_BDK = aggregate_through(assign_BTGK, frames, basis_NGD, self.compute_dtype)
+        bias_GD = ops.reshape(self.expand_bias, (self.groups, part))
+        vlad_BDK = vlad_BDK + ops.einsum("bgk,gd->bdk", mass_BGK, bias_GD)
+        vlad_BDK = unit(vlad_BDK - self.centres * ops.sum(mass_BGK, axis=1)[:, None, :], axis=1)
+        return self.vlad_norm(ops.reshape(vlad_BDK, (-1, part * self.clusters)), training=training)
+
+    def _assign(self, frames: Frames, training: bool) -> Tensor:
+        """Attention times soft assignment, (B, T, G, K); 0 on padding."""
+        groups = self.groups
+        heads = ops.concatenate([self.attention, self.assignment], axis=1)
+        logits = project(frames, ops.matmul(self.expand, heads), self.compute_dtype)
+        logits = logits + ops.matmul(self.expand_bias, heads)
+        attention_BTG = masked(ops.sigmoid(logits[:, :, :groups] + self.attention_bias), frames)
+        clusters = self.norm(logits[:, :, groups:], training=training)
+        length = clusters.shape[1]
+        clusters_BTGK = ops.softmax(ops.reshape(clusters, (-1, length, groups, self.clusters)))
+        return clusters_BTGK * attention_BTG[:, :, :, None]

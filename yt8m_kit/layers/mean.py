@@ -1,0 +1,30 @@
+"""The average frame.
+
+Shapes: B batch, T frames, D features.
+"""
+
+from keras import ops
+
+from yt8m_kit.layers.frames import Frames, aggregate
+from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.normalization import unit
+
+
+class MeanFrame(Layer):
+    """Frames -> (B, D) float32: the mean of the frames that are not padding; with padding=True, of all T."""
+
+    def __init__(self, padding: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.padding = padding
+
+    def call(self, frames: Frames) -> Tensor:
+        mask_BT = frames.mask if frames.padded and not self.padding else ops.ones_like(frames.row)
+        weights_BT = mask_BT / ops.maximum(ops.sum(mask_BT, axis=1, keepdims=True), 1.0)
+        return aggregate(weights_BT[:, :, None], frames)[:, :, 0]
+
+
+class UnitVector(Layer):
+    """(B, D) -> (B, D) float32 of L2 norm 1; zeros stay zeros."""
+
+    def call(self, vector: Tensor) -> Tensor:
+        return unit(ops.cast(vector, "float32"))

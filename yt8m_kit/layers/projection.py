@@ -1,0 +1,35 @@
+"""The first step of every pooling family: frames times a kernel, then BatchNorm.
+
+Shapes: B batch, T frames, D features, E features after a linear map, K clusters.
+"""
+
+from keras import ops
+
+from yt8m_kit.layers.frames import Frames, project
+from yt8m_kit.layers.layer import Layer, Tensor, normal
+from yt8m_kit.layers.normalization import batch_norm
+
+
+class Projection(Layer):
+    """BatchNorm(values @ kernel): Frames -> (B, T, K) float32, no bias, kernel N(0, stddev), stddev D^-1/2
+    by default.
+
+    basis: a linear map D x E that frames go through first; the kernel is then E x K and the frames never are
+    (B, T, E): both maps become one. Padding takes no part in the statistics; what is returned for it means
+    nothing.
+    """
+
+    def __init__(self, clusters: int, fan: int | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        self.clusters = clusters
+        self.fan = fan
+        self.norm = batch_norm("norm")
+
+    def build(self, width: int) -> None:
+        self.kernel = self.weight("kernel", (width, self.clusters), normal(self.fan or width))
+        self.norm.build((None, None, self.clusters))
+
+    def call(self, frames: Frames, basis: Tensor | None = None, training: bool = False) -> Tensor:
+        kernel = self.kernel if basis is None else ops.matmul(basis, self.kernel)
+        projected = project(frames, kernel, self.compute_dtype)
+        return self.norm(projected, training=training, mask=frames.mask if frames.padded else None)

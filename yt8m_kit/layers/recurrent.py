@@ -1,0 +1,109 @@
+"""Recurrent layers over the frames, with the input's part of the gates as one matmul over all of them.
+
+Shapes: B batch, T frames, D features, H units, G gates' width (3 H for a GRU, 4 H for an LSTM). Sequences
+between layers are (T, B, H): no transposition of anything but bytes.
+"""
+
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers import cells
+from yt8m_kit.layers.frames import Frames, gather, project
+from yt8m_kit.layers.layer import Layer, Tensor
+
+
+class Recurrent(Layer):
+    """Frames, or a sequence (T, B, I), and the frames' mask -> sequence (T, B, H) and the last states, (B,
+    H) each.
+
+    cell: "gru" (last state h) or "lstm" (last states h and c). On padding the states stand still, so the last
+    ones are those after the last real frame. Kernels and biases as in model_families 5: a GRU's gates start
+    with bias 1, its candidate with 0; an LSTM has 1 added to its forget gate.
+    """
+
+    def __init__(self, cell: str, units: int, name: str | None = None) -> None:
+        super().__init__(name)
+        self.cell, self.units = cell, units
+
+    def build(
+        self, inputs_shape: Frames | tuple[int | None, ...], real_shape: tuple[int | None, ...]
+    ) -> None:
+        shape = inputs_shape.codes if isinstance(inputs_shape, Frames) else inputs_shape
+        gates = (3 if self.cell == "gru" else 4) * self.units
+        self.kernel = self.weight("kernel", (shape[-1] or 0, gates))
+        self.recurrent_kernel = self.weight("recurrent_kernel", (self.units, gates))
+        self.bias = self.weight("bias", (gates,), self._bias if self.cell == "gru" else "zeros")
+
+    def _bias(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
+        return ops.cast(ops.arange(shape[0]) < 2 * self.units, dtype or "float32")
+
+    def call(self, inputs: Frames | Tensor, real: Tensor) -> tuple[Tensor, list[Tensor]]:
+        gates_TBG = self._gates(inputs) + self.bias
+        ones = ops.ones_like(gates_TBG[:, :, :1])
+        real_TB1 = ops.transpose(real)[:, :, None] if real.shape[1] else ones
+        # The sum is a tensor: TensorFlow's custom gradients want variables handled apart.
+        kernel = self.recurrent_kernel + 0.0
+        if self.cell == "gru":
+            sequence = cells.gru(gates_TBG, kernel, real_TB1, self.compute_dtype)
+            return sequence, [sequence[-1]]
+        sequence, last = cells.lstm(gates_TBG, kernel, real_TB1, self.compute_dtype)
+        return sequence, [sequence[-1], last]
+
+    def _gates(self, inputs: Frames | Tensor) -> Tensor:
+        if not isinstance(inputs, Frames):
+            return self.matmul(inputs, self.kernel)
+        turned = inputs._replace(codes=ops.transpose(inputs.codes, (1, 0, 2)), row=ops.transpose(inputs.row))
+        return project(turned, self.kernel, self.compute_dtype)
+
+
+class ReverseFrames(Layer):
+    """Frames -> Frames with the real ones in reverse order and the padding still behind them."""
+
+    def call(self, frames: Frames) -> Frames:
+        indices = reversed_positions(frames.mask, frames.codes.shape[1], ops.shape(frames.codes)[0])
+        return frames._replace(codes=gather(frames.codes, indices), row=gather(frames.row, indices))
+
+
+class ReverseSequence(Layer):
+    """(T, B, H) and the frames' mask -> the same with the real frames in reverse order."""
+
+    def call(self, sequence: Tensor, real: Tensor) -> Tensor:
+        length, batch = sequence.shape[0], ops.shape(sequence)[1]
+        indices_TB = ops.transpose(reversed_positions(real, length, batch))
+        flat = indices_TB * batch + ops.arange(batch, dtype="int32")
+        width = sequence.shape[2]
+        taken = ops.take(ops.reshape(sequence, (-1, width)), ops.reshape(flat, (-1,)), axis=0)
+        return ops.reshape(taken, (length, -1, width))
+
+
+def reversed_positions(mask: Tensor, length: int, batch: Tensor) -> Tensor:
+    """(B, T) int32: n - 1 - t for the n real frames, t for padding."""
+    positions = ops.arange(length, dtype="int32")[None, :]
+    if not mask.shape[1]:
+        return ops.broadcast_to(length - 1 - positions, (batch, length))
+    counts = ops.cast(ops.sum(mask, axis=1, keepdims=True), "int32")
+    return ops.where(positions < counts, counts - 1 - positions, positions)
+
+
+def stack(
+    cell: str, frames: Frames, units: int, layers: int, bidirectional: int | None = None
+) -> list[list[Tensor]]:
+    """Recurrent layers on top of each other: the last states of each, lowest first.
+
+    bidirectional: below them, one layer of so many units forwards and as many backwards, side by side.
+    Raises UsageError for layers < 1.
+    """
+    if layers < 1:
+        raise UsageError(f"layers must be at least 1; got layers={layers}.")
+    mask, states, sequence = frames.mask, [], frames
+    if bidirectional:
+        ahead, ahead_states = Recurrent(cell, bidirectional, name="forward")(frames, mask)
+        turned = ReverseFrames(name="reverse_frames")(frames)
+        back, back_states = Recurrent(cell, bidirectional, name="backward")(turned, mask)
+        back = ReverseSequence(name="reverse_sequence")(back, mask)
+        sequence = ops.concatenate([ahead, back], axis=2)
+        states.append([*ahead_states, *back_states])
+    for number in range(layers):
+        sequence, last = Recurrent(cell, units, name=f"{cell}_{number}")(sequence, mask)
+        states.append(last)
+    return states

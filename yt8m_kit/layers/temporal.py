@@ -1,0 +1,48 @@
+"""StNet's temporal Xception block, on a few frames of a video.
+
+Shapes: B batch, S segments, D features, H width of the block.
+Source: He et al., "StNet: local and global spatial-temporal modeling for action recognition" (2019), and its
+code; model_families 8.3.
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.layers.frames import Frames, floats
+from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.normalization import batch_norm
+
+
+class Floats(Layer):
+    """Frames -> (B, S, D) float32, for layers that work along time."""
+
+    def call(self, frames: Frames) -> Tensor:
+        return floats(frames)
+
+
+def temporal_residual(frames: Tensor) -> Tensor:
+    """(B, S, D) -> (B, S, D): x + BN(relu(convolution over three frames))."""
+    options = {"padding": "same", "kernel_initializer": "he_normal", "name": "residual"}
+    change = keras.layers.Conv1D(frames.shape[-1], 3, activation="relu", **options)(frames)
+    return frames + batch_norm("residual_norm")(change)
+
+
+def temporal_xception(frames: Tensor, width: int) -> Tensor:
+    """(B, S, D) -> (B, H): separable convolutions over time and a shortcut, maximum over segments."""
+    start = batch_norm("xception_norm_0")(frames)
+    long = _separable(start, width, "0")
+    long = _separable(keras.layers.ReLU(name="relu_0")(batch_norm("xception_norm_1")(long)), width, "1")
+    total = long + _pointwise(width, "shortcut")(start)
+    active = keras.layers.ReLU(name="relu_1")(batch_norm("xception_norm_2")(total))
+    return ops.max(active, axis=1)
+
+
+def _separable(frames: Tensor, width: int, name: str) -> Tensor:
+    depthwise = keras.layers.DepthwiseConv1D(
+        3, padding="same", depthwise_initializer="he_normal", name=f"depthwise_{name}"
+    )
+    return _pointwise(width, f"pointwise_{name}")(depthwise(frames))
+
+
+def _pointwise(width: int, name: str) -> keras.layers.Dense:
+    return keras.layers.Dense(width, kernel_initializer="he_normal", name=name)

@@ -1,0 +1,66 @@
+"""NetVLAD: soft assignment of frames to clusters, residuals to their centres summed.
+
+Shapes: B batch, T frames, D features, E features after a linear map, K clusters.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3; model_families 2.1.
+"""
+
+from keras import ops
+
+from yt8m_kit.layers.frames import Frames, aggregate, masked
+from yt8m_kit.layers.layer import Layer, Tensor, normal
+from yt8m_kit.layers.projection import Projection
+
+
+class NetVLAD(Layer):
+    """Frames -> (B, D, K) float32: sum over frames of a_k(x) * (x - c_k), not yet normalised.
+
+    a = softmax(BN(x W)) over clusters. residual=False leaves the centres out (NetRVLAD).
+    reduced: a linear layer first cuts the D features to this many, E; the result is (B, E, K).
+    """
+
+    def __init__(
+        self, clusters: int, residual: bool = True, reduced: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(name)
+        self.clusters = clusters
+        self.residual = residual
+        self.reduced = reduced
+        self.projection = Projection(clusters, name="assignment")
+
+    def build(self, frames_shape: Frames) -> None:
+        width = frames_shape.codes[-1]
+        self.basis = None
+        if self.reduced is not None:
+            self.basis = self.weight("basis", (width, self.reduced))
+            width = self.reduced
+        self.projection.build(width)
+        if self.residual:
+            self.centres = self.weight("centres", (width, self.clusters), normal(width))
+
+    def call(self, frames: Frames, training: bool = False) -> Tensor:
+        logits_BTK = self.projection(frames, basis=self.basis, training=training)
+        assign_BTK = masked(ops.softmax(logits_BTK), frames)
+        vlad_BDK = aggregate(assign_BTK, frames, self.compute_dtype)
+        if self.basis is not None:
+            vlad_BDK = ops.einsum("bdk,de->bek", vlad_BDK, self.basis)
+        if not self.residual:
+            return vlad_BDK
+        return vlad_BDK - self.centres * ops.sum(assign_BTK, axis=1)[:, None, :]
+
+
+class IntraNormalize(Layer):
+    """(B, D, K) -> (B, D * K) float32: L2 norm 1 for each cluster, then for the whole, D the slow axis.
+
+    The whole norm follows from those of the clusters, so the large tensor is read twice and not four times.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name)
+
+    def call(self, vlad_BDK: Tensor) -> Tensor:
+        squares_BK = ops.sum(ops.square(vlad_BDK), axis=1)
+        inverse_BK = ops.rsqrt(ops.maximum(squares_BK, 1e-12))
+        whole_B1 = ops.sum(squares_BK * ops.square(inverse_BK), axis=1, keepdims=True)
+        factor_BK = inverse_BK * ops.rsqrt(ops.maximum(whole_B1, 1e-12))
+        _, width, clusters = vlad_BDK.shape
+        return ops.reshape(vlad_BDK * factor_BK[:, None, :], (-1, width * clusters))

@@ -1,0 +1,70 @@
+"""Model families: one file each, with build(dataset, *, hyperparameters) -> keras.Model.
+
+A model goes from {"frames": (B, T, D) uint8, "num_frames": (B,) int32} to probabilities (B, C) float32.
+"""
+
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.spec import Dataset
+
+
+class Weight(NamedTuple):
+    """One saved array of a model."""
+
+    path: str
+    shape: tuple[int, ...]
+    trainable: bool
+
+
+def families() -> list[str]:
+    """The names that build knows: the files of this package."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
+    """The family's model for the dataset, untrained.
+
+    Raises UsageError for an unknown family, an unknown or missing hyperparameter, or a value that the
+    family rejects.
+    """
+    if family not in families():
+        raise UsageError(f"family must be one of {', '.join(families())}; got {family}.")
+    function = import_module(f"{__name__}.{family}").build
+    check(family, function, hyperparameters)
+    return function(dataset, **hyperparameters)
+
+
+def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weight]:
+    """What build's model would store, in its order, without allocating any of it. Raises as build does."""
+
+    def outline() -> list[Weight]:
+        import keras
+
+        with keras.StatelessScope(initialize_variables=False):
+            model = build(family, dataset, **hyperparameters)
+        return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
+
+    # Keras keeps, thread by thread, a list of variables to initialize later: this one's ends with its thread.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(outline).result()
+
+
+def check(family: str, function: Any, hyperparameters: dict[str, Any]) -> None:
+    """Raises UsageError where the hyperparameters do not fit the function's signature."""
+    known = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    names = ", ".join(known) or "none"
+    for name in hyperparameters:
+        if name not in known:
+            raise UsageError(f"{family} has no hyperparameter {name}; it has: {names}.")
+    missing = [n for n, p in known.items() if p.default is p.empty and n not in hyperparameters]
+    if missing:
+        raise UsageError(f"{family} needs the hyperparameter {', '.join(missing)}; it has: {names}.")

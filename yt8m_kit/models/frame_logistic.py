@@ -1,0 +1,21 @@
+"""Logistic regression on the average frame: the starter's frame-level baseline.
+
+Source: the 2018 YouTube-8M starter code; model_families 8.4.
+"""
+
+import keras
+
+from yt8m_kit.layers.experts import Logistic
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.mean import MeanFrame
+from yt8m_kit.layers.normalization import UnitFrames
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(dataset: Dataset, *, l2: float = 1e-8) -> keras.Model:
+    """Mean of the L2-normalised frames -> sigmoid(x W + b). l2: penalty on W."""
+    inputs = video_inputs(dataset)
+    frames = UnitFrames()(Sample(draws=None)(**inputs))
+    probabilities = Logistic(dataset.classes, l2=l2, name="logistic")(MeanFrame()(frames))
+    return keras.Model(inputs, probabilities, name="frame_logistic")

@@ -1,0 +1,40 @@
+"""Gated deep bag of frames: WILLOW's gated soft bag, first place's DBoF1, DBoF2 and DBoF3.
+
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 4.3.
+"""
+
+import keras
+
+from yt8m_kit.layers.bof import GatedBag, SoftBag
+from yt8m_kit.layers.experts import MixtureOfExperts
+from yt8m_kit.layers.frames import split, video_inputs
+from yt8m_kit.layers.hidden import fuse, linear
+from yt8m_kit.layers.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    clusters: int = 4096,
+    hidden: int = 1024,
+    mixtures: int = 2,
+    draws: int | None = 300,
+    moe_l2: float = 1e-6,
+    seed: int = 0,
+) -> keras.Model:
+    """Sampled frames -> a gated bag for the first feature, soft bags for the others -> hidden -> experts.
+
+    The first feature gets `clusters`, the others an eighth. Raises UsageError for mixtures < 1 or draws < 1.
+    """
+    inputs = video_inputs(dataset)
+    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    first, *others = split(frames, dataset)
+    bags = [GatedBag(clusters, name="bag_0")(first)]
+    for number, part in enumerate(others, start=1):
+        bags.append(SoftBag(clusters // 8, name=f"bag_{number}")(part))
+    vector = linear(fuse(bags), hidden, clusters, "hidden")
+    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    return keras.Model(inputs, probabilities, name="gated_dbof")

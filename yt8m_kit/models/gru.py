@@ -1,0 +1,45 @@
+"""Gated recurrent units: WILLOW's and YT8M-T's two layers, first place's bidirectional RNN3.
+
+Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014); model_families 5.
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.experts import classifier
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.normalization import UnitFrames
+from yt8m_kit.layers.recurrent import stack
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+STATES = ("top", "all")
+
+
+def build(
+    dataset: Dataset,
+    *,
+    units: int = 1200,
+    layers: int = 2,
+    bidirectional: int | None = None,
+    state: str = "all",
+    mixtures: int | None = 2,
+    draws: int | None = None,
+    l2: float = 1e-6,
+    seed: int = 0,
+) -> keras.Model:
+    """All frames in order -> recurrent layers -> last states -> mixture of experts.
+
+    state: what the head sees, the "top" layer's last state or "all" layers'. bidirectional: units of a first
+    layer in each direction. mixtures: None for a logistic head. draws: so many random frames instead of all.
+    Raises UsageError for another state, layers < 1, mixtures < 1 or draws < 1.
+    """
+    if state not in STATES:
+        raise UsageError(f"state must be one of {', '.join(STATES)}; got state={state}.")
+    inputs = video_inputs(dataset)
+    frames = UnitFrames()(Sample(draws, seed, name="sample")(**inputs))
+    states = stack("gru", frames, units, layers, bidirectional)
+    chosen = [last for layer in states for last in layer] if state == "all" else states[-1]
+    vector = ops.concatenate(chosen, axis=1) if len(chosen) > 1 else chosen[0]
+    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="gru")

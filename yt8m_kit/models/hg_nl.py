@@ -1,0 +1,47 @@
+"""Hierarchical group-wise non-local aggregation, the iqiyi entry's.
+
+On images it follows a TSN's features; here it aggregates the frame features, with our choice of input
+normalisation and head (model_families 8.2).
+"""
+
+import keras
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.experts import classifier
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.group_non_local import NonLocalMean
+from yt8m_kit.layers.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    reduction: int = 8,
+    query_groups: int = 16,
+    value_groups: int = 8,
+    shared: bool = False,
+    grouped: bool = True,
+    mixtures: int | None = 2,
+    draws: int | None = None,
+    l2: float = 1e-6,
+    seed: int = 0,
+) -> keras.Model:
+    """All frames -> non-local mean -> mixture of experts.
+
+    Queries and keys are 1/reduction of the features wide. shared: one kernel for all groups. grouped=False
+    is the plain non-local block: softmax and no groups. mixtures: None for a logistic head. draws: so many
+    random frames.
+    Raises UsageError where reduction or groups do not divide the features.
+    """
+    if dataset.width % reduction:
+        raise UsageError(
+            f"features must be divisible by reduction; got {dataset.width}, reduction={reduction}."
+        )
+    inputs = video_inputs(dataset)
+    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    groups = (query_groups, value_groups) if grouped else (1, 1)
+    block = NonLocalMean(dataset.width // reduction, *groups, shared, relu=grouped, name="non_local")
+    return keras.Model(inputs, classifier(block(frames), dataset.classes, mixtures, l2), name="hg_nl")

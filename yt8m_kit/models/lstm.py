@@ -1,0 +1,50 @@
+"""Long short-term memory: the starter's and WILLOW's two layers, first place's bidirectional RNN1 and RNN2.
+
+Source: Hochreiter, Schmidhuber, "Long short-term memory" (1997); model_families 5.
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.experts import classifier
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.normalization import UnitFrames
+from yt8m_kit.layers.recurrent import stack
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+STATES = ("top", "cell", "all")
+
+
+def build(
+    dataset: Dataset,
+    *,
+    units: int = 1024,
+    layers: int = 2,
+    bidirectional: int | None = None,
+    state: str = "top",
+    mixtures: int | None = 2,
+    draws: int | None = None,
+    l2: float = 1e-8,
+    seed: int = 0,
+) -> keras.Model:
+    """All frames in order -> recurrent layers -> last states -> mixture of experts.
+
+    state: what the head sees, the "top" layer's last output h, its last "cell" state c, or "all" layers'
+    both.
+    bidirectional: units of a first layer in each direction. mixtures: None for a logistic head.
+    draws: so many random frames instead of all (150 in WILLOW's).
+    Raises UsageError for another state, layers < 1, mixtures < 1 or draws < 1.
+    """
+    if state not in STATES:
+        raise UsageError(f"state must be one of {', '.join(STATES)}; got state={state}.")
+    inputs = video_inputs(dataset)
+    frames = UnitFrames()(Sample(draws, seed, name="sample")(**inputs))
+    states = stack("lstm", frames, units, layers, bidirectional)
+    output, cell = states[-1]
+    if state == "all":
+        vector = ops.concatenate([last for layer in states for last in layer], axis=1)
+    else:
+        vector = output if state == "top" else cell
+    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="lstm")

@@ -1,0 +1,47 @@
+"""NetFV, a learnable Fisher vector: WILLOW's and first place's "FVNet".
+
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 3.
+"""
+
+import keras
+
+from yt8m_kit.layers.experts import MixtureOfExperts
+from yt8m_kit.layers.fisher import FisherVector
+from yt8m_kit.layers.frames import split, video_inputs
+from yt8m_kit.layers.gating import ContextGate
+from yt8m_kit.layers.hidden import fuse, linear
+from yt8m_kit.layers.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    clusters: int = 128,
+    hidden: int = 1024,
+    mixtures: int = 2,
+    coupled: bool = False,
+    probability_gate: bool = True,
+    draws: int | None = 300,
+    moe_l2: float = 1e-6,
+    seed: int = 0,
+) -> keras.Model:
+    """Sampled frames -> Fisher vectors -> hidden -> context gate -> mixture of experts -> probability gate.
+
+    The first feature gets `clusters`, the others half as many. coupled: centres tied to the assignment
+    kernel.
+    Raises UsageError for mixtures < 1 or draws < 1.
+    """
+    inputs = video_inputs(dataset)
+    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    vectors = [
+        FisherVector(clusters if number == 0 else clusters // 2, coupled, name=f"fisher_{number}")(part)
+        for number, part in enumerate(split(frames, dataset))
+    ]
+    vector = ContextGate(name="context_gate")(linear(fuse(vectors), hidden, clusters, "hidden"))
+    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    if probability_gate:
+        probabilities = ContextGate(name="probability_gate")(probabilities)
+    return keras.Model(inputs, probabilities, name="netfv")

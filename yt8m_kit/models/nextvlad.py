@@ -1,0 +1,114 @@
+"""NeXtVLAD, alone or as third place's mixture of three that distill each other.
+
+Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
+large-scale video classification" (2018); model_families 7.
+"""
+
+import keras
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.distillation import Distillation
+from yt8m_kit.layers.experts import Logistic
+from yt8m_kit.layers.frames import Frames, split, video_inputs
+from yt8m_kit.layers.gating import SqueezeGate, he_truncated
+from yt8m_kit.layers.group_vlad import GroupVLAD
+from yt8m_kit.layers.hidden import fuse
+from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.mean import MeanFrame
+from yt8m_kit.layers.normalization import batch_norm
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.layers.whitening import ReverseWhitening
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    clusters: int = 112,
+    groups: int = 8,
+    expansion: int = 2,
+    hidden: int = 2048,
+    reduction: int = 16,
+    dropout: float = 0.5,
+    branches: int = 1,
+    temperature: float = 3.0,
+    distillation_weight: float = 9.0,
+    stop_gradient: bool = False,
+    eigenvalues: str | None = None,
+    l2: float = 1e-5,
+    seed: int = 0,
+) -> keras.Model:
+    """All frames, whitening reversed -> a group VLAD for each feature -> hidden -> SE gate -> logistic.
+
+    The first feature gets `clusters` and `groups`, the others half of both. reduction: of the SE gate.
+    branches > 1: so many whole networks, their logits mixed by a gate on the mean frame; such a model has the
+    attribute `distillation` (layers/distillation.py) with temperature, distillation_weight and stop_gradient.
+    eigenvalues: the official eigenvals.npy, instead of the closed form fitted to it. Raises UsageError for
+    branches < 1, and where groups do not divide the expanded features or reduction the hidden ones.
+    """
+    if branches < 1:
+        raise UsageError(f"branches must be at least 1; got branches={branches}.")
+    inputs = video_inputs(dataset)
+    frames = Sample(draws=None, name="sample")(**inputs)
+    frames = ReverseWhitening(dataset, eigenvalues, name="whitening")(frames)
+    parts = split(frames, dataset)
+    logits = []
+    for number in range(branches):
+        prefix = f"branch_{number}_" if branches > 1 else ""
+        pooled = _pool(parts, clusters, groups, expansion, prefix)
+        pooled = keras.layers.Dropout(dropout, seed=seed + number, name=f"{prefix}dropout")(pooled)
+        vector = _hidden(pooled, hidden, reduction, prefix)
+        head = Logistic(dataset.classes, l2, l2, he_truncated(), logits=True, name=f"{prefix}logistic")
+        logits.append(head(vector))
+    if branches == 1:
+        return keras.Model(inputs, _probabilities(logits[0]), name="nextvlad")
+    mixed = MixLogits(name="mixture")(MeanFrame(padding=True, name="mean")(frames), logits)
+    outputs = {"probabilities": _probabilities(mixed["mixture_logits"]), **mixed}
+    training = keras.Model(inputs, outputs, name="nextvlad_distillation")
+    model = keras.Model(inputs, outputs["probabilities"], name="nextvlad")
+    model.distillation = Distillation(training, temperature, distillation_weight, stop_gradient)
+    return model
+
+
+class MixLogits(Layer):
+    """(B, D) mean frames, N logits (B, C) -> {"mixture_logits": (B, C), "logits": (B, N, C)} float32.
+
+    The mixture's logits are the sum of the branches', weighted by softmax(BN(mean frame) W + b).
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name)
+        self.norm = batch_norm("norm")
+
+    def build(self, mean_shape: tuple[int | None, ...], logits_shape: list[tuple[int | None, ...]]) -> None:
+        width = mean_shape[-1] or 0
+        self.norm.build(mean_shape)
+        self.kernel = self.weight("kernel", (width, len(logits_shape)))
+        self.bias = self.weight("bias", (len(logits_shape),), "zeros")
+
+    def call(self, mean: Tensor, logits: list[Tensor], training: bool = False) -> dict[str, Tensor]:
+        gate_BN = ops.softmax(ops.matmul(self.norm(mean, training=training), self.kernel) + self.bias)
+        logits_BNC = ops.stack(logits, axis=1)
+        mixture_BC = ops.sum(gate_BN[:, :, None] * logits_BNC, axis=1)
+        return {"mixture_logits": mixture_BC, "logits": logits_BNC}
+
+
+def _pool(parts: list[Frames], clusters: int, groups: int, expansion: int, prefix: str) -> Tensor:
+    vlads = []
+    for number, part in enumerate(parts):
+        share = 1 if number == 0 else 2
+        layer = GroupVLAD(clusters // share, groups // share, expansion, name=f"{prefix}vlad_{number}")
+        vlads.append(layer(part))
+    return fuse(vlads, f"{prefix}fusion")
+
+
+def _hidden(vector: Tensor, hidden: int, reduction: int, prefix: str) -> Tensor:
+    """A linear layer, BN without a ReLU behind it, and the SE gate."""
+    name = f"{prefix}hidden"
+    dense = keras.layers.Dense(hidden, use_bias=False, kernel_initializer=he_truncated(), name=name)
+    return SqueezeGate(reduction, name=f"{prefix}gate")(batch_norm(f"{name}_norm")(dense(vector)))
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    return keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")(logits)

@@ -1,0 +1,43 @@
+"""Soft bag of frames: WILLOW's Soft-DBoF and YT8M-T's Soft-BoF 4k and 8k (4000 and 8000 clusters).
+
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 4.2.
+"""
+
+import keras
+
+from yt8m_kit.layers.bof import SoftBag
+from yt8m_kit.layers.experts import MixtureOfExperts
+from yt8m_kit.layers.frames import split, video_inputs
+from yt8m_kit.layers.hidden import fuse, linear
+from yt8m_kit.layers.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    clusters: int = 8000,
+    hidden: int = 1024,
+    mixtures: int = 2,
+    maximum: bool = False,
+    draws: int | None = 300,
+    moe_l2: float = 1e-8,
+    seed: int = 0,
+) -> keras.Model:
+    """Sampled frames -> a soft bag for each feature -> hidden -> mixture of experts.
+
+    The first feature gets `clusters`, the others an eighth. maximum: the maxima over frames as well as the
+    sums.
+    Raises UsageError for mixtures < 1 or draws < 1.
+    """
+    inputs = video_inputs(dataset)
+    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    bags = [
+        SoftBag(clusters if number == 0 else clusters // 8, maximum, name=f"bag_{number}")(part)
+        for number, part in enumerate(split(frames, dataset))
+    ]
+    vector = linear(fuse(bags), hidden, clusters, "hidden")
+    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    return keras.Model(inputs, probabilities, name="soft_bof")

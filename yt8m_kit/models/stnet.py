@@ -1,0 +1,40 @@
+"""StNet's head on frame features: temporal Xception block, optionally behind a residual temporal convolution.
+
+Source: He et al., "StNet" (2019), as in the iqiyi entry; its image trunk has no place here (model_families
+8.3).
+"""
+
+import keras
+
+from yt8m_kit.layers.experts import classifier
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.normalization import UnitFrames
+from yt8m_kit.layers.sampling import Segments
+from yt8m_kit.layers.temporal import Floats, temporal_residual, temporal_xception
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    width: int = 1024,
+    segments: int = 7,
+    prediction_segments: int | None = None,
+    residual: bool = False,
+    mixtures: int | None = None,
+    l2: float = 1e-8,
+    seed: int = 0,
+) -> keras.Model:
+    """A frame of each segment -> temporal Xception block -> logistic, or a mixture of experts.
+
+    residual: the temporal convolution before the block. prediction_segments: as many as for training by
+    default.
+    Raises UsageError for segments < 1 or mixtures < 1.
+    """
+    inputs = video_inputs(dataset)
+    chosen = Segments(segments, prediction_segments or segments, seed, name="segments")(**inputs)
+    frames = Floats(name="floats")(UnitFrames()(chosen))
+    if residual:
+        frames = temporal_residual(frames)
+    vector = temporal_xception(frames, width)
+    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="stnet")

@@ -1,0 +1,35 @@
+"""Temporal segment networks: one classifier for single frames, its logits averaged over segments.
+
+Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry; on frame features the
+classifier is ours (model_families 8.1).
+"""
+
+import keras
+
+from yt8m_kit.layers.bof import DeepBag
+from yt8m_kit.layers.experts import Logistic
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.normalization import UnitFrames
+from yt8m_kit.layers.sampling import Segments
+from yt8m_kit.spec import Dataset
+
+
+def build(
+    dataset: Dataset,
+    *,
+    hidden: int = 2048,
+    segments: int = 3,
+    prediction_segments: int = 25,
+    l2: float = 1e-8,
+    seed: int = 0,
+) -> keras.Model:
+    """A frame of each segment -> relu6(BN(x W)) -> logits, averaged over segments -> sigmoid.
+
+    segments: random ones while training; prediction_segments: their middle frames at prediction. The mean
+    of the logits is taken as the logits of the mean hidden vector, which is the same. Raises UsageError for
+    segments < 1.
+    """
+    inputs = video_inputs(dataset)
+    frames = UnitFrames()(Segments(segments, prediction_segments, seed, name="segments")(**inputs))
+    vector = DeepBag(hidden, "mean", name="hidden")(frames)
+    return keras.Model(inputs, Logistic(dataset.classes, l2=l2, name="logistic")(vector), name="tsn")

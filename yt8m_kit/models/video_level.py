@@ -1,0 +1,24 @@
+"""Video-level baselines: logistic regression or a mixture of experts on the L2-normalised mean of the frames.
+
+Of a video-level record, read as a video of one frame, that is its mean_rgb and mean_audio.
+Source: the 2018 YouTube-8M starter code; model_families 8.4.
+"""
+
+import keras
+
+from yt8m_kit.layers.experts import classifier
+from yt8m_kit.layers.frames import video_inputs
+from yt8m_kit.layers.mean import MeanFrame, UnitVector
+from yt8m_kit.layers.sampling import Sample
+from yt8m_kit.spec import Dataset
+
+
+def build(dataset: Dataset, *, mixtures: int | None = 2, l2: float = 1e-8) -> keras.Model:
+    """Mean frame -> unit vector -> mixture of experts; logistic for mixtures=None.
+
+    Raises UsageError for mixtures < 1.
+    """
+    inputs = video_inputs(dataset)
+    mean = MeanFrame(name="mean")(Sample(draws=None, name="sample")(**inputs))
+    vector = UnitVector(name="unit")(mean)
+    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="video_level")
