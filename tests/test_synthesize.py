@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +12,11 @@ from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO, draw_frames, draw_labels, make_world, quantize, synthesize
 from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
+from yt8m_kit.moving_statistics import reestimate
+from yt8m_kit.rebuild import model_of, predictor
+from yt8m_kit.recipe import Member
+from yt8m_kit.steps import make_step
+from yt8m_kit.train import optimizer_of, training_batches
 
 
 def read(path, split, dataset=DEMO):
@@ -191,39 +194,29 @@ def test_frames_vary_like_real_ones():
 # What it is for
 
 
-def logistic(inputs, classes):
-    """Logistic regression on the L2-normalised mean frame."""
-    mean = keras.ops.sum(inputs["frames"], axis=1) / inputs["count"]
-    return keras.layers.Dense(classes, "sigmoid")(keras.layers.UnitNormalization()(mean))
+def score(member, data, truth):
+    """GAP@20 of a member on the validation split after its steps."""
+    model = model_of(member, DEMO)
+    optimizer = optimizer_of(member)
+    optimizer.build(model.trainable_variables)
+    step, _ = make_step(model, optimizer, member.loss_epsilon)
+    paths = records.find(data, "train")
+    for _, batch in zip(range(member.steps), training_batches(member, DEMO, paths, seed=0)):
+        step(batch)
+    reestimate(model, training_batches(member, DEMO, paths, seed=1), member.statistics_batches)
+    found = [predictor(model)(b) for b in records.batches(records.find(data, "validate"), DEMO, 200)]
+    return gap_at_20(np.concatenate(found), truth)
 
 
-def vlad(inputs, classes, clusters=16, hidden=256):
-    """NetRVLAD, as small as it goes: soft assignment, sums per cluster, intra-normalisation."""
-    frames = inputs["frames"]
-    assign = keras.layers.Dense(clusters, "softmax")(frames) * inputs["mask"]
-    sums = keras.layers.UnitNormalization(axis=-1)(keras.ops.einsum("btk,btd->bkd", assign, frames))
-    return keras.layers.Dense(classes, "sigmoid")(
-        keras.layers.Dense(hidden, "relu")(keras.layers.Flatten()(sums))
-    )
-
-
-def score(head, rate, train, validate):
-    """GAP@20 on the validation split after a short training."""
-    keras.utils.set_random_seed(0)
-    codes = keras.Input((DEMO.max_frames, DEMO.width), dtype="uint8")
-    count = keras.Input((1,), dtype="float32")
-    steps = keras.ops.arange(DEMO.max_frames, dtype="float32")
-    mask = keras.ops.cast(keras.ops.less(steps, count), "float32")[:, :, None]
-    floats = (keras.ops.cast(codes, "float32") * DEQUANTIZE_SCALE + DEQUANTIZE_OFFSET) * mask
-    inputs = {"frames": floats, "count": count, "mask": mask}
-    model = keras.Model([codes, count], head(inputs, DEMO.classes))
-    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", jit_compile=False)
-
-    def columns(batch):
-        return [batch.frames, batch.num_frames[:, np.newaxis].astype(np.float32)]
-
-    model.fit(columns(train), train.labels, batch_size=64, epochs=4, verbose=0)
-    return gap_at_20(model.predict(columns(validate), batch_size=256, verbose=0), validate.labels)
+AVERAGE = Member("frame_logistic", batch_size=64, steps=120, learning_rate=1e-2)
+POOLED = Member(
+    "netvlad",
+    {"clusters": 16, "hidden": 256, "draws": 32, "probability_gate": False},
+    batch_size=64,
+    steps=160,
+    learning_rate=2e-3,
+    statistics_batches=20,
+)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -231,8 +224,8 @@ def test_pooling_that_sees_frames_beats_the_average(tmp_path, seed):
     synthesize(tmp_path, train=2000, validate=600, test=1, seed=seed)
     train, validate = read(tmp_path, "train"), read(tmp_path, "validate")
     chance = gap_at_20(np.repeat(train.labels.mean(axis=0, keepdims=True), 600, axis=0), validate.labels)
-    average = score(logistic, 1e-2, train, validate)
-    pooled = score(vlad, 1e-3, train, validate)
+    average = score(AVERAGE, tmp_path, validate.labels)
+    pooled = score(POOLED, tmp_path, validate.labels)
     assert average > chance + 0.15, (chance, average, pooled)
     assert pooled > average + 0.2, (chance, average, pooled)
 
