@@ -11,6 +11,8 @@ BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
 RUN  := $(RUNS)/$(RECIPE)
 
+need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
+
 .DEFAULT_GOAL := help
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -49,12 +51,16 @@ test: .venv/installed-tests  ## lint, types and tests (under 10 minutes)
 test-long: .venv/installed-tests  ## the tests that take minutes
 	$(BIN)/pytest -m long
 
-submission: $(RUN)/$(ENSEMBLE)/submission.csv  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
+submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
+	@$(call need,RECIPE) $(call need,ENSEMBLE)
+	@$(MAKE) --no-print-directory $(RUN)/$(ENSEMBLE)/submission.csv
 
-submit: $(RUN)/$(ENSEMBLE)/score.json  ## RECIPE= ENSEMBLE=: score the CSV on the local board
+submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: score the CSV on the local board
+	@$(call need,RECIPE) $(call need,ENSEMBLE)
+	@$(MAKE) --no-print-directory $(RUN)/$(ENSEMBLE)/score.json
 
-results:  ## RECIPE= [DATA=]: train, score, export and score again each member; print the table
-	@test -n "$(RECIPE)" || { echo "make results needs RECIPE=, e.g. RECIPE=audioset" >&2; exit 2; }
+results: .venv/installed  ## RECIPE= [DATA=]: train, export and score every member; print the table
+	@$(call need,RECIPE)
 	@set -e; for name in $$($(YT8M) members $(RECIPE)); do \
 	  $(MAKE) --no-print-directory $(RUN)/$$name/validate.graph.json ENSEMBLE=$$name; done
 	$(YT8M) report $(RECIPE) --markdown

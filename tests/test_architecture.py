@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
-    {"metrics", "codecs", "data", "layers", "submission_file", "table", "loss"},
+    {"metrics", "codecs", "data", "layers", "submission_file", "table"},
     {"models"},
     {"rebuild"},
     {"moving_statistics", "checkpoints", "steps"},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from yt8m_kit.cli import main
-from yt8m_kit.loss import label_loss
+from yt8m_kit.layers.loss import label_loss
 
 RECIPES = Path(__file__).parent / "recipes"
 

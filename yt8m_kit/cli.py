@@ -113,7 +113,10 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        print(check(loaded, _data(data, loaded.dataset.name)), end="")
+        text, wrong = check(loaded, _data(data, loaded.dataset.name))
+        print(text, end="")
+        if wrong:
+            raise KitError(f"recipe {recipe} differs from what was published: {'; '.join(wrong)}.")
 
     @verb
     def synthesize(

@@ -1,5 +1,6 @@
 """How weights are stored in the exported graph: encoded in numpy, decoded by graph operations."""
 
+import re
 from typing import Any
 
 import ml_dtypes
@@ -13,6 +14,37 @@ LARGE = 17_000
 Codes = dict[str, NDArray[Any]]
 
 
+# Liu & Liu's four: hidden layer, experts' gates, experts, probability gate (model_families 10.1).
+FOUR = re.compile(r"(^|/)(hidden/kernel|experts/gate_kernel|experts/expert_kernel|probability_gate/kernel)$")
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "uint8": 1}
+
+
+def kind(codec: str, path: str, elements: int) -> str:
+    """How a codec stores the tensor of that path and size: float32, float16, bfloat16 or uint8.
+
+    bfloat16: every tensor so (YT8M-T). float16, uint8: tensors of more than 17,000 elements (first place).
+    float16_four: Liu & Liu's four kernels as float16. Everything else stays float32.
+    """
+    if codec == "bfloat16":
+        return codec
+    if codec == "float16_four":
+        return "float16" if FOUR.search(path) else "float32"
+    return codec if elements > LARGE else "float32"
+
+
+def encode(codec: str, array: NDArray[np.float32], path: str = "") -> Codes:
+    """The arrays that stand for a float32 one; `decode` takes them back.
+
+    uint8 takes 256 even steps from the least to the greatest value, so that no value is off by more than
+    (max - min) / 510 (first place).
+    """
+    array = np.asarray(array, np.float32)
+    stored = kind(codec, path, array.size)
+    if stored == "uint8":
+        return _uint8(array)
+    return {"codes": array.astype(ml_dtypes.bfloat16 if stored == "bfloat16" else stored)}
+
+
 def _uint8(array: NDArray[np.float32]) -> Codes:
     low, high = float(array.min()), float(array.max())
     step = np.float32((high - low) / 255 or 1.0)
@@ -20,21 +52,10 @@ def _uint8(array: NDArray[np.float32]) -> Codes:
     return {"codes": codes, "step": np.asarray(step), "offset": np.asarray(low, np.float32)}
 
 
-def encode(codec: str, array: NDArray[np.float32]) -> Codes:
-    """The arrays that stand for a float32 one; `decode` takes them back.
-
-    float16: tensors over 17,000 elements. bfloat16: every tensor (YT8M-T). uint8: tensors over 17,000
-    elements, 256 even steps from the least to the greatest value (first place), so that no value is
-    off by more than (max - min) / 510. Everything else stays float32.
-    """
-    array = np.asarray(array, np.float32)
-    if codec == "bfloat16":
-        return {"codes": array.astype(ml_dtypes.bfloat16)}
-    if array.size > LARGE and codec == "float16":
-        return {"codes": array.astype(np.float16)}
-    if array.size > LARGE and codec == "uint8":
-        return _uint8(array)
-    return {"codes": array}
+def stored_bytes(codec: str, path: str, elements: int) -> int:
+    """Bytes that `encode` makes of a tensor of that path and size."""
+    stored = kind(codec, path, elements)
+    return elements * ITEM_BYTES[stored] + (8 if stored == "uint8" else 0)
 
 
 def size(codes: Codes) -> int:

@@ -66,7 +66,7 @@ class Part(NamedTuple):
 def encoded(model: keras.Model, share: float, codec: str) -> Part:
     """A member whose weights are stored as codes; seeds of random layers are left out."""
     floats = [variable for variable in model.variables if "float" in str(variable.dtype)]
-    return Part(model, share, [(v, Decoded(encode(codec, v.numpy()))) for v in floats])
+    return Part(model, share, [(v, Decoded(encode(codec, v.numpy(), v.path))) for v in floats])
 
 
 def graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:

@@ -12,7 +12,7 @@ from yt8m_kit.spec import Dataset
 
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed (model_families 10.6)
 PRECISIONS = ("float32", "mixed_bfloat16")
-CODECS = ("float32", "float16", "bfloat16", "uint8")
+CODECS = ("float32", "float16", "float16_four", "bfloat16", "uint8")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Member:
     `decay_examples` examples (staircase). `average` is the range (first, last) of checkpoint steps whose
     weights are averaged, None for the last weights alone; `statistics_batches` training batches
     re-estimate the BatchNorm statistics of whatever weights come out (0: leave the moving averages).
+    published_*: what `check` holds ours against: parameters saved, MiB by codec.
     """
 
     family: str
@@ -41,6 +42,7 @@ class Member:
     statistics_batches: int = 60
     seed: int = 0
     published_parameters: int | None = None
+    published_mib: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -54,7 +56,7 @@ class Member:
 
     def frozen(self) -> dict[str, Any]:
         """The settings as plain JSON values; what a run remembers of its member."""
-        settings = asdict(self) | {"hyperparameters": dict(self.hyperparameters)}
+        settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
         return settings | {"average": list(self.average) if self.average else None}
 
 

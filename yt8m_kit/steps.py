@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from yt8m_kit.data.records import Batch
-from yt8m_kit.loss import label_loss
+from yt8m_kit.layers.loss import label_loss
 
 Step = Callable[[Batch], Any]
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
@@ -28,17 +28,32 @@ def make_step(
     return make(model, optimizer, epsilon)
 
 
+def _trained(model: keras.Model) -> keras.Model:
+    """The model that is called while training: a mixture's also gives its branches' logits."""
+    return model.distillation.model if hasattr(model, "distillation") else model
+
+
+def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) -> Any:
+    """The label loss, and a mixture's distillation terms (layers/distillation.py); penalties come on top."""
+    if not hasattr(model, "distillation"):
+        return label_loss(labels_BC, outputs, epsilon)
+    terms = model.distillation.loss(outputs, labels_BC, epsilon)
+    return label_loss(labels_BC, outputs["probabilities"], epsilon) + terms
+
+
 def tensorflow_step(
     model: keras.Model, optimizer: keras.Optimizer, epsilon: float
 ) -> tuple[Step, Callable[[], None]]:
     """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs)."""
     import tensorflow as tf
 
+    trained = _trained(model)
+
     @tf.function  # type: ignore[untyped-decorator]
     def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
-            probabilities = model({"frames": frames, "num_frames": num_frames}, training=True)
-            loss = label_loss(labels, probabilities, epsilon) + sum(model.losses)
+            outputs = trained({"frames": frames, "num_frames": num_frames}, training=True)
+            loss = objective(model, outputs, labels, epsilon) + sum(trained.losses)
         return loss, tape.gradient(loss, model.trainable_weights)
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
@@ -68,12 +83,14 @@ def jax_step(
     """Everything in one compiled function whose state is donated."""
     import jax
 
+    trained = _trained(model)
+
     def loss_of(trainable: Any, fixed: Any, frames: Any, num_frames: Any, labels: Any) -> Any:
         inputs = {"frames": frames, "num_frames": num_frames}
-        probabilities, fixed, losses = model.stateless_call(
+        outputs, fixed, losses = trained.stateless_call(
             trainable, fixed, inputs, training=True, return_losses=True
         )
-        return label_loss(labels, probabilities, epsilon) + sum(losses), fixed
+        return objective(model, outputs, labels, epsilon) + sum(losses), fixed
 
     def update(state: Any, *arrays: Any) -> Any:
         trainable, fixed, slots = state
@@ -93,7 +110,7 @@ def jax_step(
         loss, state = compiled(state, *batch[:3])
         under_way.append(loss)
         if len(under_way) > UNDER_WAY:
-            jax.block_until_ready(under_way.popleft())
+            under_way.popleft().block_until_ready()
         return loss
 
     def sync() -> None:

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from yt8m_kit.layers.layer import Tensor
+from yt8m_kit.layers.loss import label_loss
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,9 @@ class Distillation:
         mixture = outputs["mixture_logits"]
         if self.stop_gradient:
             mixture = ops.stop_gradient(mixture)
-        truth = sum(cross_entropy(labels, ops.sigmoid(branch), epsilon) for branch in branches)
+        truth = sum(label_loss(labels, ops.sigmoid(branch), epsilon) for branch in branches)
         spread = sum(divergence(mixture, branch, self.temperature, epsilon) for branch in branches)
         return truth + self.weight * spread
-
-
-def cross_entropy(labels_BC: Tensor, probabilities_BC: Tensor, epsilon: float) -> Tensor:
-    """Binary cross entropy, summed over classes and averaged over the batch."""
-    positive = labels_BC * ops.log(probabilities_BC + epsilon)
-    negative = (1.0 - labels_BC) * ops.log(1.0 - probabilities_BC + epsilon)
-    return -ops.mean(ops.sum(positive + negative, axis=-1))
 
 
 def divergence(teacher_BC: Tensor, student_BC: Tensor, temperature: float, epsilon: float) -> Tensor:

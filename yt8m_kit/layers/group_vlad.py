@@ -9,10 +9,10 @@ large-scale video classification" (2018), section 3; model_families 7.
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames, aggregate_through, masked, project
+from yt8m_kit.layers.frames import Frames, aggregate_through, masked, project_apart
 from yt8m_kit.layers.gating import he_truncated
 from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.normalization import batch_norm, unit
+from yt8m_kit.layers.normalization import BatchNorm, batch_norm, unit
 
 
 class GroupVLAD(Layer):
@@ -28,7 +28,7 @@ class GroupVLAD(Layer):
     def __init__(self, clusters: int, groups: int, expansion: int = 2, name: str | None = None) -> None:
         super().__init__(name)
         self.clusters, self.groups, self.expansion = clusters, groups, expansion
-        self.norm, self.vlad_norm = batch_norm("assignment_norm"), batch_norm("vlad_norm")
+        self.norm, self.vlad_norm = BatchNorm(name="assignment_norm"), batch_norm("vlad_norm")
 
     def build(self, frames_shape: Frames) -> None:
         width, groups, clusters = frames_shape.codes[-1], self.groups, self.clusters
@@ -44,7 +44,7 @@ class GroupVLAD(Layer):
         self.attention_bias = self.weight("attention_bias", (groups,), "zeros")
         self.assignment = self.weight("assignment", (expanded, groups * clusters), he_truncated())
         self.centres = self.weight("centres", (part, clusters), he_truncated())
-        self.norm.build((None, None, groups * clusters))
+        self.norm.build(groups * clusters)
         self.vlad_norm.build((None, part * clusters))
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
@@ -60,12 +60,15 @@ class GroupVLAD(Layer):
 
     def _assign(self, frames: Frames, training: bool) -> Tensor:
         """Attention times soft assignment, (B, T, G, K); 0 on padding."""
-        groups = self.groups
-        heads = ops.concatenate([self.attention, self.assignment], axis=1)
-        logits = project(frames, ops.matmul(self.expand, heads), self.compute_dtype)
-        logits = logits + ops.matmul(self.expand_bias, heads)
-        attention_BTG = masked(ops.sigmoid(logits[:, :, :groups] + self.attention_bias), frames)
-        clusters = self.norm(logits[:, :, groups:], training=training)
-        length = clusters.shape[1]
-        clusters_BTGK = ops.softmax(ops.reshape(clusters, (-1, length, groups, self.clusters)))
+        varying, constant = self._head(frames, self.attention)
+        attention_BTG = masked(ops.sigmoid(varying + (constant + self.attention_bias)), frames)
+        logits = self.norm(*self._head(frames, self.assignment), training=training)
+        shape = (-1, logits.shape[1], self.groups, self.clusters)
+        clusters_BTGK = ops.softmax(ops.reshape(logits, shape))
         return clusters_BTGK * attention_BTG[:, :, :, None]
+
+    def _head(self, frames: Frames, kernel: Tensor) -> tuple[Tensor, Tensor]:
+        """The expanded frames times a kernel, in two parts as project_apart gives them."""
+        through = ops.matmul(self.expand, kernel)
+        varying, constant = project_apart(frames, through, self.compute_dtype)
+        return varying, constant + ops.matmul(self.expand_bias, kernel)

@@ -6,7 +6,7 @@ Shapes: B batch, T frames, D features.
 import keras
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames
+from yt8m_kit.layers.frames import Frames, centred
 from yt8m_kit.layers.layer import Layer, Tensor
 
 MOMENTUM = 0.999
@@ -34,18 +34,16 @@ class UnitFrames(Layer):
         super().__init__(name)
 
     def call(self, frames: Frames) -> Frames:
-        values = ops.cast(frames.codes, "float32") * frames.scale + frames.offset
-        squares = ops.sum(ops.square(values), axis=-1)
+        # The same tensors as in moments() and in the matmuls, so that a graph computes them once.
+        codes = ops.cast(centred(frames.codes, self.compute_dtype), "float32")
+        squares = ops.matmul(ops.square(codes), ops.square(frames.scale))
         return frames._replace(row=frames.row * ops.rsqrt(ops.maximum(squares, 1e-12)))
 
 
-class InputNorm(Layer):
-    """BatchNorm of the frames' features: Frames -> Frames, for only scale, offset and shift change.
+class Statistics(Layer):
+    """What both BatchNorms here keep: gamma, beta, moving_mean and moving_variance, (K,) each.
 
-    Moments are over all draws of all videos, or over real frames where there is padding. They come straight
-    from the bytes and no weight has a part in them, so no gradient flows through them.
-    Weights: gamma, beta, moving_mean, moving_variance, (D,) each. `momentum` is read when the graph is
-    traced.
+    `momentum` is read when the graph is traced.
     """
 
     def __init__(self, momentum: float = MOMENTUM, epsilon: float = EPSILON, name: str | None = None) -> None:
@@ -53,43 +51,82 @@ class InputNorm(Layer):
         self.momentum = momentum
         self.epsilon = epsilon
 
+    def add_vectors(self, width: int) -> None:
+        """Create the four weights."""
+        self.gamma = self.weight("gamma", (width,), "ones")
+        self.beta = self.weight("beta", (width,), "zeros")
+        self.moving_mean = self.weight("moving_mean", (width,), "zeros", trainable=False)
+        self.moving_variance = self.weight("moving_variance", (width,), "ones", trainable=False)
+
+    def update(self, mean: Tensor, variance: Tensor) -> None:
+        """For both statistics: moving = moving * momentum + batch * (1 - momentum)."""
+        kept = self.momentum
+        self.moving_mean.assign(self.moving_mean * kept + mean * (1.0 - kept))
+        self.moving_variance.assign(self.moving_variance * kept + variance * (1.0 - kept))
+
+
+class BatchNorm(Statistics):
+    """BatchNorm of projected frames, (B, T, K) float32 -> the same, all but padding counting in the moments.
+
+    constant: a vector (K,) to be thought of as added to the inputs: it only moves the mean, so adding it to
+    every frame would be work for nothing. mask: as in Frames.
+    """
+
+    def build(self, width: int) -> None:
+        self.add_vectors(width)
+
+    def call(
+        self,
+        inputs: Tensor,
+        constant: Tensor | float = 0.0,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
+        mean, variance = self.moving_mean - constant, self.moving_variance
+        if training:
+            mean, variance = weighted_moments(inputs, mask)
+            self.update(mean + constant, variance)
+        gain = self.gamma * ops.rsqrt(variance + self.epsilon)
+        # Without effect while training; the weights behind the constant are still given their zero gradient.
+        return inputs * gain + (self.beta - mean * gain + 0.0 * constant)
+
+
+def weighted_moments(inputs_BTK: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance over frames that are not padding: (K,), (K,)."""
+    if mask is None or not mask.shape[1]:
+        mean, variance = ops.moments(inputs_BTK, axes=(0, 1))
+        return mean, variance
+    weights_BT1 = (mask / ops.sum(mask))[:, :, None]
+    mean = ops.sum(inputs_BTK * weights_BT1, axis=(0, 1))
+    return mean, ops.sum(ops.square(inputs_BTK - mean) * weights_BT1, axis=(0, 1))
+
+
+class InputNorm(Statistics):
+    """BatchNorm of the frames' features: Frames -> Frames, for only scale and shift change.
+
+    Moments are over all draws of all videos, or over real frames where there is padding. They come straight
+    from the bytes and no weight has a part in them, so no gradient flows through them.
+    """
+
     def build(self, frames_shape: Frames) -> None:
-        shape = (frames_shape.codes[-1],)
-        self.gamma = self.weight("gamma", shape, "ones")
-        self.beta = self.weight("beta", shape, "zeros")
-        self.moving_mean = self.weight("moving_mean", shape, "zeros", trainable=False)
-        self.moving_variance = self.weight("moving_variance", shape, "ones", trainable=False)
+        self.add_vectors(frames_shape.codes[-1])
 
     def call(self, frames: Frames, training: bool = False) -> Frames:
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = moments(frames)
-            update(self, mean, variance)
+            mean, variance = moments(frames, self.compute_dtype)
+            self.update(mean, variance)
         gain = self.gamma * ops.rsqrt(variance + self.epsilon)
         shift = (frames.shift - mean) * gain + self.beta
-        return frames._replace(scale=frames.scale * gain, offset=frames.offset * gain, shift=shift)
+        return frames._replace(scale=frames.scale * gain, shift=shift)
 
 
-def moments(frames: Frames) -> tuple[Tensor, Tensor]:
+def moments(frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of every feature over frames that are not padding: (D,), (D,) float32."""
     batch, length = ops.shape(frames.codes)[0], frames.codes.shape[1]
     count = ops.sum(frames.mask) if frames.padded else ops.cast(batch * length, "float32")
-    codes = ops.cast(frames.codes, "float32")
-    row, square = frames.row, ops.square(frames.row)
-    # value - shift = row * (code * scale + offset); its sums are sums of row * code, row^2 * code and row^2
-    # * code^2.
-    first_B2D = ops.matmul(ops.stack([row, square], axis=1), codes)
-    second_B1D = ops.matmul(square[:, None, :], ops.square(codes))
-    sums_2D, square_square = ops.sum(first_B2D, axis=0), ops.sum(second_B1D, axis=0)[0]
-    row_code, square_code = sums_2D[0], sums_2D[1]
-    mean = (frames.scale * row_code + frames.offset * ops.sum(row)) / count
-    power = frames.scale**2 * square_square + 2.0 * frames.scale * frames.offset * square_code
-    power = (power + frames.offset**2 * ops.sum(square)) / count
+    codes, row_B1T = ops.cast(centred(frames.codes, dtype), "float32"), frames.row[:, None, :]
+    total_D = ops.sum(ops.matmul(row_B1T, codes), axis=(0, 1))
+    power_D = ops.sum(ops.matmul(ops.square(row_B1T), ops.square(codes)), axis=(0, 1))
+    mean, power = frames.scale * total_D / count, ops.square(frames.scale) * power_D / count
     return mean + frames.shift, ops.maximum(power - ops.square(mean), 0.0)
-
-
-def update(layer: keras.layers.Layer, mean: Tensor, variance: Tensor) -> None:
-    """For both statistics of the layer: moving = moving * momentum + batch * (1 - momentum)."""
-    kept = layer.momentum
-    layer.moving_mean.assign(layer.moving_mean * kept + mean * (1.0 - kept))
-    layer.moving_variance.assign(layer.moving_variance * kept + variance * (1.0 - kept))

@@ -5,9 +5,9 @@ Shapes: B batch, T frames, D features, E features after a linear map, K clusters
 
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, project
+from yt8m_kit.layers.frames import Frames, project_apart
 from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.normalization import batch_norm
+from yt8m_kit.layers.normalization import BatchNorm
 
 
 class Projection(Layer):
@@ -23,13 +23,13 @@ class Projection(Layer):
         super().__init__(name)
         self.clusters = clusters
         self.fan = fan
-        self.norm = batch_norm("norm")
+        self.norm = BatchNorm(name="norm")
 
     def build(self, width: int) -> None:
         self.kernel = self.weight("kernel", (width, self.clusters), normal(self.fan or width))
-        self.norm.build((None, None, self.clusters))
+        self.norm.build(self.clusters)
 
     def call(self, frames: Frames, basis: Tensor | None = None, training: bool = False) -> Tensor:
         kernel = self.kernel if basis is None else ops.matmul(basis, self.kernel)
-        projected = project(frames, kernel, self.compute_dtype)
-        return self.norm(projected, training=training, mask=frames.mask if frames.padded else None)
+        varying, constant = project_apart(frames, kernel, self.compute_dtype)
+        return self.norm(varying, constant, frames.mask, training=training)

@@ -40,12 +40,13 @@ class NetVLAD(Layer):
     def call(self, frames: Frames, training: bool = False) -> Tensor:
         logits_BTK = self.projection(frames, basis=self.basis, training=training)
         assign_BTK = masked(ops.softmax(logits_BTK), frames)
-        vlad_BDK = aggregate(assign_BTK, frames, self.compute_dtype)
-        if self.basis is not None:
-            vlad_BDK = ops.einsum("bdk,de->bek", vlad_BDK, self.basis)
-        if not self.residual:
-            return vlad_BDK
-        return vlad_BDK - self.centres * ops.sum(assign_BTK, axis=1)[:, None, :]
+        centres = self.centres if self.residual else None
+        if self.basis is None:
+            return aggregate(assign_BTK, frames, self.compute_dtype, centres)
+        vlad_BEK = ops.einsum("bdk,de->bek", aggregate(assign_BTK, frames, self.compute_dtype), self.basis)
+        if centres is None:
+            return vlad_BEK
+        return vlad_BEK - centres * ops.sum(assign_BTK, axis=1)[:, None, :]
 
 
 class IntraNormalize(Layer):

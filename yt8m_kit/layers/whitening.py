@@ -78,6 +78,5 @@ class ReverseWhitening(Layer):
         factors = ops.convert_to_tensor(self.factors)
         return frames._replace(
             scale=frames.scale * factors,
-            offset=frames.offset * factors,
             shift=(frames.shift - self.steps) * factors,
         )

@@ -4,6 +4,7 @@ A model goes from {"frames": (B, T, D) uint8, "num_frames": (B,) int32} to proba
 """
 
 import inspect
+import math
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,11 @@ class Weight(NamedTuple):
     path: str
     shape: tuple[int, ...]
     trainable: bool
+
+    @property
+    def size(self) -> int:
+        """Its number of elements."""
+        return math.prod(self.shape)
 
 
 def families() -> list[str]:

@@ -1,11 +1,14 @@
-"""The label loss that the solutions share."""
+"""The label loss that the solutions share.
 
-from typing import Any
+Shapes: B batch, C classes.
+"""
 
 from keras import ops
 
+from yt8m_kit.layers.layer import Tensor
 
-def label_loss(labels_BC: Any, probabilities_BC: Any, epsilon: float) -> Any:
+
+def label_loss(labels_BC: Tensor, probabilities_BC: Tensor, epsilon: float) -> Tensor:
     """Cross entropy summed over classes, averaged over the batch: a float32 scalar (model_families 0).
 
     Keras' own binary cross entropy averages over classes, under which the published L2 weights and
