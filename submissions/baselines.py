@@ -7,7 +7,7 @@ checkpoints are averaged over the last seventh of their steps.
 Command: make submission RECIPE=baselines ENSEMBLE=willow
 """
 
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 STARTER = {"batch_size": 1024, "epochs": 5, "learning_rate": 1e-2, "decay": 0.95}
@@ -31,31 +31,31 @@ RECIPE = Recipe(
         ),
         "netvlad": Member(
             "netvlad", {"clusters": 256, "hidden": 1024}, batch_size=80, steps=700_000,
-            average=(600_000, 700_000), published_parameters=321_541_224, **STEADY,
+            average=Range(600_000, 700_000), published_parameters=321_541_224, **STEADY,
         ),
         "netrvlad": Member(
             "netvlad", {"clusters": 256, "hidden": 1024, "residual": False}, batch_size=80,
-            steps=600_000, average=(500_000, 600_000), published_parameters=321_262_696, **STEADY,
+            steps=600_000, average=Range(500_000, 600_000), published_parameters=321_262_696, **STEADY,
         ),
         "netfv": Member(
             "netfv", {"clusters": 128, "hidden": 1024}, batch_size=80, steps=600_000,
-            average=(500_000, 600_000), published_parameters=321_401_192, **STEADY,
+            average=Range(500_000, 600_000), published_parameters=321_401_192, **STEADY,
         ),
         "soft_bof": Member(
             "soft_bof", {"clusters": 8000, "hidden": 1024}, batch_size=80, steps=800_000, decay=0.95,
-            average=(700_000, 800_000), published_parameters=37_358_796, **STEADY,
+            average=Range(700_000, 800_000), published_parameters=37_358_796, **STEADY,
         ),
         "gated_dbof": Member(
             "gated_dbof", {"clusters": 4096, "hidden": 1024}, batch_size=80, steps=1_000_000,
-            decay=0.95, average=(900_000, 1_000_000), published_parameters=37_188_652, **STEADY,
+            decay=0.95, average=Range(900_000, 1_000_000), published_parameters=37_188_652, **STEADY,
         ),
         "willow_lstm": Member(
             "lstm", {"units": 1024, "layers": 2, "state": "all", "draws": 150}, batch_size=128,
-            steps=400_000, average=(350_000, 400_000), **STEADY,
+            steps=400_000, average=Range(350_000, 400_000), **STEADY,
         ),
         "willow_gru": Member(
             "gru", {"units": 1200, "layers": 2, "state": "all"}, batch_size=128, steps=300_000,
-            decay=0.9, average=(250_000, 300_000), published_parameters=63_466_124, **STEADY,
+            decay=0.9, average=Range(250_000, 300_000), published_parameters=63_466_124, **STEADY,
         ),
         "nextvlad": Member(
             "nextvlad", {"groups": 8, "clusters": 128, "hidden": 2048, "reduction": 8}, batch_size=160,

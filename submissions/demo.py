@@ -4,7 +4,7 @@ Command: make demo
 """
 
 from yt8m_kit.data.synthesize import DEMO
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 RECIPE = Recipe(
     name="demo",
@@ -20,7 +20,7 @@ RECIPE = Recipe(
             epochs=10,
             learning_rate=1e-3,
             checkpoint_steps=25,
-            average=(400, 500),
+            average=Range(400, 500),
         ),
     },
     ensembles={"blend": Ensemble(("frame_logistic", "dbof", "netvlad"), rounds=2)},

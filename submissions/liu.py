@@ -12,7 +12,7 @@ members their Table 1. Open: the ranges (ours: the last quarter), the batch of e
 Command: make submission RECIPE=liu ENSEMBLE=YHLS
 """
 
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 STEPS = 200_000
@@ -47,7 +47,7 @@ def member(clusters: int, hidden: int, parameters: int | None = None, **publishe
         "netvlad",
         {"clusters": clusters, "hidden": hidden} | GRID,
         batch_size=160, steps=STEPS, learning_rate=1e-4, checkpoint_steps=5000,
-        average=(STEPS * 3 // 4, STEPS),
+        average=Range(STEPS * 3 // 4, STEPS),
         published_parameters=parameters, published_mib=published_mib,
     )  # fmt: skip
 

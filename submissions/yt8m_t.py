@@ -10,12 +10,12 @@ script; ours: the scripts').
 Command: make submission RECIPE=yt8m_t ENSEMBLE=six
 """
 
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 STEPS = 700_000
 VLAD = {"clusters": 64, "hidden": 1024, "moe_l2": 1e-8}
-TRAINING = {"batch_size": 80, "checkpoint_steps": 10_000, "average": (300_000, STEPS), "steps": STEPS}
+TRAINING = {"batch_size": 80, "checkpoint_steps": 10_000, "average": Range(300_000, STEPS), "steps": STEPS}
 
 RECIPE = Recipe(
     name="yt8m_t",
@@ -45,7 +45,7 @@ RECIPE = Recipe(
         "M6": Member(
             "gru", {"units": 1200, "layers": 2, "state": "all", "mixtures": 2, "l2": 1e-8},
             decay=0.9, published_parameters=63_466_124,
-            **TRAINING | {"batch_size": 128, "steps": 400_000, "average": (300_000, 400_000)},
+            **TRAINING | {"batch_size": 128, "steps": 400_000, "average": Range(300_000, 400_000)},
         ),
     },
     ensembles={

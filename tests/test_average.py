@@ -69,7 +69,7 @@ def test_average_is_the_mean_of_the_range(tmp_path):
     rng = np.random.default_rng(0)
     kept = {step: [rng.standard_normal(s).astype(np.float32) for s in shapes] for step in (10, 20, 30, 40)}
     for step, arrays in kept.items():
-        checkpoints.save_weights(tmp_path, step, arrays)
+        checkpoints.save_weights(tmp_path, f"{step:08d}", arrays)
     found = checkpoints.weights_in(tmp_path, 20, 35)
     assert [path.name for path in found] == ["weights-00000020.npz", "weights-00000030.npz"]
     assign_mean(model, found)
@@ -79,7 +79,7 @@ def test_average_is_the_mean_of_the_range(tmp_path):
 
 def test_a_damaged_or_foreign_checkpoint_is_named(tmp_path):
     model, _ = small_model()
-    checkpoints.save_weights(tmp_path, 1, [np.zeros(3, np.float32)])
+    checkpoints.save_weights(tmp_path, "00000001", [np.zeros(3, np.float32)])
     with pytest.raises(KitError, match=r"weights-00000001.npz is of another model"):
         assign_mean(model, checkpoints.weights_in(tmp_path, 0, 9))
     (tmp_path / "weights-00000001.npz").write_bytes(b"PK\x03\x04 not really")
@@ -88,12 +88,16 @@ def test_a_damaged_or_foreign_checkpoint_is_named(tmp_path):
 
 
 def test_state_round_trip(tmp_path):
-    state = checkpoints.State(7, Position(1, 2, 3), [np.arange(3.0)], [np.int64(4), np.ones((2, 2))])
+    state = checkpoints.State(
+        7, Position(1, 2, 3), [np.arange(3.0)], [np.int64(4), np.ones((2, 2))], [np.pi], {"a": 1}
+    )
     checkpoints.save_state(tmp_path, state)
     got = checkpoints.load_state(tmp_path)
     assert (got.step, got.position) == (7, Position(1, 2, 3))
-    for one, other in zip(got.model + got.optimizer, state.model + state.optimizer):
-        np.testing.assert_array_equal(one, other)
+    assert got.notes == {"a": 1}
+    for group in ("model", "optimizer", "shadows"):
+        for one, other in zip(getattr(got, group), getattr(state, group), strict=True):
+            np.testing.assert_array_equal(one, other)
     assert checkpoints.load_state(tmp_path / "nowhere") is None
 
 

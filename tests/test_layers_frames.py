@@ -1,5 +1,7 @@
 """Frames against the plain form in numpy: dequantize, normalise, BatchNorm, multiply."""
 
+import csv
+
 import keras
 import numpy as np
 import pytest
@@ -152,6 +154,14 @@ def test_reverse_whitening_multiplies_rgb_alone():
     near(floats(ReverseWhitening(SMALL)(all_frames(codes, counts))), (x - steps) * factors)
 
 
+def test_multipliers_are_near_the_published_ones(real_data):
+    rows = csv.DictReader((real_data / "pca_multipliers.csv").read_text().splitlines())
+    published = np.array([float(row["multiplier"]) for row in rows])
+    error = multipliers(1024) / published - 1
+    assert np.sqrt(np.mean(error**2)) < 0.0044
+    assert np.abs(error).max() < 0.054
+
+
 def test_reverse_whitening_reads_eigenvalues(tmp_path):
     np.save(tmp_path / "eigenvals.npy", np.array([[4.0], [9.0], [16.0]], np.float32))
     near(load_multipliers(tmp_path / "eigenvals.npy", 2), [2.0001, 3.0001])
@@ -159,6 +169,29 @@ def test_reverse_whitening_reads_eigenvalues(tmp_path):
         load_multipliers(tmp_path / "eigenvals.npy", 5)
     with pytest.raises(UsageError, match="must be a readable"):
         load_multipliers(tmp_path / "none.npy", 5)
+
+
+@pytest.mark.parametrize("operation", ["project", "aggregate"])
+def test_bfloat16_folding_is_as_near_as_bfloat16_floats(operation):
+    """Bytes around 127 must not drown the signal when products are rounded."""
+    codes, counts = random_video(Dataset("wide", (("rgb", 512),), 1, max_frames=100), [100] * 4)
+    norm = InputNorm()
+    frames = norm(UnitFrames()(all_frames(codes, counts)), training=True)
+    values = floats(frames)
+    rng = np.random.default_rng(0)
+    shape = (512, 16) if operation == "project" else (4, 100, 16)
+    other = ops.convert_to_tensor(rng.random(shape), "float32")
+    equation = "btd,dk->btk" if operation == "project" else "btd,btk->bdk"
+    exact = np.einsum(equation, *(np.asarray(x, np.float64) for x in (values, other)))
+    naive = ops.einsum(equation, ops.cast(values, "bfloat16"), ops.cast(other, "bfloat16"))
+    if operation == "project":
+        folded = project(frames, other, "bfloat16")
+    else:
+        folded = aggregate(other, frames, "bfloat16")
+    errors = [
+        np.square(ops.convert_to_numpy(ops.cast(x, "float32")) - exact).mean() ** 0.5 for x in (folded, naive)
+    ]
+    assert errors[0] < 1.1 * errors[1]
 
 
 class Plain(keras.layers.Layer):

@@ -65,7 +65,7 @@ ROWS = {
     "tsn": ("tsn", {"hidden": 8, "prediction_segments": 12}),
     "video_level": ("video_level", {}),
     "video_level-logistic": ("video_level", {"mixtures": None}),
-    "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "draws": None}),
+    "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "relu": True, "draws": None}),
 }
 # The order of frames means something to these.
 ORDERED = {"gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"}

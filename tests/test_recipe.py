@@ -4,7 +4,7 @@ import pytest
 
 from yt8m_kit import recipe
 from yt8m_kit.errors import UsageError
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
 from yt8m_kit.spec import AUDIOSET
 
 ONE = Member("frame_logistic", steps=1)
@@ -35,7 +35,13 @@ def test_unknown_names_are_answered_with_those_that_exist():
         (lambda: Member("x"), "either steps or epochs"),
         (lambda: Member("x", steps=1, epochs=1), "either steps or epochs"),
         (lambda: Member("x", steps=1, precision="half"), "precision must be one of float32, mixed_bfloat16"),
-        (lambda: Member("x", steps=1, average=(5, 3)), "first <= last"),
+        (lambda: Range(5, 3), "first <= last; got first=5, last=3"),
+        (lambda: Range(1, 3, 0), "searched must be at least 1"),
+        (lambda: Ema(), "either steps or epochs"),
+        (lambda: Ema(steps=1, gamma=0.0), r"gamma must be over 0 and at most 1; got 0\.0"),
+        (lambda: Member("x", steps=1, keep_average="maybe"), "keep_average must be one of always, better"),
+        (lambda: Member("x", steps=1, batch_size=10, accumulate=3), "divisible by accumulate"),
+        (lambda: Member("x", steps=1, patience=5), "patience and keep_best need validate_steps"),
         (lambda: Ensemble(()), "at least one member"),
         (lambda: Ensemble(("a",), weights=(1.0, 2.0)), "weights must match members"),
         (lambda: Ensemble(("a",), codec="int3"), "codec must be one of"),

@@ -16,7 +16,7 @@ from yt8m_kit.moving_statistics import reestimate
 from yt8m_kit.rebuild import model_of, predictor
 from yt8m_kit.recipe import Member
 from yt8m_kit.steps import make_step
-from yt8m_kit.train import optimizer_of, training_batches
+from yt8m_kit.train import optimizer_of, statistics_batches
 
 
 def read(path, split, dataset=DEMO):
@@ -197,13 +197,13 @@ def test_frames_vary_like_real_ones():
 def score(member, data, truth):
     """GAP@20 of a member on the validation split after its steps."""
     model = model_of(member, DEMO)
-    optimizer = optimizer_of(member)
+    optimizer = optimizer_of(member, member.learning_rate)
     optimizer.build(model.trainable_variables)
-    step, _ = make_step(model, optimizer, member.loss_epsilon)
+    step, *_ = make_step(model, optimizer, member.loss_epsilon)
     paths = records.find(data, "train")
-    for _, batch in zip(range(member.steps), training_batches(member, DEMO, paths, seed=0)):
+    for _, batch in zip(range(member.steps), statistics_batches(member, DEMO, paths)):
         step(batch)
-    reestimate(model, training_batches(member, DEMO, paths, seed=1), member.statistics_batches)
+    reestimate(model, statistics_batches(member, DEMO, paths), member.statistics_batches)
     found = [predictor(model)(b) for b in records.batches(records.find(data, "validate"), DEMO, 200)]
     return gap_at_20(np.concatenate(found), truth)
 

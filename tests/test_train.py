@@ -195,9 +195,9 @@ STEPS = """
         model.load_weights(weights)
     else:
         model.save_weights(weights)
-    optimizer = optimizer_of(Member(family, steps=1, learning_rate=1e-3, batch_size=16, decay_examples=160))
+    optimizer = optimizer_of(Member(family, steps=1, batch_size=16, decay_examples=160), 1e-3)
     optimizer.build(model.trainable_variables)
-    step, sync = make_step(model, optimizer, 1e-5)
+    step, sync, _ = make_step(model, optimizer, 1e-5)
     batches = records.batches(records.find(Path(data), "train"), DEMO, 16, seed=0, epochs=None)
     losses = [float(step(batch)) for _, batch in zip(range(20), batches)]
     sync()

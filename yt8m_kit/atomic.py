@@ -71,6 +71,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def link(source: Path, path: Path) -> None:
+    """Give a finished file a second name."""
+    with replacing(path) as temporary:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with replacing(path) as temporary:

@@ -1,58 +1,104 @@
-"""The weights a member goes on with: the mean over a range of checkpoints, or the last ones."""
+"""The weights a member goes on with: the last ones, or an average that serves validation better."""
 
-import os
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from yt8m_kit import checkpoints, progress
-from yt8m_kit.atomic import replacing
+from yt8m_kit.atomic import link, write_json
 from yt8m_kit.data import records
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.loop import Loop
 from yt8m_kit.moving_statistics import reestimate
-from yt8m_kit.rebuild import model_of, save_weights
-from yt8m_kit.recipe import Recipe
+from yt8m_kit.rebuild import load_weights, model_of, save_weights
+from yt8m_kit.recipe import Ema, Member, Range, Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.train import training_batches
+from yt8m_kit.shadows import Shadows
+from yt8m_kit.train import optimizer_of, shuffled, statistics_batches
+from yt8m_kit.validation import validation_gap
+
+Candidate = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
 
 
 def average(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
-    """Write averaged.weights.h5 of a trained member and return it.
+    """Write averaged.weights.h5 of a trained member, and average.json on how it came about; return it.
 
-    With a range in the recipe: the equal-weight mean of every checkpoint in it, in float64, moving
-    statistics included or re-estimated (model_families 9, checkpoint ranges). Without: the trained
-    weights under that name. Raises UsageError where the training is not done or the range is empty.
+    Candidates are the averages that the recipe asks for and, with keep="better", the trained weights
+    themselves; the one with the best validation GAP@20 is kept. BatchNorm statistics are re-estimated for
+    each. Without an average in the recipe the trained weights are taken as they are. Raises UsageError
+    where the training is not done or a range holds no checkpoint.
     """
     member = recipe.member(name)
     run = Run.of(runs, recipe.name, name)
     run.need(run.trained, "train")
-    run.freeze(member.frozen())
-    if run.averaged.exists():
-        return run.averaged
-    if member.average is None:
-        with replacing(run.averaged) as temporary:
-            temporary.unlink(missing_ok=True)
-            os.link(run.trained, temporary)
-        return run.averaged
-    found = checkpoints.weights_in(run.checkpoints, *member.average)
-    if not found:
-        raise UsageError(
-            f"no checkpoint of steps {member.average[0]} to {member.average[1]} in {run.checkpoints}; "
-            f"checkpoints are kept every {member.checkpoint_steps} steps."
-        )
-    model = model_of(member, recipe.dataset, member.precision)
-    assign_mean(model, found)
-    paths = records.find(data, "train")
-    with closing(training_batches(member, recipe.dataset, paths, seed=member.seed + 1)) as batches:
-        reestimate(model, batches, member.statistics_batches)
-    save_weights(model, run.averaged)
+    with run.alone():
+        run.freeze(member.frozen())
+        if run.averaged.exists():
+            return run.averaged
+        if member.average is None:
+            link(run.trained, run.averaged)
+            return run.averaged
+        model = load_weights(model_of(member, recipe.dataset, member.precision), run.trained)
+        _keep_best(recipe, member, run, model, data)
     return run.averaged
 
 
+def _keep_best(recipe: Recipe, member: Member, run: Run, model: keras.Model, data: Path) -> None:
+    train_paths, validate_paths = records.find(data, "train"), records.find(data, "validate")
+    found: dict[str, float] = {}
+    before = validation_gap(model, recipe.dataset, validate_paths, "before")
+    best = before if member.keep_average == "better" else -1.0
+    for what, put in _candidates(member, recipe, run, model, train_paths):
+        put()
+        with closing(statistics_batches(member, recipe.dataset, train_paths)) as batches:
+            reestimate(model, batches, member.statistics_batches)
+        found[what] = validation_gap(model, recipe.dataset, validate_paths, what)
+        if found[what] > best:
+            best = found[what]
+            save_weights(model, run.path / "candidate.weights.h5")
+    best_of_them = max(found, key=lambda what: found[what])
+    kept = best_of_them if found[best_of_them] == best else "trained"
+    progress.say(f"GAP@20 trained {before:.4f}, {best_of_them} {found[best_of_them]:.4f}: kept {kept}")
+    write_json(run.average, {"trained": before, "averages": found, "kept": kept})
+    if kept == "trained":
+        link(run.trained, run.averaged)
+    else:
+        (run.path / "candidate.weights.h5").replace(run.averaged)
+
+
+def _candidates(
+    member: Member, recipe: Recipe, run: Run, model: keras.Model, paths: list[Path]
+) -> Iterator[Candidate]:
+    if isinstance(member.average, Range):
+        yield from _ranges(member.average, member, run, model)
+    elif isinstance(member.average, Ema):
+        yield _ema(member.average, member, recipe, run, model, paths)
+
+
+def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iterator[Candidate]:
+    """Ranges that end at the last checkpoint; `searched` of them, their starts spread over the whole."""
+    found = checkpoints.weights_in(run.checkpoints, wanted.first, wanted.last)
+    if not found:
+        raise UsageError(
+            f"no checkpoint of steps {wanted.first} to {wanted.last} in {run.checkpoints}; "
+            f"checkpoints are kept every {member.checkpoint_steps} steps."
+        )
+    starts = np.unique(np.linspace(0, len(found) - 1, wanted.searched + 1).astype(int)[:-1])
+    for start in starts:
+        chosen = found[start:]
+        what = f"range {checkpoints.step_of(chosen[0])}-{checkpoints.step_of(chosen[-1])}"
+        yield what, partial(assign_mean, model, chosen)
+
+
 def assign_mean(model: keras.Model, found: list[Path]) -> None:
-    """Set the model's variables to their mean over kept checkpoints: memory for one sum, however many."""
+    """Set the model's variables to their mean over kept checkpoints: memory for one sum, however many.
+
+    Equal weights, float64 sums, moving statistics included (model_families 9, checkpoint ranges).
+    """
     sums = [np.zeros(tuple(variable.shape), np.float64) for variable in model.variables]
     with progress.bar(len(found), "average", unit=" checkpoints") as bar:
         for path in found:
@@ -66,3 +112,27 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
         # Seeds of random layers are not averaged: they are integers and of no use later.
         if "int" not in str(variable.dtype):
             variable.assign((total / len(found)).astype(np.float32))
+
+
+def _ema(
+    wanted: Ema, member: Member, recipe: Recipe, run: Run, model: keras.Model, paths: list[Path]
+) -> Candidate:
+    """Train on from the converged weights and take their running average (model_families 9, EMA)."""
+
+    def put() -> None:
+        shadows, faults = Shadows(model, wanted.gamma), records.Faults()
+        loop = Loop(
+            run=run,
+            folder=run.path / "ema",
+            member=member.without_validation(),
+            model=model,
+            optimizer=optimizer_of(member, wanted.learning_rate),
+            total=wanted.steps_of(records.count(paths), member.batch_size),
+            batches=shuffled(member, recipe.dataset, paths, False, faults),
+            shadows=shadows,
+        )
+        loop.optimizer.build(model.trainable_variables)
+        loop.go()
+        shadows.assign()
+
+    return f"EMA 1/{1 / wanted.gamma:g}", put

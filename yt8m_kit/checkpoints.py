@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +17,21 @@ Arrays = list[NDArray[Any]]
 
 
 class State(NamedTuple):
-    """All that changes while training: step, place in the data, model and optimiser variables."""
+    """All that changes while training.
+
+    Step, place in the data, model and optimiser variables; running averages of the model's variables
+    where there are any; notes: JSON values that the stage wants to find again.
+    """
 
     step: int
     position: Position
     model: Arrays
     optimizer: Arrays
+    shadows: Arrays
+    notes: dict[str, Any]
 
 
-def _write(path: Path, groups: dict[str, Sequence[Any]], header: dict[str, Any]) -> None:
+def _write(path: Path, groups: Mapping[str, Sequence[Any]], header: dict[str, Any]) -> None:
     named = {
         f"{group}/{i:04d}": np.asarray(a) for group, arrays in groups.items() for i, a in enumerate(arrays)
     }
@@ -40,9 +46,10 @@ def _group(archive: Any, group: str) -> Arrays:
 def save_state(folder: Path, state: State) -> None:
     """Replace the folder's state; the one before it is kept until the new one is whole."""
     path = folder / "state.npz"
-    header = {"step": state.step, "position": list(state.position)}
+    header = {"step": state.step, "position": list(state.position), "notes": state.notes}
     fresh = folder / "state.next.npz"
-    _write(fresh, {"model": state.model, "optimizer": state.optimizer}, header)
+    groups = {"model": state.model, "optimizer": state.optimizer, "shadows": state.shadows}
+    _write(fresh, groups, header)
     if path.exists():
         path.replace(folder / "state.previous.npz")
     fresh.replace(path)
@@ -61,8 +68,9 @@ def load_state(folder: Path) -> State | None:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 header = json.loads(str(archive["header"]))
-                arrays = _group(archive, "model"), _group(archive, "optimizer")
-            return State(header["step"], Position(*header["position"]), *arrays)
+                model, slots, shadows = (_group(archive, n) for n in ("model", "optimizer", "shadows"))
+            position = Position(*header["position"])
+            return State(header["step"], position, model, slots, shadows, header["notes"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             damaged.append(str(path))
     if damaged:
@@ -70,15 +78,20 @@ def load_state(folder: Path) -> State | None:
     return None
 
 
-def save_weights(folder: Path, step: int, model: Sequence[Any]) -> None:
-    """Keep the model variables of a step for averaging."""
-    _write(folder / f"weights-{step:08d}.npz", {"model": model}, {"step": step})
+def save_weights(folder: Path, name: str, model: Sequence[Any]) -> None:
+    """Keep the model variables as weights-NAME.npz; those to be averaged are named by their step."""
+    _write(folder / f"weights-{name}.npz", {"model": model}, {})
+
+
+def step_of(path: Path) -> int:
+    """The step of kept weights."""
+    return int(path.stem.removeprefix("weights-"))
 
 
 def weights_in(folder: Path, first: int, last: int) -> list[Path]:
     """Files of kept weights with first <= step <= last, by step."""
-    found = ((int(path.stem.split("-")[1]), path) for path in folder.glob("weights-*.npz"))
-    return [path for step, path in sorted(found) if first <= step <= last]
+    found = sorted(folder.glob("weights-[0-9]*.npz"), key=step_of)
+    return [path for path in found if first <= step_of(path) <= last]
 
 
 def read_weights(path: Path) -> Iterator[NDArray[Any]]:

@@ -1,8 +1,5 @@
 """GAP@20, Hit@1, PERR and mAP of a member's weights or of an exported graph, on a split with labels."""
 
-import time
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,13 @@ from numpy.typing import NDArray
 from yt8m_kit import progress
 from yt8m_kit.atomic import replacing, write_json
 from yt8m_kit.data import records
-from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import scores
 from yt8m_kit.predict import load_graph
 from yt8m_kit.rebuild import counts, load_weights, model_of, predictor
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.spec import Dataset
-
-BATCH = 128
-
-Predict = Callable[[records.Batch], NDArray[np.float32]]
+from yt8m_kit.validation import Predictions, predictions
 
 
 def evaluate(
@@ -52,21 +45,18 @@ def _score_weights(recipe: Recipe, name: str, run: Run, paths: list[Path], split
     member = recipe.member(name)
     model = load_weights(model_of(member, recipe.dataset), run.averaged)
     saved, trainable = counts(model)
-    ids, probabilities, truth, rate = collect(
-        predictor(model), recipe.dataset, paths, f"evaluate {name}", strict
-    )
+    found = predictions(predictor(model), recipe.dataset, paths, f"evaluate {name}", strict)
     with replacing(run.probabilities(split)) as temporary, temporary.open("wb") as file:
-        np.savez(file, ids=np.array(ids), probabilities=probabilities, truth=np.packbits(truth, axis=1))
+        truth = np.packbits(found.truth, axis=1)
+        np.savez(file, ids=np.array(found.ids), probabilities=found.probabilities, truth=truth)
     about = {"family": member.family, "parameters_saved": saved, "parameters_trainable": trainable}
-    return _write_scores(out, probabilities, truth, about | {"videos": len(ids), "videos_per_second": rate})
+    return _write_scores(out, found, about)
 
 
-def _write_scores(
-    out: Path, probabilities: NDArray[np.float32], truth: NDArray[np.bool_], about: dict[str, Any]
-) -> Path:
-    figures = scores(probabilities, truth)
+def _write_scores(out: Path, found: Predictions, about: dict[str, Any]) -> Path:
+    figures = scores(found.probabilities, found.truth)
     progress.say("  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    write_json(out, about | figures)
+    write_json(out, about | {"videos": len(found.ids), "videos_per_second": found.rate} | figures)
     return out
 
 
@@ -75,34 +65,10 @@ def _score_graph(dataset: Dataset, run: Run, paths: list[Path], split: str, stri
     if out.exists():
         return out
     graph = load_graph(run.graph, "serving_default")
-    predict = lambda batch: graph(batch)["probabilities"]  # noqa: E731
-    ids, probabilities, truth, rate = collect(predict, dataset, paths, f"evaluate {run.path.name}", strict)
-    return _write_scores(out, probabilities, truth, {"videos": len(ids), "videos_per_second": rate})
-
-
-def collect(
-    predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
-) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_], float]:
-    """ids, probabilities (N, C), truth (N, C) of a split in file order, and videos per second."""
-    faults = records.Faults()
-    batches = records.prefetch(
-        records.batches(paths, dataset, BATCH, strict=strict, faults=faults, reuse=4), 1
+    found = predictions(
+        lambda batch: graph(batch)["probabilities"], dataset, paths, f"evaluate {run.path.name}", strict
     )
-    ids: list[str] = []
-    probabilities, truth = [], []
-    started = time.perf_counter()
-    with closing(batches), progress.bar(records.count(paths), what) as bar:
-        for batch in batches:
-            ids += batch.ids
-            probabilities.append(predict(batch))
-            truth.append(batch.labels > 0)
-            bar.update(len(batch.ids))
-    rate = round(len(ids) / (time.perf_counter() - started), 1)
-    if faults.summary():
-        progress.say(faults.summary())
-    if not any(part.any() for part in truth):
-        raise UsageError(f"{paths[0].parent} holds no labels; evaluate a split that has them, e.g. validate.")
-    return ids, np.concatenate(probabilities), np.concatenate(truth), rate
+    return _write_scores(out, found, {})
 
 
 def probabilities_of(

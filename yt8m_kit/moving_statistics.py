@@ -1,6 +1,7 @@
 """BatchNorm statistics estimated anew for given weights, from training batches."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,6 +15,19 @@ def normalizing_layers(model: keras.Model) -> list[Any]:
     """All layers, at any depth, that keep a moving mean and variance."""
     layers = model._flatten_layers(include_self=False)
     return [layer for layer in layers if hasattr(layer, "moving_variance") and hasattr(layer, "momentum")]
+
+
+@contextmanager
+def without_moving(model: keras.Model) -> Iterator[None]:
+    """Put the moving statistics back at the end as they were."""
+    layers = normalizing_layers(model)
+    variables = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
+    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before):
+            variable.assign(value)
 
 
 def reestimate(model: keras.Model, batches: Iterator[Batch], count: int) -> None:

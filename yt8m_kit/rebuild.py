@@ -1,7 +1,7 @@
 """A member's model, rebuilt from its recipe and loaded with weights."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ def load_weights(model: keras.Model, path: Path) -> keras.Model:
         reason = str(error).strip().splitlines()[0]
         raise KitError(f"cannot load {path}: {reason}. Delete it and run the stage that made it.") from error
     return model
+
+
+def assign(model: keras.Model, arrays: Iterable[NDArray[Any]]) -> None:
+    """Set all of the model's variables, in their order."""
+    for variable, array in zip(model.variables, arrays):
+        variable.assign(array)
 
 
 def counts(model: keras.Model) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """What to train and what to blend: a recipe is a Python file in submissions/ that exports RECIPE."""
 
 import importlib.util
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,53 @@ from yt8m_kit.spec import Dataset
 
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed (model_families 10.6)
 PRECISIONS = ("float32", "mixed_bfloat16")
+KEEP_AVERAGE = ("always", "better")
 CODECS = ("float32", "float16", "float16_four", "bfloat16", "uint8")
+
+
+@dataclass(frozen=True)
+class Range:
+    """The equal-weight mean of the checkpoints with first <= step <= last (Liu & Liu, YT8M-T).
+
+    searched: 1 takes that range; n > 1 tries n ranges that end with it and start ever later.
+    """
+
+    first: int
+    last: int
+    searched: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= self.last:
+            raise UsageError(f"a range needs 0 <= first <= last; got first={self.first}, last={self.last}.")
+        if self.searched < 1:
+            raise UsageError(f"searched must be at least 1; got {self.searched}.")
+
+
+@dataclass(frozen=True)
+class Ema:
+    """The exponential moving average of a second stage of training that starts from the converged weights.
+
+    Fresh optimiser slots, its own learning rate, an average over every batch (first place). gamma is the
+    share of the newest weights: what their code calls half-life is 1 / gamma; the true half-life is
+    log(2) / gamma batches. Length is steps, or epochs.
+    """
+
+    steps: int | None = None
+    epochs: float | None = None
+    learning_rate: float = 8e-5
+    gamma: float = 1 / 3000
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            raise UsageError(
+                f"an EMA stage has either steps or epochs; got steps={self.steps}, epochs={self.epochs}."
+            )
+        if not 0 < self.gamma <= 1:
+            raise UsageError(f"gamma must be over 0 and at most 1; got {self.gamma}.")
+
+    def steps_of(self, videos: int, batch_size: int) -> int:
+        """Its length in steps on a train split of so many videos."""
+        return self.steps if self.steps is not None else math.ceil((self.epochs or 0) * videos / batch_size)
 
 
 @dataclass(frozen=True)
@@ -20,9 +67,12 @@ class Member:
     """One model family, trained one way.
 
     Length is `steps`, or `epochs` over the train split. The learning rate falls by `decay` every
-    `decay_examples` examples (staircase). `average` is the range (first, last) of checkpoint steps whose
-    weights are averaged, None for the last weights alone; `statistics_batches` training batches
-    re-estimate the BatchNorm statistics of whatever weights come out (0: leave the moving averages).
+    `decay_examples` examples (staircase). `batch_size` videos make an update, in `accumulate` parts.
+    `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
+    average only where validation GAP says so. `statistics_batches` training batches re-estimate the
+    BatchNorm statistics of whatever weights come out (0: leave the moving averages). `validate_steps`:
+    how often validation GAP is looked at; `patience`: steps without a better one after which training
+    stops; `keep_best`: take the weights of the best one.
     published_*: what `check` holds ours against: parameters saved, MiB by codec.
     """
 
@@ -38,7 +88,12 @@ class Member:
     loss_epsilon: float = 1e-5
     precision: str = "float32"
     checkpoint_steps: int = 1000
-    average: tuple[int, int] | None = None
+    accumulate: int = 1
+    average: Range | Ema | None = None
+    keep_average: str = "always"
+    validate_steps: int | None = None
+    patience: int | None = None
+    keep_best: bool = False
     statistics_batches: int = 60
     seed: int = 0
     published_parameters: int | None = None
@@ -51,13 +106,26 @@ class Member:
             )
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
-        if self.average is not None and not 0 <= self.average[0] <= self.average[1]:
-            raise UsageError(f"average must be (first, last) with 0 <= first <= last; got {self.average}.")
+        if self.keep_average not in KEEP_AVERAGE:
+            raise UsageError(
+                f"keep_average must be one of {', '.join(KEEP_AVERAGE)}; got {self.keep_average!r}."
+            )
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise UsageError(
+                "batch_size must be divisible by accumulate; "
+                f"got batch_size={self.batch_size}, accumulate={self.accumulate}."
+            )
+        if (self.patience or self.keep_best) and not self.validate_steps:
+            raise UsageError("patience and keep_best need validate_steps; got validate_steps=None.")
+
+    def without_validation(self) -> "Member":
+        """The same member, not validated while it trains."""
+        return replace(self, validate_steps=None, patience=None, keep_best=False)
 
     def frozen(self) -> dict[str, Any]:
         """The settings as plain JSON values; what a run remembers of its member."""
         settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
-        return settings | {"average": list(self.average) if self.average else None}
+        return settings | {"average": {type(self.average).__name__: settings["average"]}}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Run:
     checkpoints = _File("checkpoints")
     trained = _File("trained.weights.h5")
     averaged = _File("averaged.weights.h5")
+    average = _File("average.json")
     ensemble = _File("ensemble.json")
     graph = _File("graph")
     export = _File("export.json")
@@ -86,13 +87,21 @@ class Run:
         with self.metrics.open("a") as lines:
             lines.write(json.dumps(row) + "\n")
 
-    def forget_after(self, step: int) -> None:
-        """Drop the rows of metrics.jsonl beyond `step`, and a row that a kill left half written."""
-        if self.metrics.exists():
-            rows = [
-                line for line in self.metrics.read_text().splitlines(keepends=True) if line.endswith("}\n")
-            ]
-            write_text(self.metrics, "".join(row for row in rows if json.loads(row)["step"] <= step))
+    def rows(self, stage: str) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl of one stage, without its name."""
+        found = [row for row in self._rows() if row["stage"] == stage]
+        return [{key: value for key, value in row.items() if key != "stage"} for row in found]
+
+    def forget_after(self, stage: str, step: int) -> None:
+        """Drop a stage's rows beyond `step`, and a row that a kill left half written."""
+        rows = [row for row in self._rows() if row["stage"] != stage or row["step"] <= step]
+        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if not self.metrics.exists():
+            return []
+        lines = self.metrics.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("}\n")]
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -1,13 +1,12 @@
 """One training step for each backend: batch in, loss out, variables updated.
 
 A step of our own, not Model.fit: fit cannot compile the optimiser alone, and hides the position that an
-exact resume needs. Both take the batch's bytes and return (step, sync): `sync` brings the model's and
-the optimiser's variables up to date with what the steps did.
+exact resume needs.
 """
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,14 +14,24 @@ import numpy as np
 from yt8m_kit.data.records import Batch
 from yt8m_kit.layers.loss import label_loss
 
-Step = Callable[[Batch], Any]
+
+class Stepper(NamedTuple):
+    """How to train on a batch, and where the outcome is.
+
+    step: one update by a batch, answers its loss. sync: brings the model's and the optimiser's variables
+    up to date with the steps. values: the model's variables as they are now, as the backend's arrays.
+    """
+
+    step: Callable[[Batch], Any]
+    sync: Callable[[], None]
+    values: Callable[[], list[Any]]
+
+
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
-def make_step(
-    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
-) -> tuple[Step, Callable[[], None]]:
+def make_step(model: keras.Model, optimizer: keras.Optimizer, epsilon: float) -> Stepper:
     """The step of the current backend; the optimiser must be built on the model's trainable variables."""
     make = jax_step if keras.backend.backend() == "jax" else tensorflow_step
     return make(model, optimizer, epsilon)
@@ -41,9 +50,7 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) 
     return label_loss(labels_BC, outputs["probabilities"], epsilon) + terms
 
 
-def tensorflow_step(
-    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
-) -> tuple[Step, Callable[[], None]]:
+def tensorflow_step(model: keras.Model, optimizer: keras.Optimizer, epsilon: float) -> Stepper:
     """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs)."""
     import tensorflow as tf
 
@@ -65,7 +72,7 @@ def tensorflow_step(
         update(gradients)
         return loss
 
-    return step, lambda: None
+    return Stepper(step, lambda: None, lambda: [variable.value for variable in model.variables])
 
 
 def _tensor(array: np.ndarray) -> Any:
@@ -77,9 +84,7 @@ def _tensor(array: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def jax_step(
-    model: keras.Model, optimizer: keras.Optimizer, epsilon: float
-) -> tuple[Step, Callable[[], None]]:
+def jax_step(model: keras.Model, optimizer: keras.Optimizer, epsilon: float) -> Stepper:
     """Everything in one compiled function whose state is donated."""
     import jax
 
@@ -118,4 +123,8 @@ def jax_step(
             for variable, value in zip(group, values):
                 variable.assign(jax.numpy.array(value))
 
-    return step, sync
+    def values() -> list[Any]:
+        now = {id(v): value for group, arrays in zip(groups, state) for v, value in zip(group, arrays)}
+        return [now[id(variable)] for variable in model.variables]
+
+    return Stepper(step, sync, values)

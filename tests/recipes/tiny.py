@@ -1,7 +1,7 @@
 """Members small enough to train in a test, on the synthesized set."""
 
 from yt8m_kit.data.synthesize import DEMO
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
 
 NETVLAD = {"clusters": 4, "hidden": 8, "draws": 8}
 
@@ -12,8 +12,31 @@ RECIPE = Recipe(
     members={
         "logistic": Member("frame_logistic", batch_size=16, steps=20, learning_rate=1e-2),
         "netvlad": Member(
-            "netvlad", NETVLAD, batch_size=16, steps=30, checkpoint_steps=5, average=(10, 30),
+            "netvlad", NETVLAD, batch_size=16, steps=30, checkpoint_steps=5, average=Range(10, 30),
             statistics_batches=4, learning_rate=1e-3,
+        ),
+        "validated": Member(
+            "netvlad",
+            NETVLAD,
+            batch_size=16,
+            steps=400,
+            checkpoint_steps=20,
+            statistics_batches=4,
+            learning_rate=0.05,
+            validate_steps=10,
+            patience=30,
+            keep_best=True,
+            average=Range(0, 400, searched=3),
+            keep_average="better",
+        ),
+        "ema": Member(
+            "netvlad",
+            NETVLAD,
+            batch_size=16,
+            steps=30,
+            checkpoint_steps=10,
+            statistics_batches=4,
+            average=Ema(steps=200, gamma=1 / 20),
         ),
         "long": Member(
             "netvlad", NETVLAD, batch_size=16, steps=400, checkpoint_steps=10, statistics_batches=4

@@ -106,6 +106,13 @@ def index(path: Path) -> Index:
         os.close(file)
 
 
+def framed(payload: bytes) -> bytes:
+    """A record as it stands in a shard: length, its CRC, payload, its CRC."""
+    length = len(payload).to_bytes(8, "little")
+    header = length + masked_crc(length).to_bytes(4, "little")
+    return header + payload + masked_crc(payload).to_bytes(4, "little")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Writes a shard. Inside the `with` block the function that it gives appends a record.
@@ -115,9 +122,6 @@ def writing(path: Path) -> Iterator[Callable[[bytes], None]]:
     with replacing(path) as temporary, temporary.open("wb") as file:
 
         def write(payload: bytes) -> None:
-            length = len(payload).to_bytes(8, "little")
-            file.write(length + masked_crc(length).to_bytes(4, "little"))
-            file.write(payload)
-            file.write(masked_crc(payload).to_bytes(4, "little"))
+            file.write(framed(payload))
 
         yield write

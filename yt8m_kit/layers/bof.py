@@ -17,8 +17,8 @@ POOLINGS = ("max", "mean")
 class DeepBag(Layer):
     """Frames -> (B, K) float32: relu6(BN(x W)), then the maximum (or mean) over frames.
 
-    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2; model_families 4.1). Raises UsageError for
-    another pooling.
+    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2; model_families 4.1).
+    Raises UsageError for another pooling.
     """
 
     def __init__(self, clusters: int, pooling: str = "max", name: str | None = None) -> None:

@@ -17,10 +17,10 @@ def half_squares(strength: float) -> keras.regularizers.L2 | None:
 
 
 class MixtureOfExperts(Layer):
-    """(B, I) -> (B, C) float32 probabilities: sum over m of softmax(gates)_m * sigmoid(experts)_m, for each
-    class.
+    """(B, I) -> (B, C) float32 probabilities: for each class, sum over m of softmax(gates)_m * expert_m.
 
-    dummy: one more gate for an expert that always says 0 (the sources' default; model_families 1.2).
+    Experts are sigmoid(x W + b), gates x W. dummy: one more gate for an expert that always says 0 (the
+    sources' default; model_families 1.2).
     gate_rank: gates through a bias-free bottleneck of this width. l2: penalty on gate and expert kernels.
     The class is the slow axis of the kernels' columns, the mixture the fast one. Raises UsageError for
     mixtures < 1.

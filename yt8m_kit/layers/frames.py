@@ -29,8 +29,7 @@ class Frames(NamedTuple):
 
     codes: (B, T, D) uint8. row: (B, T) float32, 0 on padding. scale, shift: (D,) float32.
     mask: (B, T) float32, 1 for real frames and 0 for padding; or (B, 0) where no frame is padding (after
-    sampling), and then nothing is masked. A padding frame has the value shift, as zeros put through the same
-    layers would.
+    sampling), and then nothing is masked. A padding frame's value is shift, as of zeros in the same layers.
     """
 
     codes: Tensor
@@ -89,8 +88,7 @@ class Select(Layer):
 def gather(tensor: Tensor, indices: Tensor) -> Tensor:
     """Rows of (B, T, ...) at indices (B, S): (B, S, ...).
 
-    One flat take: broadcasting the indices over D would make an int32 tensor larger than the frames
-    themselves.
+    One flat take: indices broadcast over D would be an int32 tensor larger than the frames themselves.
     """
     frames, rest = tensor.shape[1], tuple(tensor.shape[2:])
     starts = ops.arange(ops.shape(tensor)[0], dtype="int32") * frames

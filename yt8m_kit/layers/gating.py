@@ -15,8 +15,7 @@ class ContextGate(Layer):
     """x * sigmoid(BN(x W)): (B, H) -> (B, H) float32; W is H x H without bias, N(0, H^-1/2).
 
     On hidden vectors it is WILLOW's context gate (model_families 1.3), on the classifier's probabilities the
-    probability gate (1.4). The paper has a bias and no BN; the code that was submitted has BN, and so have
-    we.
+    probability gate (1.4). The paper has a bias and no BN; the submitted code has BN, and so have we.
     """
 
     def __init__(self, name: str | None = None) -> None:

@@ -18,8 +18,7 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class GroupDense(Layer):
-    """(..., D) -> (..., O) float32, group by group: the G-th part of the input gives the G-th part of the
-    output.
+    """(..., D) -> (..., O) float32: each of G parts of the input gives one part of the output.
 
     shared: one kernel and bias for all groups. Raises UsageError where groups do not divide both widths.
     """
@@ -35,10 +34,9 @@ class GroupDense(Layer):
                 f"features must be divisible by groups; got {features} to {self.width}, groups={groups}."
             )
         stored = 1 if self.shared else groups
-        fans = keras.initializers.RandomUniform(
-            *(sign * (6 * groups / (features + self.width)) ** 0.5 for sign in (-1, 1))
-        )
-        self.kernel = self.weight("kernel", (stored, features // groups, self.width // groups), fans)
+        limit = (6 * groups / (features + self.width)) ** 0.5  # Glorot's, within a group
+        uniform = keras.initializers.RandomUniform(-limit, limit)
+        self.kernel = self.weight("kernel", (stored, features // groups, self.width // groups), uniform)
         self.bias = self.weight("bias", (stored, self.width // groups), "zeros")
 
     def full(self) -> tuple[Tensor, Tensor]:
@@ -59,8 +57,8 @@ class NonLocalMean(Layer):
     """Frames -> (B, D) float32: mean frame + s * mean over frames of the frames' answers, s a scalar from 0.
 
     relu: maps are relu(Q^T K) / n, one for each value group (HG-NL, our division by n); else softmax over the
-    frames answered from. query_groups, value_groups: of the grouped projections. Padding neither asks nor
-    answers.
+    frames answered from. query_groups, value_groups: of the grouped projections.
+    Padding neither asks nor answers.
     """
 
     def __init__(
@@ -75,12 +73,8 @@ class NonLocalMean(Layer):
         super().__init__(name)
         self.query = GroupDense(query_width, query_groups, shared, name="query")
         self.key = GroupDense(query_width, query_groups, shared, name="key")
-        self.query_width, self.value_groups, self.shared, self.relu = (
-            query_width,
-            value_groups,
-            shared,
-            relu,
-        )
+        self.query_width, self.value_groups = query_width, value_groups
+        self.shared, self.relu = shared, relu
 
     def build(self, frames_shape: Frames) -> None:
         width = frames_shape.codes[-1]

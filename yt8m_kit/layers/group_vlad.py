@@ -69,6 +69,6 @@ class GroupVLAD(Layer):
 
     def _head(self, frames: Frames, kernel: Tensor) -> tuple[Tensor, Tensor]:
         """The expanded frames times a kernel, in two parts as project_apart gives them."""
-        through = ops.matmul(self.expand, kernel)
+        through = self.matmul(self.expand, kernel)
         varying, constant = project_apart(frames, through, self.compute_dtype)
         return varying, constant + ops.matmul(self.expand_bias, kernel)

@@ -11,8 +11,7 @@ Tensor = Any  # of whichever backend runs, or symbolic
 class Layer(keras.layers.Layer):  # type: ignore[misc]
     """A layer whose inputs and weights stay float32 under mixed_bfloat16.
 
-    Large matmuls are in the compute dtype, asked for by name; normalisations, softmax and probabilities
-    are not.
+    Large matmuls are in the compute dtype, asked for by name; normalisations and probabilities are not.
     """
 
     def __init__(self, name: str | None = None) -> None:

@@ -30,9 +30,6 @@ class UnitFrames(Layer):
     Padding keeps the value 0. Wants frames whose shift is 0, as Sample makes them.
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
-
     def call(self, frames: Frames) -> Frames:
         # The same tensors as in moments() and in the matmuls, so that a graph computes them once.
         codes = ops.cast(centred(frames.codes, self.compute_dtype), "float32")
@@ -96,7 +93,7 @@ def weighted_moments(inputs_BTK: Tensor, mask: Tensor | None = None) -> tuple[Te
     if mask is None or not mask.shape[1]:
         mean, variance = ops.moments(inputs_BTK, axes=(0, 1))
         return mean, variance
-    weights_BT1 = (mask / ops.sum(mask))[:, :, None]
+    weights_BT1 = (mask / ops.maximum(ops.sum(mask), 1.0))[:, :, None]
     mean = ops.sum(inputs_BTK * weights_BT1, axis=(0, 1))
     return mean, ops.sum(ops.square(inputs_BTK - mean) * weights_BT1, axis=(0, 1))
 
@@ -125,6 +122,7 @@ def moments(frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of every feature over frames that are not padding: (D,), (D,) float32."""
     batch, length = ops.shape(frames.codes)[0], frames.codes.shape[1]
     count = ops.sum(frames.mask) if frames.padded else ops.cast(batch * length, "float32")
+    count = ops.maximum(count, 1.0)
     codes, row_B1T = ops.cast(centred(frames.codes, dtype), "float32"), frames.row[:, None, :]
     total_D = ops.sum(ops.matmul(row_B1T, codes), axis=(0, 1))
     power_D = ops.sum(ops.matmul(ops.square(row_B1T), ops.square(codes)), axis=(0, 1))

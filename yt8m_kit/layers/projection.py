@@ -11,12 +11,10 @@ from yt8m_kit.layers.normalization import BatchNorm
 
 
 class Projection(Layer):
-    """BatchNorm(values @ kernel): Frames -> (B, T, K) float32, no bias, kernel N(0, stddev), stddev D^-1/2
-    by default.
+    """Frames -> (B, T, K) float32: BatchNorm(values @ kernel), without bias; kernel N(0, fan^-1/2), fan D.
 
     basis: a linear map D x E that frames go through first; the kernel is then E x K and the frames never are
-    (B, T, E): both maps become one. Padding takes no part in the statistics; what is returned for it means
-    nothing.
+    (B, T, E): both maps become one. Padding takes no part in the statistics, and its result means nothing.
     """
 
     def __init__(self, clusters: int, fan: int | None = None, name: str | None = None) -> None:

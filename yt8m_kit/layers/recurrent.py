@@ -4,6 +4,9 @@ Shapes: B batch, T frames, D features, H units, G gates' width (3 H for a GRU, 4
 between layers are (T, B, H): no transposition of anything but bytes.
 """
 
+from collections.abc import Callable
+
+import keras
 from keras import ops
 
 from yt8m_kit.errors import UsageError
@@ -13,8 +16,7 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class Recurrent(Layer):
-    """Frames, or a sequence (T, B, I), and the frames' mask -> sequence (T, B, H) and the last states, (B,
-    H) each.
+    """Frames or a sequence (T, B, I), and the mask -> sequence (T, B, H) and last states, (B, H) each.
 
     cell: "gru" (last state h) or "lstm" (last states h and c). On padding the states stand still, so the last
     ones are those after the last real frame. Kernels and biases as in model_families 5: a GRU's gates start
@@ -30,9 +32,24 @@ class Recurrent(Layer):
     ) -> None:
         shape = inputs_shape.codes if isinstance(inputs_shape, Frames) else inputs_shape
         gates = (3 if self.cell == "gru" else 4) * self.units
-        self.kernel = self.weight("kernel", (shape[-1] or 0, gates))
-        self.recurrent_kernel = self.weight("recurrent_kernel", (self.units, gates))
+        width = shape[-1] or 0
+        self.kernel = self.weight("kernel", (width, gates), self._uniform(width))
+        self.recurrent_kernel = self.weight("recurrent_kernel", (self.units, gates), self._uniform(width))
         self.bias = self.weight("bias", (gates,), self._bias if self.cell == "gru" else "zeros")
+
+    def _uniform(self, width: int) -> Callable[..., Tensor]:
+        """Glorot's initialiser as TensorFlow's cells have it: input and state as one, gates in blocks."""
+        blocks = [block * self.units for block in ((2, 1) if self.cell == "gru" else (4,))]
+        limits = [(6 / (width + self.units + block)) ** 0.5 for block in blocks]
+
+        def initialize(shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
+            parts = [
+                keras.initializers.RandomUniform(-limit, limit)((shape[0], block), dtype=dtype)
+                for block, limit in zip(blocks, limits)
+            ]
+            return ops.concatenate(parts, axis=1)
+
+        return initialize
 
     def _bias(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
         return ops.cast(ops.arange(shape[0]) < 2 * self.units, dtype or "float32")

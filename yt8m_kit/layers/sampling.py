@@ -19,8 +19,8 @@ class Sample(Layer):
     (model_families, section 0). At prediction positions 0..n-1 are the real frames in order and the others
     are draws (first place's `sample_all`, +0.0015 GAP); where a video has more frames than S, the draws are
     one from each of S equal stretches. The uniforms of these draws are constants, the same for every video:
-    a prediction depends neither on the batch nor on the run. None: no sampling, all T frames with their
-    mask.
+    a prediction depends neither on the batch nor on the run.
+    None: no sampling, all T frames with their mask.
 
     The attribute `round` picks other constants; see average_rounds. Raises UsageError for draws < 1.
     """
@@ -58,13 +58,12 @@ class Sample(Layer):
 
 
 class Segments(Layer):
-    """Frames spread over the video: (B, T, D) uint8 bytes and (B,) int32 num_frames -> Frames without
-    padding.
+    """Frames spread over a video: (B, T, D) uint8 bytes, (B,) int32 num_frames -> Frames without padding.
 
     The n real frames are cut into equal segments: while training, one random frame from each of `training`
     segments; at prediction, the middle one of each of `prediction`. Frames repeat where a video has fewer.
-    Source: Wang et al., "Temporal segment networks" (2016); model_families 8.1. Raises UsageError for
-    counts < 1.
+    Raises UsageError for counts < 1.
+    Source: Wang et al., "Temporal segment networks" (2016); model_families 8.1.
     """
 
     def __init__(self, training: int, prediction: int, seed: int = 0, name: str | None = None) -> None:
@@ -100,8 +99,7 @@ def average_rounds(model: keras.Model, inputs: dict[str, Tensor], rounds: int) -
     """Mean probabilities of `rounds` predictions with different constant draws (model_families, section 9).
 
     A model that does not sample has nothing to average and is run once. The rounds are read while the graph
-    is
-    traced: call this inside the function that is traced or exported. Raises UsageError for rounds < 1.
+    is traced: call this inside the function that is traced or exported. Raises UsageError for rounds < 1.
     """
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1; got rounds={rounds}.")

@@ -55,9 +55,6 @@ class IntraNormalize(Layer):
     The whole norm follows from those of the clusters, so the large tensor is read twice and not four times.
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
-
     def call(self, vlad_BDK: Tensor) -> Tensor:
         squares_BK = ops.sum(ops.square(vlad_BDK), axis=1)
         inverse_BK = ops.rsqrt(ops.maximum(squares_BK, 1e-12))

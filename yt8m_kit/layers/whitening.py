@@ -52,11 +52,9 @@ def load_multipliers(source: str | Path | np.ndarray | None, width: int) -> np.n
 
 
 class ReverseWhitening(Layer):
-    """Frames -> Frames: (x - 4/512) * multiplier for the feature "rgb", others unchanged. No L2 norm, no
-    weights.
+    """Frames -> Frames: (x - 4/512) * multiplier for the feature "rgb", others unchanged; no weights.
 
-    Padding gets -4/512 * multiplier, as zeros in the source do. Wants frames whose row is 1 (or 0 on
-    padding).
+    Padding gets -4/512 * multiplier, as zeros in the source do. Wants frames without an L2 norm.
     eigenvalues: see load_multipliers.
     """
 

@@ -1,5 +1,4 @@
-"""NetVLAD in the forms in which it was submitted: WILLOW and first place, Liu & Liu, YT8M-T, and as a
-baseline.
+"""NetVLAD in all forms in which it was submitted: WILLOW and first place, Liu & Liu, YT8M-T; baselines.
 
 The defaults are WILLOW's gated NetVLAD (Miech, Laptev, Sivic 2017), which first place used in 2018
 (model_families 2.2). The others, all in model_families:
@@ -48,16 +47,14 @@ def build(
     moe_l2: float = 1e-6,
     seed: int = 0,
 ) -> keras.Model:
-    """Sampled frames -> one VLAD a feature -> hidden -> context gate -> mixture of experts -> probability
-    gate.
+    """Sampled frames -> VLADs -> hidden -> context gate -> mixture of experts -> probability gate.
 
-    fusion: "late", a VLAD for each feature, the first of them with `clusters`, the others with half as
-    many; or "early", one VLAD over all features. reduction: features are first cut to 1/reduction by a
-    linear layer.
-    non_local: a block on the VLAD before it is normalised, as wide as its "clusters" or "half" its features.
-    relu: BN and relu6 after the hidden layer instead of a bias. widen: a second linear layer to widen *
-    hidden.
-    mixtures: None for a logistic head. Raises UsageError for a value that is not among those named.
+    fusion: "late", a VLAD for each feature, the first with `clusters`, the others with half as many; or
+    "early", one VLAD over all features. reduction: a linear layer first cuts features to 1/reduction.
+    non_local: a block on the VLAD before it is normalised, as wide as its "clusters" or "half" its features;
+    temperature, tie_g_to_phi: see layers/non_local.py. relu: BN and relu6 after the hidden layer instead of a
+    bias. widen: a second linear layer, of widen * hidden. mixtures: None for a logistic head.
+    Raises UsageError for a value that is not among those named.
     """
     _among("fusion", fusion, ("late", "early"))
     _among("normalization", normalization, ("unit", "whitening"))

@@ -8,7 +8,7 @@ import keras
 from yt8m_kit.layers.bof import SoftBag
 from yt8m_kit.layers.experts import MixtureOfExperts
 from yt8m_kit.layers.frames import split, video_inputs
-from yt8m_kit.layers.hidden import fuse, linear
+from yt8m_kit.layers.hidden import fuse, linear, relu6
 from yt8m_kit.layers.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.sampling import Sample
 from yt8m_kit.spec import Dataset
@@ -20,6 +20,7 @@ def build(
     clusters: int = 8000,
     hidden: int = 1024,
     mixtures: int = 2,
+    relu: bool = False,
     maximum: bool = False,
     draws: int | None = 300,
     moe_l2: float = 1e-8,
@@ -29,7 +30,8 @@ def build(
 
     The first feature gets `clusters`, the others an eighth. maximum: the maxima over frames as well as the
     sums.
-    Raises UsageError for mixtures < 1 or draws < 1.
+    relu: BN and relu6 after the hidden layer instead of a bias: the published models had it off, but learn
+    many times slower so. Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, name="sample")(**inputs)
@@ -38,6 +40,7 @@ def build(
         SoftBag(clusters if number == 0 else clusters // 8, maximum, name=f"bag_{number}")(part)
         for number, part in enumerate(split(frames, dataset))
     ]
-    vector = linear(fuse(bags), hidden, clusters, "hidden")
+    layer = relu6 if relu else linear
+    vector = layer(fuse(bags), hidden, clusters, "hidden")
     probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
     return keras.Model(inputs, probabilities, name="soft_bof")
