@@ -9,12 +9,14 @@ endif
 
 BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
-RUN  := $(RUNS)/$(RECIPE)
+RUN   = $(RUNS)/$(RECIPE)
 
+# The recipe knows its stages, teachers before students: make follows the files that they make.
+follow = mkdir -p $(RUN)/$(1) && $(YT8M) plan $(RECIPE) $(1) --make > $(RUN)/$(1)/stages.mk && \
+  $(MAKE) --no-print-directory -f $(RUN)/$(1)/stages.mk YT8M=$(YT8M) $(RUN)/$(1)/$(2)
 need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
 
 .DEFAULT_GOAL := help
-.SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: help install demo test test-long submission submit results leaderboard bench clean
 
@@ -35,11 +37,11 @@ install: .venv/installed  ## make .venv and install the kit with its pinned requ
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
+demo: RECIPE = demo
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
 	$(YT8M) synthesize data/demo
-	@$(MAKE) --no-print-directory submission RECIPE=demo ENSEMBLE=blend DATA=
-	@$(MAKE) --no-print-directory submit RECIPE=demo ENSEMBLE=blend DATA=
-	@$(MAKE) --no-print-directory $(RUNS)/demo/blend/validate.graph.json RECIPE=demo ENSEMBLE=blend DATA=
+	@YT8M_DATA=data/demo; export YT8M_DATA; $(call follow,blend,score.json) && \
+	  $(call follow,blend,validate.graph.json)
 	$(YT8M) report demo
 
 test: .venv/installed-tests  ## lint, types and tests (under 10 minutes)
@@ -53,16 +55,15 @@ test-long: .venv/installed-tests  ## the tests that take minutes
 
 submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
-	@$(MAKE) --no-print-directory $(RUN)/$(ENSEMBLE)/submission.csv
+	@$(call follow,$(ENSEMBLE),submission.csv)
 
 submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: score the CSV on the local board
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
-	@$(MAKE) --no-print-directory $(RUN)/$(ENSEMBLE)/score.json
+	@$(call follow,$(ENSEMBLE),score.json)
 
 results: .venv/installed  ## RECIPE= [DATA=]: train, export and score every member; print the table
 	@$(call need,RECIPE)
-	@set -e; for name in $$($(YT8M) members $(RECIPE)); do \
-	  $(MAKE) --no-print-directory $(RUN)/$$name/validate.graph.json ENSEMBLE=$$name; done
+	@set -e; for name in $$($(YT8M) members $(RECIPE)); do $(call follow,$$name,validate.graph.json); done
 	$(YT8M) report $(RECIPE) --markdown
 
 leaderboard: .venv/installed  ## regenerate submissions/README.md
@@ -73,32 +74,3 @@ bench: .venv/installed-tests  ## run the benchmarks
 
 clean:  ## remove .venv, runs/demo and data/demo
 	rm -rf .venv runs/demo data/demo
-
-# What follows what. A recipe is an order-only prerequisite: train itself refuses a changed member.
-ifneq ($(and $(RECIPE),$(ENSEMBLE)),)
-MEMBERS := $(if $(wildcard $(YT8M)),$(shell $(YT8M) members $(RECIPE) $(ENSEMBLE)))
-
-$(RUN)/%/trained.weights.h5: | .venv/installed
-	$(YT8M) train $(RECIPE) $*
-
-$(RUN)/%/averaged.weights.h5: $(RUN)/%/trained.weights.h5
-	$(YT8M) average $(RECIPE) $*
-
-$(RUN)/%/validate.weights.json: $(RUN)/%/averaged.weights.h5
-	$(YT8M) evaluate $(RECIPE) $*
-
-$(RUN)/$(ENSEMBLE)/ensemble.json: $(MEMBERS:%=$(RUN)/%/validate.weights.json)
-	$(YT8M) ensemble $(RECIPE) $(ENSEMBLE)
-
-$(RUN)/$(ENSEMBLE)/graph/saved_model.pb: $(RUN)/$(ENSEMBLE)/ensemble.json
-	$(YT8M) export $(RECIPE) $(ENSEMBLE)
-
-$(RUN)/$(ENSEMBLE)/validate.graph.json: $(RUN)/$(ENSEMBLE)/graph/saved_model.pb
-	$(YT8M) evaluate $(RECIPE) $(ENSEMBLE)
-
-$(RUN)/$(ENSEMBLE)/submission.csv: $(RUN)/$(ENSEMBLE)/graph/saved_model.pb
-	$(YT8M) predict $(RECIPE) $(ENSEMBLE)
-
-$(RUN)/$(ENSEMBLE)/score.json: $(RUN)/$(ENSEMBLE)/submission.csv
-	$(YT8M) submit $(RECIPE) $(ENSEMBLE)
-endif

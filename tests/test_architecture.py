@@ -10,13 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
-    {"metrics", "codecs", "data", "layers", "submission_file", "table"},
+    {"metrics", "codecs", "data", "layers", "submission_file", "table", "pipeline"},
     {"models"},
     {"rebuild"},
     {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
     {"loop"},
     {"train", "average", "predict"},
-    {"evaluate", "blend", "export", "leaderboard", "report", "check"},
+    {"evaluate", "blend", "export", "distill", "leaderboard", "report", "check"},
     {"cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

@@ -128,7 +128,7 @@ def _ema(
             model=model,
             optimizer=optimizer_of(member, wanted.learning_rate),
             total=wanted.steps_of(records.count(paths), member.batch_size),
-            batches=shuffled(member, recipe.dataset, paths, False, faults),
+            batches=shuffled(recipe, member, paths, run.path.parent.parent, False, faults),
             shadows=shadows,
         )
         loop.optimizer.build(model.trainable_variables)

@@ -106,6 +106,15 @@ class Verbs:
         print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
 
     @verb
+    def plan(self, recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
+        """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
+        from yt8m_kit.pipeline import as_rules, stages
+        from yt8m_kit.recipe import load
+
+        found = stages(load(recipe), name, _runs(runs))
+        print(as_rules(found) if make else "\n".join(" ".join(stage.words) for stage in found))
+
+    @verb
     def check(self, recipe: str, *, data: Path | None = None) -> None:
         """Compare parameters and bytes with the published ones; say which data is there."""
         backend.start()
@@ -146,6 +155,24 @@ class Verbs:
 
         loaded = load(recipe)
         return train(loaded, member, _data(data, loaded.dataset.name), _runs(runs), strict=strict)
+
+    @verb
+    def distill(
+        self,
+        recipe: str,
+        teacher: str,
+        *,
+        top: int = 100,
+        data: Path | None = None,
+        runs: Path | None = None,
+    ) -> Path:
+        """Write a teacher's soft labels for the train split: its graph's top probabilities of each video."""
+        backend.start("tensorflow")
+        from yt8m_kit.distill import distill
+        from yt8m_kit.recipe import load
+
+        loaded = load(recipe)
+        return distill(loaded, teacher, _data(data, loaded.dataset.name), _runs(runs), top=top)
 
     @verb
     def average(

@@ -68,6 +68,7 @@ class Member:
 
     Length is `steps`, or `epochs` over the train split. The learning rate falls by `decay` every
     `decay_examples` examples (staircase). `batch_size` videos make an update, in `accumulate` parts.
+    `teacher`: the ensemble (or member) whose soft labels are `teacher_weight` of the target.
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
     average only where validation GAP says so. `statistics_batches` training batches re-estimate the
     BatchNorm statistics of whatever weights come out (0: leave the moving averages). `validate_steps`:
@@ -86,6 +87,8 @@ class Member:
     decay_examples: int = 4_000_000
     clip_norm: float = 1.0
     loss_epsilon: float = 1e-5
+    teacher: str | None = None
+    teacher_weight: float = 0.5
     precision: str = "float32"
     checkpoint_steps: int = 1000
     accumulate: int = 1
@@ -106,6 +109,8 @@ class Member:
             )
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
+        if not 0 <= self.teacher_weight <= 1:
+            raise UsageError(f"teacher_weight must lie between 0 and 1; got {self.teacher_weight}.")
         if self.keep_average not in KEEP_AVERAGE:
             raise UsageError(
                 f"keep_average must be one of {', '.join(KEEP_AVERAGE)}; got {self.keep_average!r}."
@@ -173,6 +178,17 @@ class Recipe:
                 raise UsageError(f"ensemble {name} names unknown member {unknown[0]!r}; {self._has()}.")
             if name in self.members:
                 raise UsageError(f"{name!r} is both a member and an ensemble of recipe {self.name}.")
+        for name in self.members:
+            self._check_teachers(name, ())
+
+    def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
+        """Teachers must exist, and nobody may be taught by a student of theirs."""
+        if name in students:
+            raise UsageError(f"the teachers of {name} go in a circle: {' <- '.join([*students, name])}.")
+        teacher = self.member(name).teacher
+        if teacher is not None:
+            for each in self.ensemble(teacher).members:
+                self._check_teachers(each, (*students, name))
 
     def member(self, name: str) -> Member:
         """The member of that name; UsageError names those that exist."""

@@ -41,6 +41,7 @@ class Run:
     average = _File("average.json")
     ensemble = _File("ensemble.json")
     graph = _File("graph")
+    soft_labels = _File("soft_labels")
     export = _File("export.json")
     submission = _File("submission.csv")
     score = _File("score.json")

@@ -10,6 +10,7 @@ import keras
 from yt8m_kit import checkpoints, progress
 from yt8m_kit.data import records
 from yt8m_kit.data.order import Position
+from yt8m_kit.data.soft_labels import MANIFEST, SoftLabels
 from yt8m_kit.loop import Loop
 from yt8m_kit.moving_statistics import reestimate, without_moving
 from yt8m_kit.rebuild import assign, model_of, save_weights
@@ -43,7 +44,7 @@ def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = F
             model=model,
             optimizer=optimizer_of(member, member.learning_rate),
             total=total_steps(member, paths),
-            batches=shuffled(member, recipe.dataset, paths, strict, faults),
+            batches=shuffled(recipe, member, paths, runs, strict, faults),
             keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
             validate=validator(model, member, recipe.dataset, data) if member.validate_steps else None,
         )
@@ -60,17 +61,23 @@ def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = F
 
 
 def shuffled(
-    member: Member, dataset: Dataset, paths: list[Path], strict: bool, faults: records.Faults
+    recipe: Recipe, member: Member, paths: list[Path], runs: Path, strict: bool, faults: records.Faults
 ) -> Callable[[Position], Generator[records.Batch]]:
     """A function from a position to the endless shuffled batches from there, read ahead.
 
-    A batch's arrays are overwritten a few batches later.
+    A batch's arrays are overwritten a few batches later. A member with a teacher gets mixed labels;
+    UsageError where they are not there.
     """
+    soft_labels = None
+    if member.teacher is not None:
+        teacher = Run.of(runs, recipe.name, member.teacher)
+        teacher.need(teacher.soft_labels / MANIFEST, "distill")
+        soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight)
 
     def batches(start: Position) -> Generator[records.Batch]:
         endless = records.batches(
             paths,
-            dataset,
+            recipe.dataset,
             member.batch_size // member.accumulate,
             seed=member.seed,
             epochs=None,
@@ -78,6 +85,7 @@ def shuffled(
             strict=strict,
             faults=faults,
             reuse=AHEAD + UNDER_WAY + 1,
+            soft_labels=soft_labels,
         )
         return records.prefetch(endless, AHEAD)
 

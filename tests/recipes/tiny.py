@@ -15,6 +15,7 @@ RECIPE = Recipe(
             "netvlad", NETVLAD, batch_size=16, steps=30, checkpoint_steps=5, average=Range(10, 30),
             statistics_batches=4, learning_rate=1e-3,
         ),
+        "student": Member("frame_logistic", batch_size=16, steps=20, teacher="logistic", teacher_weight=0.5),
         "validated": Member(
             "netvlad",
             NETVLAD,

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from yt8m_kit.data.examples import Video, parse
+from yt8m_kit.data.soft_labels import SoftLabels
 from yt8m_kit.data.tfrecord import FOOTER, RecordError, masked_crc, walk
 from yt8m_kit.errors import DataError
 from yt8m_kit.spec import Dataset
@@ -75,8 +76,10 @@ class Group:
     Raises DataError if a shard cannot be opened.
     """
 
-    def __init__(self, paths: Sequence[Path]):
+    def __init__(self, paths: Sequence[Path], soft_labels: SoftLabels | None = None):
         self.paths = paths
+        self._soft_labels = soft_labels
+        self._teacher = [soft_labels.of(path) for path in paths] if soft_labels else []
         self.faults: list[RecordError] = []
         self._files: list[int] = []
         try:
@@ -127,6 +130,15 @@ class Group:
             return parse(payload[:length], dataset)
         except DataError as error:
             raise RecordError(self.paths[shard], self._number[record], str(error)) from None
+
+    def soften(self, record: int, video: str, labels_C: np.ndarray) -> None:
+        """Mixes the teacher's labels of a record into its row; RecordError where the teacher lacks it."""
+        if self._soft_labels:
+            shard = self._shard[record]
+            try:
+                self._teacher[shard].mix(labels_C, video, self._soft_labels.weight)
+            except DataError as error:
+                raise RecordError(self.paths[shard], self._number[record], str(error)) from None
 
 
 def _open(path: Path) -> int:
@@ -196,6 +208,7 @@ class Gatherer:
         for row, record in zip(rows, records):
             try:
                 slot.put(row, group.load(record, self._dataset, buffer, self._check_crc))
+                group.soften(record, slot.ids[row], slot.labels[row])
             except RecordError as fault:
                 faults[row] = fault
         return faults

@@ -17,6 +17,7 @@ import numpy as np
 from yt8m_kit.data import tfrecord
 from yt8m_kit.data.gather import Gatherer, Group, Slot
 from yt8m_kit.data.order import Position, Walk
+from yt8m_kit.data.soft_labels import SoftLabels
 from yt8m_kit.data.tfrecord import RecordError
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.spec import Dataset
@@ -112,6 +113,7 @@ def batches(
     threads: int = 1,
     reuse: int = 0,
     mix: int = 16,
+    soft_labels: SoftLabels | None = None,
 ) -> Iterator[Batch]:
     """Batches of batch_size videos, over the ends of epochs; only the very last may be smaller.
 
@@ -128,6 +130,8 @@ def batches(
     reuse: 0 gives every batch arrays of its own. k > 0 takes them from a ring: a batch's arrays are
     overwritten once k further batches were drawn and one more is asked for. Either way they are aligned to 64
     bytes.
+
+    soft_labels: a teacher's, mixed into the labels.
 
     Raises UsageError for arguments out of range or a `start` beyond the data; DataError for a shard that
     cannot be opened, for an epoch in which nothing is good and, if strict, for whatever is bad.
@@ -151,14 +155,23 @@ def batches(
     if wrong:
         raise UsageError(" ".join(wrong))
     walk = Walk(paths, seed, epochs, start, worker, mix)
-    reader = _Reader(walk, dataset, batch_size, strict, Faults() if faults is None else faults)
+    reader = _Reader(walk, dataset, batch_size, strict, Faults() if faults is None else faults, soft_labels)
     return reader.batches(check_crc, threads, reuse)
 
 
 class _Reader:
     """One run through the data: what is good fills batches, what is bad is noted."""
 
-    def __init__(self, walk: Walk, dataset: Dataset, batch_size: int, strict: bool, faults: Faults):
+    def __init__(
+        self,
+        walk: Walk,
+        dataset: Dataset,
+        batch_size: int,
+        strict: bool,
+        faults: Faults,
+        soft_labels: SoftLabels | None,
+    ):
+        self._soft_labels = soft_labels
         self._walk, self._dataset, self._batch_size = walk, dataset, batch_size
         self._strict, self._faults = strict, faults
         self._good = self._bad = 0  # in the epoch so far
@@ -188,7 +201,7 @@ class _Reader:
         for epoch, begin in self._walk.epochs():
             self._good = self._bad = 0
             for paths, position in self._walk.groups(begin):
-                with Group(paths) as group:
+                with Group(paths, self._soft_labels) as group:
                     self._note(group.faults, 0)
                     yield group, self._walk.order(len(group), position), position
             if begin == Position(epoch) and not self._good and (self._bad or self._walk.last is None):

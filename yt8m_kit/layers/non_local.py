@@ -11,11 +11,9 @@ from yt8m_kit.layers.layer import Layer, Tensor, normal
 class NonLocal(Layer):
     """(B, D, K) -> (B, D, K) float32: v + softmax(t theta(v) phi(v)^T) g(v) out, v the K columns as rows.
 
-    theta, phi, g: D x W, N(0, D^-1/2); out: W x D, N(0, W^-1/2); no biases. temperature: t, by default
-    D^-1/2.
+    theta, phi, g: D x W, N(0, D^-1/2); out: W x D, N(0, W^-1/2); no biases. temperature: t, or D^-1/2.
     tie_g_to_phi: phi where g belongs, as two published models had it by mistake; g is only stored then.
-    Source: Tang et al., "Non-local NetVLAD encoding for video classification" (2018); model_families,
-    section 6.
+    Source: Tang et al., "Non-local NetVLAD encoding for video classification" (2018); model_families 6.
     """
 
     def __init__(

@@ -1,0 +1,129 @@
+"""Soft labels: what is kept, how it is mixed, and that students come after their teachers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m_kit.cli import main
+from yt8m_kit.data import records, soft_labels
+from yt8m_kit.data.soft_labels import SoftLabels, side_file
+from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.errors import DataError, KitError, UsageError
+from yt8m_kit.pipeline import as_rules, stages
+from yt8m_kit.predict import load_graph
+from yt8m_kit.recipe import Ensemble, Member, Recipe
+
+pytestmark = pytest.mark.usefixtures("tiny_recipes")
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_data, tiny_runs, tmp_path_factory):
+    """Runs with the logistic member's soft labels, its 10 best of each video."""
+    runs = tmp_path_factory.mktemp("taught") / "runs"
+    shutil.copytree(tiny_runs, runs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YT8M_RECIPES", str(Path(__file__).parent / "recipes"))
+        assert main(["export", "tiny", "logistic", f"--runs={runs}"]) == 0
+        words = ["distill", "tiny", "logistic", "--top=10", f"--data={tiny_data.path}", f"--runs={runs}"]
+        assert main(words) == 0
+    return runs
+
+
+def test_labels_are_mixed_in_the_reader(tiny_data, taught):
+    """The target: lambda * (the teacher's ten best, zero elsewhere) + (1 - lambda) * truth, to float16."""
+    paths = records.find(tiny_data.path, "train")
+    graph = load_graph(taught / "tiny/logistic/graph", "serving_default")
+    soft = SoftLabels(taught / "tiny/logistic/soft_labels", 0.25)
+    plain = list(records.batches(paths, DEMO, 16, seed=3))
+    mixed = list(records.batches(paths, DEMO, 16, seed=3, soft_labels=soft))
+    assert [batch.ids for batch in plain] == [batch.ids for batch in mixed]
+    for one, other in zip(plain, mixed):
+        teacher = graph(one)["probabilities"]
+        below = np.sort(teacher, axis=1)[:, -10][:, None]
+        expected = 0.25 * np.where(teacher >= below, teacher, 0) + 0.75 * one.labels
+        np.testing.assert_allclose(other.labels, expected, atol=1e-3)
+        np.testing.assert_array_equal(one.frames, other.frames)
+
+
+def test_a_side_file_is_small(tiny_data, taught):
+    shard = records.find(tiny_data.path, "train")[0]
+    side = side_file(taught / "tiny/logistic/soft_labels", shard)
+    videos = records.count([shard])
+    assert side.stat().st_size < videos * (10 * 4 + 4 * 4) + 1500
+
+
+def test_other_settings_are_refused_and_the_same_do_nothing(tiny_data, taught, capsys):
+    words = ["distill", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={taught}"]
+    assert main([*words, "--top=10"]) == 0
+    assert main([*words, "--top=20"]) == 2
+    assert "holds other soft labels" in capsys.readouterr().err
+    assert main([*words, "--top=51"]) == 2
+    assert "--top must lie between 1 and the 50 classes; got 51" in capsys.readouterr().err
+
+
+def test_a_student_learns_and_needs_its_teacher(tiny_data, taught, tmp_path, capsys):
+    places = [f"--data={tiny_data.path}", f"--runs={taught}"]
+    assert main(["train", "tiny", "student", *places]) == 0
+    rows = [json.loads(line) for line in (taught / "tiny/student/metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["loss"] > 0
+    assert main(["train", "tiny", "student", f"--data={tiny_data.path}", f"--runs={tmp_path}"]) == 2
+    assert "run: yt8m distill tiny logistic" in capsys.readouterr().err
+
+
+def test_a_video_without_soft_labels_is_named(tiny_data, tmp_path):
+    for shard in records.find(tiny_data.path, "train"):
+        soft_labels.write(side_file(tmp_path, shard), ["other"], np.zeros((1, 2), int), np.zeros((1, 2)))
+    found = records.batches(
+        records.find(tiny_data.path, "train"), DEMO, 16, soft_labels=SoftLabels(tmp_path, 0.5)
+    )
+    with pytest.raises(DataError, match="the teacher has no soft labels for video"):
+        next(found)
+    with pytest.raises(KitError, match="cannot read the soft labels"):
+        SoftLabels(tmp_path, 0.5).of(tmp_path / "missing.tfrecord")
+
+
+def chain():
+    """Two levels: a student of an ensemble, and a student of the student."""
+    steps = {"steps": 1}
+    members = {
+        "a": Member("frame_logistic", **steps),
+        "b": Member("frame_logistic", **steps),
+        "first": Member("frame_logistic", teacher="both", **steps),
+        "second": Member("frame_logistic", teacher="first", **steps),
+    }
+    return Recipe("r", "d", DEMO, members, {"both": Ensemble(("a", "b"))})
+
+
+def test_stages_come_in_order(tmp_path):
+    found = [" ".join(stage.words) for stage in stages(chain(), "second", tmp_path)]
+    order = ["train r a", "train r b", "ensemble r both", "export r both", "distill r both", "train r first"]
+    order += ["export r first", "distill r first", "train r second", "export r second", "predict r second"]
+    assert [found.index(each) for each in order] == sorted(found.index(each) for each in order)
+    assert len(found) == len(set(found)) + 1  # evaluate: the weights, and the graph
+    made = {stage.makes for stage in stages(chain(), "second", tmp_path)}
+    for stage in stages(chain(), "second", tmp_path):
+        assert set(stage.needs) <= made
+    assert (
+        f"{tmp_path}/r/first/trained.weights.h5: {tmp_path}/r/both/soft_labels/manifest.json\n"
+        in as_rules(stages(chain(), "second", tmp_path))
+    )
+
+
+def test_teachers_in_a_circle_are_refused():
+    members = {"a": Member("x", steps=1, teacher="b"), "b": Member("x", steps=1, teacher="a")}
+    with pytest.raises(UsageError, match="the teachers of a go in a circle: a <- b <- a"):
+        Recipe("r", "d", DEMO, members)
+    with pytest.raises(UsageError, match="no ensemble or member 'c'"):
+        Recipe("r", "d", DEMO, {"a": Member("x", steps=1, teacher="c")})
+
+
+def test_plan_is_what_make_follows(capsys):
+    assert main(["plan", "tiny", "student", "--runs=R"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["train tiny logistic", "average tiny logistic"]
+    assert main(["plan", "tiny", "blend", "--runs=R", "--make"]) == 0
+    assert "R/tiny/blend/ensemble.json: R/tiny/logistic/validate.weights.json R/tiny/netvlad/" in (
+        capsys.readouterr().out
+    )
