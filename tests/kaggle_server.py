@@ -43,7 +43,7 @@ class Fault(NamedTuple):
     kind: "status" (an error in JSON), "html" (one in HTML), "garbage" (200, no JSON), "body" (200 with
     `message` as it is), "silent" (no answer at all), "drip" (byte by byte), "reset" (the connection), "lost"
     (done, but the answer is not sent), "late" (answered after `seconds`); of an upload also "cut" and "stall"
-    after `at` bytes, and "slow" (`seconds` for each MB).
+    after `at` bytes.
     """
 
     kind: str
@@ -240,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault and fault.kind == "status":
                 self._swallow(size)
             else:
-                self._receive(place, turn, stop, fault.seconds if fault and fault.kind == "slow" else 0)
+                self._receive(place, turn, stop)
         if fault and self._fails(fault):
             return
         if place.complete:
@@ -254,15 +254,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") not in (basic, f"Bearer {TOKEN}"):
             raise _ProblemError(401, "Unauthenticated")
 
-    def _receive(self, place: Place, turn: int, size: int, seconds: float) -> None:
-        """Take `size` bytes, pausing for `seconds` after each part, until another request has its turn."""
+    def _receive(self, place: Place, turn: int, size: int) -> None:
+        """Take `size` bytes, unless another request has its turn meanwhile."""
         while size > 0 and (part := self.rfile.read1(min(size, 1 << 20))):
             with self.server.kaggle.lock:
                 if place.turn != turn:
                     return
                 place.bytes += part
             size -= len(part)
-            time.sleep(seconds)
 
     def _swallow(self, size: int) -> None:
         while size > 0 and (part := self.rfile.read1(min(size, 1 << 20))):
@@ -272,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Do what the fault says; whether that was all."""
         if fault.kind == "late":
             time.sleep(fault.seconds)
-        if fault.kind in ("late", "lost", "slow"):
+        if fault.kind in ("late", "lost"):
             return False
         if fault.kind == "status":
             self._problem(fault.status, fault.message, fault.retry_after)

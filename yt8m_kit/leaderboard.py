@@ -93,18 +93,16 @@ def is_public(video: str) -> bool:
 def leaderboard() -> Path:
     """Regenerate submissions/README.md: what each ensemble's authors reported beside what was submitted.
 
-    A row for each ensemble of which either is known; of several submissions, the best private score.
+    A row for each ensemble of the recipes on a Kaggle competition; of several submissions the best.
     """
     done = ledger.read()
     rows = []
-    for name in recipes.names():
-        for title, ensemble in recipes.load(name).ensembles.items():
-            ours = _best(done[(done.recipe == name) & (done.ensemble == title)])
-            reported = (ensemble.published_mib, ensemble.published_public, ensemble.published_private)
-            if ours is not None or any(figure is not None for figure in reported):
-                rows.append(_row(name, title, ensemble, ours))
+    for recipe in map(recipes.load, recipes.names()):
+        for title, ensemble in recipe.ensembles.items() if recipe.dataset.competition else ():
+            ours = done[(done.recipe == recipe.name) & (done.ensemble == title)]
+            rows.append(_row(recipe.name, title, ensemble, _best(ours)))
     path = recipes.folder() / "README.md"
-    write_text(path, BOARD_HEAD + (markdown(rows) if rows else "Nothing reported or submitted yet.\n"))
+    write_text(path, BOARD_HEAD + (markdown(rows) if rows else "No recipe is on a Kaggle competition.\n"))
     return path
 
 
