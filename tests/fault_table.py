@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kaggle_entrant import entrant
-from kaggle_faults import CASES, Case
+from kaggle_faults import CASES, Case, prepare
 from kaggle_server import KaggleServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,13 +66,7 @@ def meet(case: Case) -> Row:
     """Run a case in a process of its own."""
     with tempfile.TemporaryDirectory() as folder, KaggleServer() as server:
         user = entrant(Path(folder) / "home")
-        for step, fault, times in case.fails:
-            server.fail(step, fault, times)
-        for name, value in case.server.items():
-            setattr(server, name, value)
-        if case.json:
-            user.config.write_text(case.json)
-            user.config.chmod(0o600)
+        prepare(case, server, user)
         environment = user.environment() | server.environment() | {"PYTHONPATH": str(ROOT)} | dict(case.env)
         began = time.perf_counter()
         done = subprocess.run(

@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kaggle_server import ALWAYS, KEY, TOKEN, USER, Fault
+from kaggle_entrant import Entrant
+from kaggle_server import ALWAYS, KEY, TOKEN, USER, Fault, KaggleServer
 
 GOOD_KEY = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
+
+NOWHERE = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
 
 
 @dataclass(frozen=True)
 class Case:
     """A fault. what: in words. fails: step, fault, how often. server: its settings. env: credentials.
 
-    json: what ~/.kaggle/kaggle.json holds. code, says: the exit code, and what the last line of stderr holds;
-    0 and the score where the kit gets over it. submissions: on Kaggle afterwards. mended: whether the same
-    command succeeds once the fault is gone.
+    json: what ~/.kaggle/kaggle.json holds. csv: what submission.csv holds, "" for no file. code, says: the
+    exit code, and what the last line of stderr holds; 0 and the score where the kit gets over it.
+    submissions: on Kaggle afterwards. mended: whether the same command succeeds once the fault is gone.
     """
 
     what: str
@@ -28,8 +31,24 @@ class Case:
     server: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=lambda: GOOD_KEY)
     json: str = ""
+    csv: str | None = None
     submissions: int = 0
     mended: bool = True
+
+
+def prepare(case: Case, server: KaggleServer, user: Entrant) -> None:
+    """Have it happen."""
+    for step, fault, times in case.fails:
+        server.fail(step, fault, times)
+    for name, value in case.server.items():
+        setattr(server, name, value)
+    if case.json:
+        user.config.write_text(case.json)
+        user.config.chmod(0o600)
+    if case.csv is not None:
+        user.csv.write_text(case.csv)
+    if case.csv == "":
+        user.csv.unlink()
 
 
 def status(code: int, message: str = "", retry_after: str = "") -> Fault:
@@ -49,6 +68,9 @@ def fatal(what: str, code: int, says: str, *fails: tuple[str, Fault, int], **set
 
 RULES = "https://www.kaggle.com/c/youtube8m-2018/rules"
 CASES = [
+    # The file
+    fatal("no submission.csv", 2, "run: yt8m predict toy blend", csv=""),
+    fatal("a CSV with another header", 1, "line 1 must be 'VideoId,LabelConfidencePairs'", csv="id,labels\n"),
     # Credentials
     fatal("no credentials", 3, "no Kaggle credentials", env={}),
     fatal("kaggle.json is no JSON", 3, "cannot be read as JSON", env={}, json="{username: "),
@@ -71,6 +93,7 @@ CASES = [
     fatal("400 with the limit as its reason", 6, "daily limit",
           ("create", status(400, "Your daily limit"), ALWAYS)),
     # Calls
+    fatal("no way to Kaggle", 7, "Connection refused", env=GOOD_KEY | NOWHERE),
     fatal("400", 9, "HTTP 400 error 400", ("start", status(400), ALWAYS)),
     fatal("429 for ever", 7, "HTTP 429 error 429", ("start", status(429), ALWAYS)),
     survived("429 with Retry-After, twice", ("start", status(429, retry_after="1"), 2)),

@@ -6,7 +6,7 @@ In process, with the unmodified kaggle package against the loopback server and w
 from pathlib import Path
 
 import pytest
-from kaggle_faults import CASES
+from kaggle_faults import CASES, prepare
 from kaggle_server import SECRETS
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -14,13 +14,10 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_fault(case, kaggle, entrant, command):
-    for step, fault, times in case.fails:
-        kaggle.fail(step, fault._replace(seconds=fault.seconds / 20), times)
-    for name, value in case.server.items():
-        setattr(kaggle, name, value)
-    if case.json:
-        entrant.config.write_text(case.json)
-        entrant.config.chmod(0o600)
+    good = entrant.csv.read_text()
+    prepare(case, kaggle, entrant)
+    for step, faults in kaggle.faults.items():
+        kaggle.faults[step] = [fault._replace(seconds=fault.seconds / 20) for fault in faults]
     code, out, err = command(entrant.words(), **case.env)
     assert code == case.code, err
     last = err.splitlines()[-1]
@@ -31,6 +28,7 @@ def test_fault(case, kaggle, entrant, command):
     assert_no_secrets(out, err, entrant)
     if code and case.mended:
         mend(kaggle, case)
+        entrant.csv.write_text(good)
         code, _, err = command(entrant.words(), KAGGLE_API_TOKEN=SECRETS[1])
         assert code == 0, err
         assert len(kaggle.submissions) == 1
