@@ -18,7 +18,7 @@ need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-long submission submit results leaderboard bench clean
+.PHONY: help install demo test test-long submission submit results leaderboard faults bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,9 +57,12 @@ submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the C
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
 	@$(call follow,$(ENSEMBLE),submission.csv)
 
-submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: score the CSV on the local board
+submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV here, or hand it in to Kaggle
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
-	@$(call follow,$(ENSEMBLE),score.json)
+	@$(if $(filter-out local kaggle,$(TO)),echo "TO must be local or kaggle; got TO=$(TO)" >&2; exit 2)
+	@$(call follow,$(ENSEMBLE),$(if $(filter kaggle,$(TO)),submission.csv,score.json))
+	$(if $(filter kaggle,$(TO)),$(YT8M) submit $(RECIPE) $(ENSEMBLE) --to=kaggle)
+	$(if $(filter kaggle,$(TO)),$(YT8M) leaderboard)
 
 results: .venv/installed  ## RECIPE= [DATA=]: train, export and score every member; print the table
 	@$(call need,RECIPE)
@@ -68,6 +71,9 @@ results: .venv/installed  ## RECIPE= [DATA=]: train, export and score every memb
 
 leaderboard: .venv/installed  ## regenerate submissions/README.md
 	$(YT8M) leaderboard
+
+faults: .venv/installed-tests  ## meet each fault on the way to Kaggle for docs/faults.md (half an hour)
+	$(BIN)/python tests/fault_table.py --write
 
 bench: .venv/installed-tests  ## run the benchmarks
 	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done

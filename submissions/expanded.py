@@ -3,13 +3,15 @@
 Command: make results RECIPE=expanded DATA=FOLDER_OF_RECORDS
 """
 
+from dataclasses import replace
+
 from yt8m_kit.recipe import Ensemble, Member, Recipe
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 RECIPE = Recipe(
     name="expanded",
     description="YouTube-8M's features and labels on 9,000 expanded videos, small sizes",
-    dataset=YOUTUBE8M_2018,
+    dataset=replace(YOUTUBE8M_2018, competition=None),  # its videos are not the competition's
     members={
         "frame_logistic": Member("frame_logistic", epochs=10, learning_rate=1e-2),
         "dbof": Member("dbof", {"clusters": 2048, "hidden": 512, "draws": 30}, epochs=10, learning_rate=1e-3),

@@ -1,10 +1,15 @@
 """Data for the tests: a small synthesized set, and the real records where they are at hand."""
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from kaggle_entrant import Entrant
+from kaggle_entrant import entrant as make_entrant
+from kaggle_server import KaggleServer
 
 # Before anything imports it: no greetings on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -59,3 +64,61 @@ def tiny_runs(tiny_data: TinyData, tmp_path_factory: pytest.TempPathFactory) -> 
         for stage in [*stages, ["ensemble", "tiny", "blend"]]:
             assert main([*stage, *places]) == 0
     return runs
+
+
+@pytest.fixture
+def entrant(tmp_path: Path) -> Entrant:
+    """Somebody with a CSV to hand in to Kaggle."""
+    return make_entrant(tmp_path / "entrant")
+
+
+@pytest.fixture
+def kaggle(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
+    """Kaggle on the loopback, for the kaggle package of this process, which is imported anew."""
+    from kagglesdk import kaggle_env
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
+        monkeypatch.delitem(sys.modules, name)
+    with KaggleServer() as server:
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
+        yield server
+        for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def command(
+    entrant: Entrant, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line as the entrant, with further variables; exit code, stdout and stderr."""
+    from yt8m_kit.cli import main
+
+    def run(words: list[str], **variables: str) -> tuple[int, str, str]:
+        with monkeypatch.context() as patch:
+            environment = entrant.environment() | variables
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = main(words)
+        return code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kaggle is waited for as if its seconds were hundredths, as far as a busy machine can keep up."""
+    from yt8m_kit.kaggle_board import entry, limits, score, upload
+
+    patient = limits.PATIENT.new(backoff_factor=0.01, backoff_jitter=0, retry_after_max=0.02)
+    monkeypatch.setattr(limits, "PATIENT", patient)
+    monkeypatch.setattr(limits, "SECONDS", (0.4, 0.4))
+    monkeypatch.setattr(limits, "CREATE_SECONDS", (1.5, 1.5))
+    monkeypatch.setattr(upload, "SECONDS", (0.8, 0.8))
+    monkeypatch.setattr(limits, "TOTAL", 3.0)
+    monkeypatch.setattr(upload, "PAUSE", 0.01)
+    monkeypatch.setattr(upload, "RETRY_AFTER", 0.02)
+    monkeypatch.setattr(entry, "LOOKS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(score, "POLLS", (0.01, 0.05))
+    monkeypatch.setattr(score, "WAIT", 0.3)

@@ -62,7 +62,10 @@ def swap(line, position, value):
     [
         (lambda line: line.replace("v1", "v0"), "'v0' stands more than once"),
         (lambda line: " ".join(line.split(" ")[:-2]) + "\n", "line 3 must hold an id and 20 pairs"),
-        (lambda line: swap(line, 1, "high"), "lines 2 to 4 must hold numbers"),
+        (
+            lambda line: swap(line, 1, "high"),
+            "line 3 must hold numbers: .*'high'",
+        ),
         (lambda line: swap(line, 0, "100"), "line 3: labels must be whole numbers from 0 to 99"),
         (lambda line: swap(line, 0, "1.5"), "line 3: labels must be whole numbers"),
         (lambda line: swap(line, 0, line.split(" ")[2]), "line 3: a label stands twice"),

@@ -84,6 +84,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text)
 
 
+def write_private_json(path: Path, value: Any) -> None:
+    """As write_json, for what only the owner of the file may read: mode 600 from its first byte on."""
+    with replacing(path) as temporary:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(json.dumps(value, indent=1) + "\n")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole, indented, keys in the order given."""
     write_text(path, json.dumps(value, indent=1) + "\n")

@@ -254,22 +254,56 @@ class Verbs:
         name: str,
         *,
         to: Literal["local", "kaggle"] = "local",
+        message: str | None = None,
+        wait: bool = True,
+        dry_run: bool = False,
+        again: bool = False,
         data: Path | None = None,
         runs: Path | None = None,
     ) -> Path:
-        """Score the CSV on the local board, or hand it in to Kaggle."""
-        from yt8m_kit.leaderboard import submit_locally
+        """Check the CSV, then score it on the local board, or hand it in to Kaggle and await its score.
+
+        --dry_run checks all that can be checked and sends nothing. --again hands in a file once more.
+        Interrupted, the same command goes on where it was. Exit codes from 3 on: see docs/faults.md.
+        """
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return submit_locally(loaded, name, _data(data, loaded.dataset.name), _runs(runs))
+        place = _data(data, loaded.dataset.name)
+        if to == "local":
+            if message is not None or again:
+                raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
+            from yt8m_kit.leaderboard import submit_locally
+
+            return submit_locally(loaded, name, place, _runs(runs), dry_run=dry_run)
+        from yt8m_kit.kaggle_board.submit import submit
+
+        return submit(
+            loaded, name, place, _runs(runs), message=message, wait=wait, dry_run=dry_run, again=again
+        )
 
     @verb
-    def leaderboard(self) -> Path:
-        """Regenerate the score table submissions/README.md."""
-        from yt8m_kit.leaderboard import leaderboard
+    def submissions(self, *, kaggle: bool = False) -> None:
+        """List what was handed in to Kaggle, with scores; --kaggle asks for those that are pending."""
+        from yt8m_kit import ledger
 
-        return leaderboard()
+        if kaggle:
+            from yt8m_kit.kaggle_board.score import refresh
+
+            refresh()
+        print(ledger.history(), end="")
+
+    @verb
+    def leaderboard(self, *, kaggle: bool = False) -> Path:
+        """Regenerate the score table submissions/README.md; --kaggle prints the live board as well."""
+        from yt8m_kit import leaderboard
+
+        if kaggle:
+            from yt8m_kit.kaggle_board.client import Client
+            from yt8m_kit.spec import YOUTUBE8M_2018
+
+            print(leaderboard.beside(Client.connect(str(YOUTUBE8M_2018.competition)).board()), end="")
+        return leaderboard.leaderboard()
 
     @verb
     def report(
@@ -294,7 +328,7 @@ def _arguments(function: Callable[..., Any]) -> str:
             shown += [name.upper()] if name != "self" else []
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             shown.append(f"[{name.upper()}]")
-        elif parameter.annotation is bool:
+        elif parameter.default is False:
             shown.append(f"[--{name}]")
         else:
             value = name.upper() if parameter.default is None else parameter.default
@@ -308,7 +342,7 @@ def overview() -> str:
     for name, function in verbs().items():
         lines += [
             f"  yt8m {name} {_arguments(function)}".rstrip(),
-            f"      {(function.__doc__ or '').strip()}",
+            f"      {(function.__doc__ or '').splitlines()[0]}",
         ]
     return "\n".join([*lines, "", "yt8m VERB --help says more about a verb.", ""])
 
@@ -336,7 +370,10 @@ def _bind(words: list[str]) -> Any:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C."""
+    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C.
+
+    Verbs that talk to Kaggle have codes of their own, from 3 on: docs/faults.md.
+    """
     words = sys.argv[1:] if words is None else words
     if not words or words[0] in ("--help", "-h", "help"):
         print(overview(), end="")

@@ -45,6 +45,7 @@ class Run:
     export = _File("export.json")
     submission = _File("submission.csv")
     score = _File("score.json")
+    entry = _File("kaggle_entry.json")
 
     def evaluation(self, split: str, kind: str) -> Path:
         """Scores on a split; kind is "weights" (the float model) or "graph" (the exported one)."""

@@ -14,6 +14,7 @@ class Dataset:
     features: (name in the record, width in bytes), in the order in which they are laid side by side.
     classes: number of labels. max_frames: frames beyond it are dropped, shorter videos are padded.
     id_keys: context keys that may hold the video's id, first match wins.
+    competition: its name on Kaggle, None where there is none.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Dataset:
     classes: int
     max_frames: int = 300
     id_keys: tuple[str, ...] = ("id", "video_id")
+    competition: str | None = None
 
     @property
     def width(self) -> int:
@@ -28,5 +30,7 @@ class Dataset:
         return sum(width for _, width in self.features)
 
 
-YOUTUBE8M_2018 = Dataset("youtube8m-2018", (("rgb", 1024), ("audio", 128)), classes=3862)
+YOUTUBE8M_2018 = Dataset(
+    "youtube8m-2018", (("rgb", 1024), ("audio", 128)), classes=3862, competition="youtube8m-2018"
+)
 AUDIOSET = Dataset("audioset", (("audio_embedding", 128),), classes=527, max_frames=10)

@@ -1,0 +1,64 @@
+"""Each fault on the way to Kaggle: one clear line, its exit code, nothing lost, no secret shown.
+
+In process, with the unmodified kaggle package against the loopback server and with short waits.
+"""
+
+from pathlib import Path
+
+import pytest
+from kaggle_faults import CASES, prepare
+from kaggle_server import SECRETS
+
+pytestmark = pytest.mark.usefixtures("short_waits")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_fault(case, kaggle, entrant, command):
+    good = entrant.csv.read_text()
+    prepare(case, kaggle, entrant)
+    for step, faults in kaggle.faults.items():
+        kaggle.faults[step] = [fault._replace(seconds=fault.seconds / 20) for fault in faults]
+    code, out, err = command(entrant.words(), **case.env)
+    assert code == case.code, err
+    last = err.splitlines()[-1]
+    assert case.says in last
+    assert code == 0 or (last.startswith("yt8m: ") and last.count("yt8m: ") == 1)
+    assert "Traceback" not in err
+    assert len(kaggle.submissions) == case.submissions
+    assert_no_secrets(out, err, entrant)
+    if code and case.mended:
+        mend(kaggle, case)
+        entrant.csv.write_text(good)
+        code, _, err = command(entrant.words(), KAGGLE_API_TOKEN=SECRETS[1])
+        assert code == 0, err
+        assert len(kaggle.submissions) == 1
+    if case.mended:
+        assert not entrant.entry.exists()
+
+
+def mend(kaggle, case):
+    """Everything works again; the credentials are the caller's to mend."""
+    kaggle.faults.clear()
+    for name in case.server:
+        setattr(
+            kaggle, name, {"entered": True, "disabled": False, "left": 5, "pending": 1, "hidden": 0}[name]
+        )
+
+
+def assert_no_secrets(out, err, entrant):
+    """Neither what was printed nor what was written, but for the state of an upload, holds a secret."""
+    files = [
+        path for path in entrant.home.rglob("*") if path.is_file() and path.parent != entrant.config.parent
+    ]
+    texts = {"stdout": out, "stderr": err} | {
+        str(path): path.read_text() for path in files if path != entrant.entry
+    }
+    for place, text in texts.items():
+        assert not [secret for secret in SECRETS if secret in text], place
+    for path in (entrant.entry, entrant.entry.with_name(".kaggle_entry.json.partial")):
+        assert not path.exists() or path.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_fault_is_documented():
+    table = (Path(__file__).parent.parent / "docs" / "faults.md").read_text()
+    assert not [case.what for case in CASES if f"| {case.what} |" not in table]

@@ -1,0 +1,118 @@
+"""A CSV handed in to Kaggle: checked, entered exactly once, recorded, its score waited for."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit import ledger, progress
+from yt8m_kit.data import records
+from yt8m_kit.errors import UsageError
+from yt8m_kit.kaggle_board import score
+from yt8m_kit.kaggle_board.client import Client
+from yt8m_kit.kaggle_board.entry import Entry, enter
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.run import Run
+from yt8m_kit.submission_file import check
+
+MESSAGE = 200  # characters
+
+
+def submit(
+    recipe: Recipe,
+    name: str,
+    data: Path,
+    runs: Path,
+    *,
+    message: str | None = None,
+    wait: bool = True,
+    dry_run: bool = False,
+    again: bool = False,
+) -> Path:
+    """Hand in submission.csv and wait for its score; returns the record, or with dry_run the CSV.
+
+    What was begun is gone on with: an upload, or the wait for a score. Raises UsageError for a file that
+    was handed in before, unless `again`, and KitError for one that is not well formed, both before anything
+    is asked of Kaggle; KaggleError by kind for what fails there, see docs/faults.md.
+    """
+    competition, message = _competition(recipe), _message(message, recipe.name, name)
+    run = Run.of(runs, recipe.name, name)
+    run.need(run.submission, "predict")
+    with run.alone():
+        check(run.submission, recipe.dataset.classes, _videos(data))
+        sha256 = ledger.sha256(run.submission)
+        entry = Entry.of(run, sha256, competition)
+        ref = _known(sha256, again=again or entry.begun)
+        client = Client.connect(competition)
+        if dry_run:
+            client.check_rules()
+            progress.say(f"all is in order, submissions left: {client.check_quota()}; nothing was sent")
+            return run.submission
+        if not ref:
+            ref = enter(client, run.submission, entry, message)
+            ledger.record(_row(recipe.name, name, run, sha256, ref))
+        entry.forget()
+    if wait:
+        score.wait(client, ref)
+    return ledger.path()
+
+
+def _competition(recipe: Recipe) -> str:
+    if recipe.dataset.competition is None:
+        raise UsageError(
+            f"recipe {recipe.name} is on {recipe.dataset.name}, which is no Kaggle competition; "
+            "use --to=local."
+        )
+    return recipe.dataset.competition
+
+
+def _message(message: str | None, recipe: str, name: str) -> str:
+    message = " ".join((message or f"{recipe} {name} {ledger.commit()}").split())
+    if len(message) > MESSAGE:
+        raise UsageError(f"--message must be at most {MESSAGE} characters; got {len(message)}.")
+    return message
+
+
+def _videos(data: Path) -> int | None:
+    """How many rows there must be; None, said aloud, where the records are not at hand."""
+    try:
+        return records.count(records.find(data, "test"))
+    except UsageError:
+        progress.say(f"not checked: a row for each test video, as there are no test shards in {data}")
+        return None
+
+
+def _known(sha256: str, *, again: bool) -> int:
+    """The number of this file's submission whose score is still waited for; 0 if it is to be handed in.
+
+    UsageError where one has its score already, unless `again`.
+    """
+    rows = ledger.read()
+    same = rows[rows.sha256 == sha256]
+    pending = same[same.status == "pending"]
+    if len(pending):
+        return int(pending.ref.iloc[-1])
+    if len(same) and not again:
+        last = same.iloc[-1]
+        scores = f", public {last.public}, private {last.private}" if last.status == "complete" else ""
+        raise UsageError(
+            f"this file was handed in on {last.date[:10]}: submission {last.ref}, {last.status}{scores}. "
+            "Use --again to hand it in once more."
+        )
+    return 0
+
+
+def _row(recipe: str, name: str, run: Run, sha256: str, ref: int) -> dict[str, Any]:
+    """What is known of a submission that was just made."""
+    local = run.read(run.score) if run.score.exists() else {}
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": ledger.commit(),
+        "recipe": recipe,
+        "ensemble": name,
+        "model_bytes": run.read(run.export).get("bytes") if run.export.exists() else None,
+        "bytes": run.submission.stat().st_size,
+        "sha256": sha256,
+        "local": local.get("all") if local.get("sha256") == sha256 else None,
+        "ref": ref,
+        "status": "pending",
+    }
