@@ -17,7 +17,7 @@ FLOORS = [
     {"loop"},
     {"train", "average", "predict"},
     {"evaluate", "blend", "export", "leaderboard", "report", "check"},
-    {"cli"},
+    {"binding", "data_verbs", "cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -1,83 +1,21 @@
 """The command line: each verb reads files, writes files and prints the file that it made last."""
 
 import contextlib
-import functools
 import inspect
 import io
 import os
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-from yt8m_kit import backend
+from yt8m_kit import backend, data_verbs
+from yt8m_kit.binding import Pending, Split, data_place, verb
 from yt8m_kit.errors import KitError, UsageError
-
-Split = Literal["train", "validate", "test"]
-
-
-class Pending:
-    """A verb with its arguments bound and checked, not yet run.
-
-    Fire notices a word that it cannot place only after the call; so the call does nothing yet. No
-    attributes show, so that Fire cannot walk on from here.
-    """
-
-    def __init__(self, run: Callable[[], Any]):
-        self.run = run
-
-    def __dir__(self) -> list[str]:
-        return []
-
-    def __str__(self) -> str:
-        return ""
-
-
-def convert(name: str, kind: Any, text: Any) -> Any:
-    """The text of an argument as what its annotation says; UsageError names what is allowed."""
-    if not isinstance(text, str):
-        return text
-    if isinstance(kind, types.UnionType):
-        kind = next(part for part in get_args(kind) if part is not types.NoneType)
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise UsageError(f"--{name} is either there or not, or true or false; got {text!r}.")
-        return text.lower() == "true"
-    if text == "True":
-        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
-
-
-def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
-    """Make a method bind and check its arguments, and leave running to main()."""
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def bind(*args: Any, **kwargs: Any) -> Pending:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        for name, value in bound.arguments.items():
-            if name != "self":
-                bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
-        return Pending(lambda: function(*bound.args, **bound.kwargs))
-
-    return bind
 
 
 def _runs(runs: Path | None) -> Path:
     return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
-
-
-def _data(data: Path | None, dataset: str) -> Path:
-    return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
 
 
 class Verbs:
@@ -113,7 +51,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        text, wrong = check(loaded, _data(data, loaded.dataset.name))
+        text, wrong = check(loaded, data_place(data, loaded.dataset.name))
         print(text, end="")
         if wrong:
             raise KitError(f"recipe {recipe} differs from what was published: {'; '.join(wrong)}.")
@@ -127,6 +65,8 @@ class Verbs:
 
         synthesize(out, train=train, validate=validate, test=test, seed=seed)
         return out
+
+    download = data_verbs.download
 
     @verb
     def train(
@@ -145,7 +85,7 @@ class Verbs:
         from yt8m_kit.train import train
 
         loaded = load(recipe)
-        return train(loaded, member, _data(data, loaded.dataset.name), _runs(runs), strict=strict)
+        return train(loaded, member, data_place(data, loaded.dataset.name), _runs(runs), strict=strict)
 
     @verb
     def average(
@@ -157,7 +97,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return average(loaded, member, _data(data, loaded.dataset.name), _runs(runs))
+        return average(loaded, member, data_place(data, loaded.dataset.name), _runs(runs))
 
     @verb
     def ensemble(
@@ -169,7 +109,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return blend(loaded, ensemble, _data(data, loaded.dataset.name), _runs(runs))
+        return blend(loaded, ensemble, data_place(data, loaded.dataset.name), _runs(runs))
 
     @verb
     def export(self, recipe: str, name: str, *, runs: Path | None = None) -> Path:
@@ -197,7 +137,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        place = _data(data, loaded.dataset.name)
+        place = data_place(data, loaded.dataset.name)
         return evaluate(loaded, name, place, _runs(runs), split=split, strict=strict)
 
     @verb
@@ -217,7 +157,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        place = _data(data, loaded.dataset.name)
+        place = data_place(data, loaded.dataset.name)
         return predict(loaded, name, place, _runs(runs), split=split, strict=strict)
 
     @verb
@@ -235,7 +175,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return submit_locally(loaded, name, _data(data, loaded.dataset.name), _runs(runs))
+        return submit_locally(loaded, name, data_place(data, loaded.dataset.name), _runs(runs))
 
     @verb
     def leaderboard(self) -> Path:

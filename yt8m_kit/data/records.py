@@ -23,6 +23,7 @@ from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
 _NAMED = 3  # faults that a summary spells out
+_LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
 
 
 class Batch(NamedTuple):
@@ -80,15 +81,27 @@ def _plural(count: int, noun: str) -> str:
 
 
 def find(data: Path, split: str) -> list[Path]:
-    """The shards of a split (train, validate, test), sorted by path. Raises UsageError if there are none."""
-    patterns = (f"{split}*.tfrecord", f"{split}/*.tfrecord", f"*/frame/{split}/*.tfrecord")
+    """The shards of a split (train, validate, test), sorted by path.
+
+    Raises UsageError if there are none, or if they lie in several folders, such as those of 2018 and 2019.
+    """
+    patterns = (
+        f"{split}*.tfrecord",
+        f"{split}/*.tfrecord",
+        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
+    )
     for pattern in patterns:
         paths = sorted(data.glob(pattern))
+        folders = sorted({path.parent for path in paths})
+        if len(folders) > 1:
+            choice = " or ".join(f"--data={folder.parent}" for folder in folders)
+            raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
         if paths:
             return paths
     looked_for = ", ".join(str(data / pattern) for pattern in patterns)
     raise UsageError(
-        f"no {split} shards: looked for {looked_for}. `yt8m synthesize {data}` makes a small data set."
+        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
+        f"the official ones, `yt8m synthesize {data}` makes a small data set."
     )
 
 

@@ -1,0 +1,59 @@
+"""The verbs that bring records and look after them; methods of cli.Verbs."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from yt8m_kit.binding import Split, data_place, verb
+from yt8m_kit.errors import UsageError
+
+Level = Literal["frame", "video"]
+Version = Literal["2", "3"]
+_DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
+
+
+@verb
+def download(
+    self: Any,
+    what: Literal["records", "vocabulary", "pca"] = "records",
+    *,
+    split: Split | None = None,
+    level: Level = "frame",
+    version: Version = "2",
+    shard: str | None = None,
+    limit: int | None = None,
+    mirror: Literal["us", "eu", "asia"] = "us",
+    connections: int = 8,
+    dry_run: bool = False,
+    urls: str | None = None,
+    data: Path | None = None,
+) -> Path:
+    """Fetch the official records of a split, or the label names, or the PCA; goes on where it was.
+
+    --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
+    --limit the first so many files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
+    official servers. --dry_run says how many bytes would come and how long that takes.
+    """
+    from yt8m_kit.data import download, extras
+    from yt8m_kit.data.partition import Partition, parse_share
+
+    place = data_place(data, _DATASETS[version])
+    origin = download.sources(mirror, urls or os.environ.get("YT8M_URLS"))
+    if what == "vocabulary":
+        return extras.download_vocabulary(place, version, origin)
+    if what == "pca":
+        return extras.download_pca(place, origin)
+    if split is None:
+        raise UsageError("download needs --split=train, validate or test (or WHAT: vocabulary, pca).")
+    for name, value in (("connections", connections), ("limit", 1 if limit is None else limit)):
+        if value < 1:
+            raise UsageError(f"--{name} must be at least 1; got {value}.")
+    return download.download(
+        place,
+        Partition(version, level, split),
+        origin,
+        share=parse_share(shard),
+        limit=limit,
+        connections=connections,
+        dry_run=dry_run,
+    )
