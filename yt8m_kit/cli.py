@@ -67,6 +67,7 @@ class Verbs:
         return out
 
     download = data_verbs.download
+    verify = data_verbs.verify
 
     @verb
     def train(

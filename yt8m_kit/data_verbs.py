@@ -57,3 +57,34 @@ def download(
         connections=connections,
         dry_run=dry_run,
     )
+
+
+@verb
+def verify(
+    self: Any,
+    *,
+    split: Split | None = None,
+    recipe: str | None = None,
+    repair: bool = False,
+    again: bool = False,
+    threads: int | None = None,
+    urls: str | None = None,
+    data: Path | None = None,
+) -> Path:
+    """Check a split's shards against the published MD5s and read every record in them.
+
+    The records as YouTube-8M's, or as those of the data set of --recipe. Shards that have not changed since
+    an earlier look are left out, unless --again. --repair fetches those anew that are not as published.
+    """
+    from yt8m_kit.data import download, records, verify
+    from yt8m_kit.recipe import load
+    from yt8m_kit.spec import YOUTUBE8M_2018
+
+    if split is None:
+        raise UsageError("verify needs --split=train, validate or test.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be at least 1; got {threads}.")
+    dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
+    paths = records.find(data_place(data, dataset.name), split)
+    origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
+    return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)

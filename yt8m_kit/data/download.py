@@ -103,7 +103,7 @@ def download(
         return folder
     if wanted:
         folder.mkdir(parents=True, exist_ok=True)
-        _keep_plan(data / partition.plan, text)
+        keep_plan(data / partition.plan, text)
         guess = _estimate(wanted, folder, partition, origin.records, connections, patience, timed=False)
         _check_space(guess, folder)
         Crew(partition, folder, Mirrors(origin.records, patience), connections).bring(wanted, guess.mean)
@@ -111,7 +111,8 @@ def download(
     return folder
 
 
-def _keep_plan(path: Path, text: bytes) -> None:
+def keep_plan(path: Path, text: bytes) -> None:
+    """Keeps the text of a plan, if none is there yet."""
     if not path.exists():
         with replacing(path) as temporary:
             temporary.write_bytes(text)

@@ -47,9 +47,13 @@ class Partition:
     split: str
 
     def __post_init__(self) -> None:
-        splits = _PUBLISHED[self.version]
+        splits = _PUBLISHED.get(self.version)
+        if splits is None:
+            raise UsageError(f"version must be one of {', '.join(_PUBLISHED)}; got {self.version}.")
         if self.split not in splits:
             raise UsageError(f"version {self.version} has {' and '.join(splits)}; got {self.split}.")
+        if self.level not in ("frame", "video"):
+            raise UsageError(f"level must be frame or video; got {self.level}.")
         if self.version == "3" and self.level != "frame":
             raise UsageError(f"version 3 has the level frame alone; got {self.level}.")
 
