@@ -71,3 +71,8 @@ def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
 def data_place(data: Path | None, dataset: str) -> Path:
     """The folder of a data set: `data`, or $YT8M_DATA, or data/DATASET."""
     return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
+
+
+def runs_place(runs: Path | None) -> Path:
+    """Where runs are kept: `runs`, or $YT8M_RUNS, or runs."""
+    return runs or Path(os.environ.get("YT8M_RUNS", "runs"))

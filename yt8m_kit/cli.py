@@ -10,12 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from yt8m_kit import backend, data_verbs
-from yt8m_kit.binding import Pending, Split, data_place, verb
+from yt8m_kit.binding import Pending, Split, data_place, runs_place, verb
 from yt8m_kit.errors import KitError, UsageError
-
-
-def _runs(runs: Path | None) -> Path:
-    return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
 
 
 class Verbs:
@@ -68,6 +64,7 @@ class Verbs:
 
     download = data_verbs.download
     verify = data_verbs.verify
+    convert = data_verbs.convert
 
     @verb
     def train(
@@ -86,7 +83,7 @@ class Verbs:
         from yt8m_kit.train import train
 
         loaded = load(recipe)
-        return train(loaded, member, data_place(data, loaded.dataset.name), _runs(runs), strict=strict)
+        return train(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs), strict=strict)
 
     @verb
     def average(
@@ -98,7 +95,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return average(loaded, member, data_place(data, loaded.dataset.name), _runs(runs))
+        return average(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def ensemble(
@@ -110,7 +107,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return blend(loaded, ensemble, data_place(data, loaded.dataset.name), _runs(runs))
+        return blend(loaded, ensemble, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def export(self, recipe: str, name: str, *, runs: Path | None = None) -> Path:
@@ -119,7 +116,7 @@ class Verbs:
         from yt8m_kit.export import export
         from yt8m_kit.recipe import load
 
-        return export(load(recipe), name, _runs(runs))
+        return export(load(recipe), name, runs_place(runs))
 
     @verb
     def evaluate(
@@ -139,7 +136,7 @@ class Verbs:
 
         loaded = load(recipe)
         place = data_place(data, loaded.dataset.name)
-        return evaluate(loaded, name, place, _runs(runs), split=split, strict=strict)
+        return evaluate(loaded, name, place, runs_place(runs), split=split, strict=strict)
 
     @verb
     def predict(
@@ -159,7 +156,9 @@ class Verbs:
 
         loaded = load(recipe)
         place = data_place(data, loaded.dataset.name)
-        return predict(loaded, name, place, _runs(runs), split=split, strict=strict)
+        return predict(loaded, name, place, runs_place(runs), split=split, strict=strict)
+
+    show = data_verbs.show
 
     @verb
     def submit(
@@ -176,7 +175,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return submit_locally(loaded, name, data_place(data, loaded.dataset.name), _runs(runs))
+        return submit_locally(loaded, name, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def leaderboard(self) -> Path:
@@ -193,7 +192,7 @@ class Verbs:
         from yt8m_kit.recipe import load
         from yt8m_kit.report import report
 
-        print(report(load(recipe), _runs(runs), split=split, as_markdown=markdown), end="")
+        print(report(load(recipe), runs_place(runs), split=split, as_markdown=markdown), end="")
 
 
 def verbs() -> dict[str, Callable[..., Pending]]:

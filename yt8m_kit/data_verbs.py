@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from yt8m_kit.binding import Split, data_place, verb
+from yt8m_kit.binding import Split, data_place, runs_place, verb
 from yt8m_kit.errors import UsageError
 
 Level = Literal["frame", "video"]
@@ -88,3 +88,53 @@ def verify(
     paths = records.find(data_place(data, dataset.name), split)
     origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
     return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
+
+
+@verb
+def convert(
+    self: Any,
+    source: Path,
+    out: Path,
+    *,
+    recipe: str | None = None,
+    split: Split = "train",
+    labels: Path | None = None,
+    vocabulary: Path | None = None,
+    videos: int = 1000,
+    strict: bool = False,
+) -> Path:
+    """Write records of own videos (.tfrecord, MediaPipe's .pb, bytes or floats) as shards OUT/SPLIT.
+
+    With the features and classes of YouTube-8M, or of --recipe. --labels is a CSV of lines VIDEO,LABEL;LABEL,
+    numbers or names of --vocabulary, in place of the records' own. --videos is how many go into a shard.
+    """
+    from yt8m_kit.data.convert import convert
+    from yt8m_kit.recipe import load
+    from yt8m_kit.spec import YOUTUBE8M_2018
+
+    if videos < 1:
+        raise UsageError(f"--videos must be at least 1; got {videos}.")
+    dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
+    return convert(
+        source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
+    )
+
+
+@verb
+def show(
+    self: Any,
+    recipe: str,
+    name: str,
+    *,
+    videos: int = 10,
+    labels: int = 5,
+    data: Path | None = None,
+    runs: Path | None = None,
+) -> None:
+    """Print the best labels of the first predicted videos by name."""
+    from yt8m_kit.recipe import load
+    from yt8m_kit.show import show
+
+    loaded = load(recipe)
+    place = data_place(data, loaded.dataset.name)
+    print(show(loaded, name, place, runs_place(runs), videos=videos, labels=labels), end="")
