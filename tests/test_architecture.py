@@ -16,7 +16,7 @@ FLOORS = [
     {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
     {"loop"},
     {"train", "average", "predict"},
-    {"evaluate", "blend", "export", "leaderboard", "report", "check", "show"},
+    {"evaluate", "blend", "export", "leaderboard", "report", "check", "show", "segments"},
     {"binding", "data_verbs", "cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

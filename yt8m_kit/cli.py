@@ -159,6 +159,7 @@ class Verbs:
         return predict(loaded, name, place, runs_place(runs), split=split, strict=strict)
 
     show = data_verbs.show
+    segments = data_verbs.segments
 
     @verb
     def submit(

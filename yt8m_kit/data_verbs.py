@@ -138,3 +138,26 @@ def show(
     loaded = load(recipe)
     place = data_place(data, loaded.dataset.name)
     print(show(loaded, name, place, runs_place(runs), videos=videos, labels=labels), end="")
+
+
+@verb
+def segments(
+    self: Any,
+    recipe: str,
+    name: str,
+    *,
+    split: Split = "validate",
+    data: Path | None = None,
+    runs: Path | None = None,
+    strict: bool = False,
+) -> Path:
+    """Rank the segments of 2019's records for each class, to a CSV; score it by MAP@100,000 where rated."""
+    from yt8m_kit import backend
+
+    backend.start()
+    from yt8m_kit.recipe import load
+    from yt8m_kit.segments import predict_segments
+
+    loaded = load(recipe)
+    place = data_place(data, loaded.dataset.name)
+    return predict_segments(loaded, name, place, runs_place(runs), split=split, strict=strict)

@@ -14,7 +14,7 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -
         initial=initial,
         desc=what,
         unit=unit,
-        unit_scale=unit in (" videos", "B"),
+        unit_scale=unit in (" videos", " segments", "B"),
         file=sys.stderr,
         dynamic_ncols=terminal,
         ncols=None if terminal else 100,

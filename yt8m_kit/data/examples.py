@@ -51,7 +51,7 @@ def parse(record: np.ndarray, dataset: Dataset) -> Video:
     data = record.data
     try:
         context, lists = sections(data)
-        identity = _id(data, context, dataset.id_keys)
+        identity = identify(data, context, dataset.id_keys)
         labels = _labels(data, context, dataset.classes)
         features = _features(record, data, context, lists, dataset)
     except IndexError:  # a varint that runs over the end of the record
@@ -94,8 +94,8 @@ def _entry_parts(data: memoryview, start: int, end: int) -> tuple[bytes, Span]:
     return bytes(data[first:last]), parts.get(2, (end, end))
 
 
-def _id(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) -> str:
-    """The video's id: the first of `keys` that is there, or MediaPipe's."""
+def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) -> str:
+    """The video's id: the first of `keys` that is there, or MediaPipe's. Raises DataError if it has none."""
     for key in (*keys, *_CLIP_IDS):
         feature = context.get(key.encode())
         if feature is None:
