@@ -16,8 +16,8 @@ FLOORS = [
     {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
     {"loop"},
     {"train", "average", "predict", "kaggle_board"},
-    {"evaluate", "blend", "export", "distill", "leaderboard", "report", "check"},
-    {"cli"},
+    {"evaluate", "blend", "export", "distill", "leaderboard", "report", "check", "show", "segments"},
+    {"binding", "data_verbs", "cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

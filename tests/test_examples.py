@@ -325,17 +325,104 @@ def test_wrong_kinds_are_refused_by_name():
         parse(built.SerializeToString())
     del built.context.feature["labels"]
     for name, width in SMALL.features:
-        built.feature_lists.feature_list[name].feature.add().float_list.value.extend([0.0] * width)
-    with pytest.raises(DataError, match="rgb frame 0 holds floats; expected bytes"):
+        built.feature_lists.feature_list[name].feature.add().int64_list.value.extend([0] * width)
+    with pytest.raises(DataError, match="rgb frame 0 holds integers; expected bytes"):
         parse(built.SerializeToString())
 
 
 def test_records_found_in_the_wild(real_data):
+    """Their audio is 34 frames of another width; their float rgb is as it should be."""
     found = records(real_data / "odd_records" / "float_rgb_unequal_lengths.tfrecord")
-    assert len(found) == 3
-    for record in found:
-        with pytest.raises(DataError, match="rgb frame 0 holds floats; expected bytes"):
+    rgb_only = dataclasses.replace(YOUTUBE8M_2018, features=(("rgb", 1024),))
+    for record, count, width in zip(found, (15, 30, 31), (299, 600, 600), strict=True):
+        with pytest.raises(DataError, match=f"audio frame 0 has {width} floats; expected 128"):
             parse(record, YOUTUBE8M_2018)
+        video = parse(record, rgb_only)
+        assert video.labels == [2, 17, 33]
+        built = tf.train.SequenceExample.FromString(record).feature_lists.feature_list["rgb"]
+        floats = np.array([feature.float_list.value for feature in built.feature])
+        assert video.features[0].shape == (count, 1024)
+        assert np.abs(video.features[0] * (4 / 255) - 2 - floats.clip(-2, 2)).max() <= HALF_STEP + 1e-6
+
+
+# Own videos: floats, and MediaPipe's names
+
+
+def clip(rgb, audio, labels=(), path="/videos/a cat.mp4", packed=True):
+    """What MediaPipe's feature extraction graph writes, by protobuf; unpacked numbers if asked for."""
+    built = tf.train.SequenceExample()
+    built.context.feature["clip/data_path"].bytes_list.value.append(path.encode())
+    built.context.feature["clip/start/timestamp"].int64_list.value.append(0)
+    built.context.feature["RGB/feature/rate"].float_list.value.append(1.0)
+    if labels:
+        built.context.feature["clip/label/index"].int64_list.value.extend(labels)
+    for name, frames in (("RGB", rgb), ("AUDIO", audio)):
+        for second, frame in enumerate(frames):
+            feature = built.feature_lists.feature_list[f"{name}/feature/floats"].feature.add()
+            feature.float_list.value.extend(frame.tolist())
+            times = built.feature_lists.feature_list[f"{name}/feature/timestamp"].feature.add()
+            times.int64_list.value.append(second * 1_000_000)
+    return built.SerializeToString()
+
+
+def dequantized(codes):
+    return (codes * (4 / 255) + 4 / 512 - 2).astype(np.float32)
+
+
+def test_what_mediapipe_writes_is_read_and_quantized():
+    codes = frames(WIDE, 20)
+    record = clip(dequantized(codes["rgb"]), dequantized(codes["audio"]), labels=[7, 3])
+    video = parse(record, WIDE)
+    assert video.id == "/videos/a cat.mp4"
+    assert video.labels == [7, 3]
+    for mine, original in zip(video.features, codes.values()):
+        np.testing.assert_array_equal(mine, original)
+
+
+def test_floats_are_clipped_and_rounded_as_the_extractor_does():
+    rgb = np.array([[-9, -2, -1.999, 0, 0.0079, 2, 9]], np.float32)
+    (codes, _) = parse(clip(rgb, np.zeros((1, 3), np.float32))).features
+    assert codes.tolist() == [[0, 0, 0, 128, 128, 255, 255]]
+
+
+def test_floats_one_by_one_are_read_as_those_in_a_row():
+    rows = np.linspace(-2, 2, 14, dtype=np.float32).reshape(2, 7)
+    packed = parse(clip(rows, np.zeros((2, 3), np.float32))).features[0]
+    singly = [
+        delimited(1, delimited(2, b"".join(b"\x0d" + value.tobytes() for value in row))) for row in rows
+    ]
+    mixed = record_of(singly, [frame(bytes(3))] * 2)
+    np.testing.assert_array_equal(parse(mixed).features[0], packed)
+
+
+@pytest.mark.parametrize(("rgb", "audio", "count"), [(5, 4, 4), (4, 6, 4), (5, 5, 5)])
+def test_streams_of_a_clip_may_end_a_little_apart(rgb, audio, count):
+    record = clip(np.zeros((rgb, 7), np.float32), np.zeros((audio, 3), np.float32))
+    assert [len(feature) for feature in parse(record).features] == [count, count]
+
+
+@pytest.mark.parametrize(
+    ("rgb", "audio", "said"),
+    [
+        (np.zeros((9, 7)), np.zeros((6, 3)), "rgb has 9 frames but audio 6"),
+        (np.zeros((2, 8)), np.zeros((2, 3)), "rgb frame 0 has 8 floats; expected 7"),
+        (np.full((2, 7), np.nan), np.zeros((2, 3)), "rgb holds a value that is not finite"),
+        (np.zeros((2, 7)), np.zeros((0, 3)), "feature audio is missing; the record has RGB/feature/floats"),
+    ],
+)
+def test_odd_clips_are_refused_by_name(rgb, audio, said):
+    with pytest.raises(DataError) as refusal:
+        parse(clip(rgb.astype(np.float32), audio.astype(np.float32)))
+    assert said in str(refusal.value)
+
+
+def test_a_record_of_means_alone_as_the_extractor_writes_on_request():
+    """A SequenceExample without feature lists: --skip_frame_level_features."""
+    built = tf.train.SequenceExample()
+    built.context.feature["id"].bytes_list.value.append(b"cat.mp4")
+    for name, width in SMALL.features:
+        built.context.feature[f"mean_{name}"].float_list.value.extend([0.0] * width)
+    assert [feature.shape for feature in parse(built.SerializeToString()).features] == [(1, 7), (1, 3)]
 
 
 def test_a_narrower_data_set_is_enough():

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -385,7 +386,7 @@ def test_bad_input_is_an_error_when_strict(shards, kind):
 
 def test_floats_in_the_wild(real_data):
     paths = find(real_data / "odd_records", "float")
-    with pytest.raises(DataError, match=r"record 0: rgb frame 0 holds floats; expected bytes.*record 1"):
+    with pytest.raises(DataError, match=r"record 0: audio frame 0 has 299 floats; expected 128.*record 1"):
         ids(batches(paths, YOUTUBE8M_2018, 2))
 
 
@@ -476,6 +477,33 @@ def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
             cut_between_records = original.startswith(bytes(data))
             assert faults.summary() or data == original or cut_between_records
     assert noticed > 350
+
+
+# A long run
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_bad_record_late_in_a_long_run_is_skipped_counted_and_named(tmp_path, threads):
+    """In the 3,000th of 3,100 shards: the run goes on, to the record, and its memory does not grow."""
+    write(tmp_path / "train0000.tfrecord", [3, 4])
+    data = (tmp_path / "train0000.tfrecord").read_bytes()
+    for number in range(1, 3100):
+        (tmp_path / f"train{number:04d}.tfrecord").write_bytes(data)
+    flip_payload(tmp_path / "train2999.tfrecord", 1)
+    faults = Faults()
+    videos, held = 0, []
+    paths = find(tmp_path, "train")
+    assert len({str(path) for path in paths}) == 3100  # a path keeps its name once it was asked for
+    tracemalloc.start()
+    for number, batch in enumerate(batches(paths, SMALL, 8, faults=faults, threads=threads, reuse=1)):
+        videos += len(batch.ids)
+        if number in (100, 700):
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert videos == 2 * 3100 - 1
+    assert list(faults) == [(tmp_path / "train2999.tfrecord", 1, "data CRC mismatch")]
+    assert faults.summary() == "skipped 1 record in 1 shard: train2999.tfrecord record 1: data CRC mismatch"
+    assert held[1] - held[0] < 100_000, "bytes, as 2,400 more shards were read"
 
 
 # Prefetching

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from yt8m_kit.data import records
-from yt8m_kit.data.synthesize import DEMO, draw_frames, draw_labels, make_world, quantize, synthesize
+from yt8m_kit.data.quantization import quantize
+from yt8m_kit.data.synthesize import DEMO, draw_frames, draw_labels, make_world, synthesize
 from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.moving_statistics import reestimate

@@ -1,83 +1,17 @@
 """The command line: each verb reads files, writes files and prints the file that it made last."""
 
 import contextlib
-import functools
 import inspect
 import io
 import os
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-from yt8m_kit import backend
+from yt8m_kit import backend, data_verbs
+from yt8m_kit.binding import Pending, Split, data_place, runs_place, verb
 from yt8m_kit.errors import KitError, UsageError
-
-Split = Literal["train", "validate", "test"]
-
-
-class Pending:
-    """A verb with its arguments bound and checked, not yet run.
-
-    Fire notices a word that it cannot place only after the call; so the call does nothing yet. No
-    attributes show, so that Fire cannot walk on from here.
-    """
-
-    def __init__(self, run: Callable[[], Any]):
-        self.run = run
-
-    def __dir__(self) -> list[str]:
-        return []
-
-    def __str__(self) -> str:
-        return ""
-
-
-def convert(name: str, kind: Any, text: Any) -> Any:
-    """The text of an argument as what its annotation says; UsageError names what is allowed."""
-    if not isinstance(text, str):
-        return text
-    if isinstance(kind, types.UnionType):
-        kind = next(part for part in get_args(kind) if part is not types.NoneType)
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise UsageError(f"--{name} is either there or not, or true or false; got {text!r}.")
-        return text.lower() == "true"
-    if text == "True":
-        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
-
-
-def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
-    """Make a method bind and check its arguments, and leave running to main()."""
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def bind(*args: Any, **kwargs: Any) -> Pending:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        for name, value in bound.arguments.items():
-            if name != "self":
-                bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
-        return Pending(lambda: function(*bound.args, **bound.kwargs))
-
-    return bind
-
-
-def _runs(runs: Path | None) -> Path:
-    return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
-
-
-def _data(data: Path | None, dataset: str) -> Path:
-    return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
 
 
 class Verbs:
@@ -111,7 +45,7 @@ class Verbs:
         from yt8m_kit.pipeline import as_rules, stages
         from yt8m_kit.recipe import load
 
-        found = stages(load(recipe), name, _runs(runs))
+        found = stages(load(recipe), name, runs_place(runs))
         print(as_rules(found) if make else "\n".join(" ".join(stage.words) for stage in found))
 
     @verb
@@ -122,7 +56,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        text, wrong = check(loaded, _data(data, loaded.dataset.name))
+        text, wrong = check(loaded, data_place(data, loaded.dataset.name))
         print(text, end="")
         if wrong:
             raise KitError(f"recipe {recipe} differs from what was published: {'; '.join(wrong)}.")
@@ -136,6 +70,10 @@ class Verbs:
 
         synthesize(out, train=train, validate=validate, test=test, seed=seed)
         return out
+
+    download = data_verbs.download
+    verify = data_verbs.verify
+    convert = data_verbs.convert
 
     @verb
     def train(
@@ -154,7 +92,7 @@ class Verbs:
         from yt8m_kit.train import train
 
         loaded = load(recipe)
-        return train(loaded, member, _data(data, loaded.dataset.name), _runs(runs), strict=strict)
+        return train(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs), strict=strict)
 
     @verb
     def distill(
@@ -172,7 +110,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return distill(loaded, teacher, _data(data, loaded.dataset.name), _runs(runs), top=top)
+        return distill(loaded, teacher, data_place(data, loaded.dataset.name), runs_place(runs), top=top)
 
     @verb
     def average(
@@ -184,7 +122,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return average(loaded, member, _data(data, loaded.dataset.name), _runs(runs))
+        return average(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def ensemble(
@@ -196,7 +134,7 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        return blend(loaded, ensemble, _data(data, loaded.dataset.name), _runs(runs))
+        return blend(loaded, ensemble, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def export(self, recipe: str, name: str, *, runs: Path | None = None) -> Path:
@@ -205,7 +143,7 @@ class Verbs:
         from yt8m_kit.export import export
         from yt8m_kit.recipe import load
 
-        return export(load(recipe), name, _runs(runs))
+        return export(load(recipe), name, runs_place(runs))
 
     @verb
     def evaluate(
@@ -224,8 +162,8 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        place = _data(data, loaded.dataset.name)
-        return evaluate(loaded, name, place, _runs(runs), split=split, strict=strict)
+        place = data_place(data, loaded.dataset.name)
+        return evaluate(loaded, name, place, runs_place(runs), split=split, strict=strict)
 
     @verb
     def predict(
@@ -244,8 +182,11 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        place = _data(data, loaded.dataset.name)
-        return predict(loaded, name, place, _runs(runs), split=split, strict=strict)
+        place = data_place(data, loaded.dataset.name)
+        return predict(loaded, name, place, runs_place(runs), split=split, strict=strict)
+
+    show = data_verbs.show
+    segments = data_verbs.segments
 
     @verb
     def submit(
@@ -269,17 +210,17 @@ class Verbs:
         from yt8m_kit.recipe import load
 
         loaded = load(recipe)
-        place = _data(data, loaded.dataset.name)
+        place = data_place(data, loaded.dataset.name)
         if to == "local":
             if message is not None or again:
                 raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
             from yt8m_kit.leaderboard import submit_locally
 
-            return submit_locally(loaded, name, place, _runs(runs), dry_run=dry_run)
+            return submit_locally(loaded, name, place, runs_place(runs), dry_run=dry_run)
         from yt8m_kit.kaggle_board.submit import submit
 
         return submit(
-            loaded, name, place, _runs(runs), message=message, wait=wait, dry_run=dry_run, again=again
+            loaded, name, place, runs_place(runs), message=message, wait=wait, dry_run=dry_run, again=again
         )
 
     @verb
@@ -313,7 +254,7 @@ class Verbs:
         from yt8m_kit.recipe import load
         from yt8m_kit.report import report
 
-        print(report(load(recipe), _runs(runs), split=split, as_markdown=markdown), end="")
+        print(report(load(recipe), runs_place(runs), split=split, as_markdown=markdown), end="")
 
 
 def verbs() -> dict[str, Callable[..., Pending]]:

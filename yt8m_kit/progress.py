@@ -14,7 +14,7 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -
         initial=initial,
         desc=what,
         unit=unit,
-        unit_scale=unit in (" videos", "B"),
+        unit_scale=unit in (" videos", " segments", "B"),
         file=sys.stderr,
         dynamic_ncols=terminal,
         ncols=None if terminal else 100,
@@ -26,3 +26,13 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -
 def say(line: str) -> None:
     """A remark on stderr that does not break a bar."""
     tqdm.write(line, file=sys.stderr)
+
+
+def amount(size: float) -> str:
+    """Bytes in words, as the bar gives them: 5.49GB."""
+    return f"{tqdm.format_sizeof(size)}B"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as the bar gives them: 02:07."""
+    return str(tqdm.format_interval(seconds))

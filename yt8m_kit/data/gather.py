@@ -7,10 +7,10 @@ cache, and its frames copied once: from where they lie in the record to where th
 # B videos of a batch, T frames (padded), D bytes of a frame, C classes, N records of a group
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from yt8m_kit.data.tfrecord import FOOTER, RecordError, masked_crc, walk
 from yt8m_kit.errors import DataError
 from yt8m_kit.spec import Dataset
 
+T = TypeVar("T")
 _ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
 
 
@@ -114,6 +115,14 @@ class Group:
 
         Raises RecordError for a bad record and DataError if the shard can no longer be read.
         """
+        return self.read(record, lambda payload: parse(payload, dataset), buffer, check_crc)
+
+    def read(self, record: int, meaning: Callable[[np.ndarray], T], buffer: "Buffer", check_crc: bool) -> T:
+        """What `meaning` makes of a record's payload, uint8 (bytes,), valid until the buffer is used again.
+
+        Raises RecordError for a bad record, also where `meaning` raises DataError, and DataError if the shard
+        can no longer be read.
+        """
         shard, length = self._shard[record], self._length[record]
         payload = buffer.of(length + FOOTER)
         try:
@@ -127,7 +136,7 @@ class Group:
                 payload[length:].tobytes(), "little"
             ):
                 raise DataError("data CRC mismatch")
-            return parse(payload[:length], dataset)
+            return meaning(payload[:length])
         except DataError as error:
             raise RecordError(self.paths[shard], self._number[record], str(error)) from None
 

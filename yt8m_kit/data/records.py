@@ -9,12 +9,13 @@ import itertools
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from yt8m_kit.data import tfrecord
+from yt8m_kit.data import manifest, tfrecord
 from yt8m_kit.data.gather import Gatherer, Group, Slot
 from yt8m_kit.data.order import Position, Walk
 from yt8m_kit.data.soft_labels import SoftLabels
@@ -23,7 +24,9 @@ from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
+_SEEKS = 8  # shards whose headers are looked for at a time
 _NAMED = 3  # faults that a summary spells out
+_LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
 
 
 class Batch(NamedTuple):
@@ -81,21 +84,40 @@ def _plural(count: int, noun: str) -> str:
 
 
 def find(data: Path, split: str) -> list[Path]:
-    """The shards of a split (train, validate, test), sorted by path. Raises UsageError if there are none."""
-    patterns = (f"{split}*.tfrecord", f"{split}/*.tfrecord", f"*/frame/{split}/*.tfrecord")
+    """The shards of a split (train, validate, test), sorted by path.
+
+    Raises UsageError if there are none, or if they lie in several folders, such as those of 2018 and 2019.
+    """
+    patterns = (
+        f"{split}*.tfrecord",
+        f"{split}/*.tfrecord",
+        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
+    )
     for pattern in patterns:
         paths = sorted(data.glob(pattern))
+        folders = sorted({path.parent for path in paths})
+        if len(folders) > 1:
+            choice = " or ".join(f"--data={folder.parent}" for folder in folders)
+            raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
         if paths:
             return paths
     looked_for = ", ".join(str(data / pattern) for pattern in patterns)
     raise UsageError(
-        f"no {split} shards: looked for {looked_for}. `yt8m synthesize {data}` makes a small data set."
+        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
+        f"the official ones, `yt8m synthesize {data}` makes a small data set."
     )
 
 
 def count(paths: Sequence[Path]) -> int:
-    """Records in the shards, from their headers alone; those behind a fault in the framing do not count."""
-    return sum(len(tfrecord.index(path).offsets) for path in paths)
+    """Records in the shards, from their headers alone; those behind a fault in the framing do not count.
+
+    Of shards that `yt8m verify` has seen and that are unchanged, it has kept the number.
+    """
+    known = manifest.counts(paths)
+    unknown = [path for path in paths if path not in known]
+    with ThreadPoolExecutor(_SEEKS) as pool:  # a header is a seek: to wait for several at once is as long
+        found = pool.map(lambda path: len(tfrecord.index(path).offsets), unknown)
+        return sum(known.values()) + sum(found)
 
 
 def batches(

@@ -23,6 +23,7 @@ from yt8m_kit import progress
 from yt8m_kit.atomic import write_json, write_text
 from yt8m_kit.data import tfrecord
 from yt8m_kit.data.examples import example, sequence_example
+from yt8m_kit.data.quantization import quantize
 from yt8m_kit.errors import UsageError
 from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 
@@ -115,11 +116,6 @@ def _noise(length: int, width: int, rng: np.random.Generator) -> np.ndarray:
     for t in range(1, length):
         noise_TD[t] += _CORRELATION * noise_TD[t - 1]
     return noise_TD
-
-
-def quantize(floats: np.ndarray) -> np.ndarray:
-    """uint8 of the same shape, as YouTube-8M was written: clipped to [-2, 2], round((x + 2) * 255 / 4)."""
-    return np.clip(np.rint((floats + 2) * (255 / 4)), 0, 255).astype(np.uint8)
 
 
 def synthesize(

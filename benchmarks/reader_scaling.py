@@ -1,0 +1,144 @@
+"""The reader under load: against the disk, TFRecordDataset and the starter's way, on a cold and a warm cache.
+
+    python benchmarks/reader_scaling.py [--videos 2400] [--shards 6] [--repeats 3] [--batch 128]
+                                        [--folder TMP]
+
+Writes records in the real layout (300 frames of 1024 + 128 random bytes). "Cold": the shards are dropped from
+the page cache before each pass (posix_fadvise); a drive's own cache, or a virtual machine's host, may still
+hold them. Ways take turns; medians are printed, in videos and bytes a second. "raw read" is the bound: the
+same bytes by read() into one buffer, nothing done with them. Then the peak of memory, as 100 to 3,844 shards
+are read.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from reader import ours, starter, write
+
+Way = Callable[[], int]
+MEMORY = """
+import re, sys
+from pathlib import Path
+from yt8m_kit.data import records
+from yt8m_kit.spec import YOUTUBE8M_2018
+
+paths = sorted(Path(sys.argv[1]).glob("*.tfrecord"))
+read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, threads=2, reuse=2)
+videos = sum(len(batch.ids) for batch in records.prefetch(read, 1))
+print(videos, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def raw_read(paths: list[Path]) -> int:
+    """The bytes of the shards through one buffer; the number of them."""
+    buffer, size = bytearray(8 << 20), 0
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                size += count
+    return size
+
+
+def iterate(paths: list[Path]) -> int:
+    """TFRecordDataset alone: records out of the file, CRCs checked, nothing parsed."""
+    return sum(1 for _ in tf.data.TFRecordDataset([str(path) for path in paths]))
+
+
+def drop(paths: list[Path]) -> None:
+    """Takes the shards out of the page cache."""
+    for path in paths:
+        file = os.open(path, os.O_RDONLY)
+        os.fsync(file)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+
+def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
+    """Name and pass of each way."""
+    yield "raw read", partial(raw_read, paths)
+    yield "TFRecordDataset, records only", partial(iterate, paths)
+    yield "starter's tf.data, 1 thread", partial(starter, paths, batch, None)
+    for threads in (1, 2, 4):
+        name = f"kit, {threads} thread{'s' if threads > 1 else ''}"
+        yield name, partial(ours, paths, batch, None, check_crc=True, threads=threads)
+
+
+def throughput(paths: list[Path], options: argparse.Namespace) -> None:
+    """Prints the table of the ways."""
+    size = sum(path.stat().st_size for path in paths)
+    contest = dict(ways(paths, options.batch))
+    print("| cache | way | videos/s | MB/s | of the raw read | CPU us a video |\n|---|---|---|---|---|---|")
+    for cache in ("cold", "warm"):
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contest}
+        for _ in range(options.repeats):
+            for name, way in contest.items():
+                if cache == "cold":
+                    drop(paths)
+                else:
+                    raw_read(paths)
+                taken[name].append(measured(way))
+        bound = statistics.median(wall for wall, _ in taken["raw read"])
+        for name, figures in taken.items():
+            wall, cpu = (statistics.median(column) for column in zip(*figures))
+            speed = f"{options.videos / wall:,.0f} | {size / wall / 1e6:,.0f} | {bound / wall:.2f}"
+            print(f"| {cache} | {name} | {speed} | {cpu / options.videos * 1e6:.0f} |")
+
+
+def measured(way: Way) -> tuple[float, float]:
+    """Wall and CPU seconds of one pass."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    way()
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def memory(paths: list[Path], folder: Path) -> None:
+    """Prints the peak of a process of its own that reads so many shards, all of them links to a small one."""
+    print("\n| shards | videos read | peak MB |\n|---|---|---|")
+    for count in (100, 400, 1600, 3844):
+        many = folder / f"links{count}"
+        many.mkdir()
+        for number in range(count):
+            (many / f"train{number:04d}.tfrecord").symlink_to(paths[0].absolute())
+        words = [sys.executable, "-c", MEMORY, str(many)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        videos, peak = map(int, done.stdout.split())
+        print(f"| {count} | {videos:,} | {peak / 1e3:.0f} |")
+
+
+def main() -> None:
+    """Measures and prints the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--videos", type=int, default=2400)
+    parser.add_argument("--shards", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        paths = write(folder, options.videos, options.shards)
+        print(f"{options.videos} videos of 300 frames, {options.shards} shards, {os.cpu_count()} cores\n")
+        throughput(paths, options)
+        small = folder / "small"
+        small.mkdir()
+        memory(write(small, 4, 1), folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,421 @@
+"""Downloads from a loopback mirror: every file byte for byte, or named as missing, whatever goes wrong."""
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import mirror as at
+import pytest
+from mirror import Mirror
+
+from yt8m_kit.cli import main
+from yt8m_kit.data import download as downloading
+from yt8m_kit.data import records
+from yt8m_kit.data.download import absent, download, sources
+from yt8m_kit.data.mirrors import Patience
+from yt8m_kit.data.partition import Partition, parse_plan
+from yt8m_kit.errors import DataError, KitError, UsageError
+
+SOON = Patience(connect=2, read=0.5, backoff=0.02, longest=0.2, silence=2, rounds=6)
+TRAIN = Partition("2", "frame", "train")
+LETTERS = ["aa", "ab", "aZ", "b0", "99"]
+SIZE = 300_000
+
+
+def contents(letters=LETTERS, size=SIZE, seed=0):
+    """Path and bytes of the plan and of some files."""
+    rng = random.Random(seed)
+    names = [f"train{pair}.tfrecord" for pair in letters]
+    files = {f"{TRAIN}/{name}": rng.randbytes(size + 7 * number) for number, name in enumerate(names)}
+    sums = {path.rpartition("/")[2]: hashlib.md5(content).hexdigest() for path, content in files.items()}
+    return {TRAIN.plan: json.dumps({"files": sums}).encode(), **files}
+
+
+FILES = contents()
+PATHS = [path for path in FILES if path != TRAIN.plan]
+FIRST = PATHS[0]
+
+
+@pytest.fixture
+def mirrors():
+    """Two servers with the same files."""
+    with Mirror(FILES) as one, Mirror(FILES) as two:
+        yield one, two
+
+
+def run(data, *servers, **arguments):
+    origin = sources(urls=",".join(server.url for server in servers))
+    return download(data, TRAIN, origin, **{"patience": SOON, "connections": 3, **arguments})
+
+
+def assert_all_there(data, files=FILES):
+    folder = TRAIN.folder(data)
+    shards = parse_plan(files[TRAIN.plan])
+    assert sorted(os.listdir(folder)) == sorted(shard.local for shard in shards)
+    for shard in shards:
+        assert (folder / shard.local).read_bytes() == files[f"{TRAIN}/{shard.remote}"]
+
+
+def whole(server, path):
+    """The requests for a file but those that only look at its size."""
+    return [wanted for wanted in server.asked(path) if wanted is None or wanted.endswith("-")]
+
+
+# When all goes well
+
+
+def test_every_file_arrives_and_is_found(mirrors, tmp_path, capsys):
+    folder = run(tmp_path, mirrors[0])
+    assert_all_there(tmp_path)
+    assert records.find(tmp_path, "train") == sorted(folder.iterdir())
+    assert [whole(mirrors[0], path) for path in PATHS] == [[None]] * 5
+    err = capsys.readouterr().err
+    assert re.search(r"5 files fetched, 1\.50MB in 00:0\d, ", err)
+
+
+def test_a_second_run_touches_and_asks_nothing(mirrors, tmp_path, capsys):
+    folder = run(tmp_path, mirrors[0])
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    asked = len(mirrors[0].seen)
+    run(tmp_path, mirrors[0])
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert len(mirrors[0].seen) == asked
+    assert "5 files, all there before" in capsys.readouterr().err
+
+
+def test_shares_and_limits_choose(mirrors, tmp_path):
+    run(tmp_path, mirrors[0], limit=2)
+    assert sorted(os.listdir(TRAIN.folder(tmp_path))) == ["train0000.tfrecord", "train0001.tfrecord"]
+    for x in (1, 2):
+        run(tmp_path, mirrors[0], share=(x, 2))
+    assert_all_there(tmp_path)
+
+
+def test_a_file_under_the_name_of_the_server_counts(mirrors, tmp_path):
+    TRAIN.folder(tmp_path).mkdir(parents=True)
+    (TRAIN.folder(tmp_path) / "trainaZ.tfrecord").write_bytes(b"as gsutil leaves it")
+    run(tmp_path, mirrors[0])
+    assert not mirrors[0].asked(f"{TRAIN}/trainaZ.tfrecord")
+    assert len(os.listdir(TRAIN.folder(tmp_path))) == 5
+
+
+def test_a_dry_run_forecasts_and_writes_nothing(mirrors, tmp_path, capsys):
+    run(tmp_path, mirrors[0], dry_run=True)
+    assert not list(tmp_path.iterdir())
+    assert not any(whole(mirrors[0], path) for path in PATHS)
+    err = capsys.readouterr().err
+    assert "2/frame/train: 5 of 5 files, 0 of them there" in err
+    assert re.search(r"5 to fetch, about 1\.50MB, about 00:0\d at .*B/s over 3 connections; .* free", err)
+
+
+def test_the_official_servers_in_the_order_asked_for():
+    assert sources("eu").records == [f"http://{name}.data.yt8m.org" for name in ("eu", "us", "asia")]
+    assert sources("us").plans[0] == "http://data.yt8m.org"
+    assert sources("us", "http://a/, http://b").records == ["http://a/", "http://b"]
+
+
+# When it does not
+
+
+FAULTS = {
+    "503 with Retry-After": [at.unavailable(1)],
+    "503": [at.unavailable()] * 3,
+    "429": [at.unavailable(status=429)],
+    "cut": [at.cut(100_000)],
+    "cut at once": [at.cut(0), at.cut(0)],
+    "cut again and again": [at.cut(70_000)] * 4,
+    "stall": [at.stall(100_000)],
+    "not even headers": [at.silence],
+    "wrong contents": [at.instead(b"x" * SIZE)],
+    "truncated, in good order": [at.instead(FILES[FIRST][:200_000])],
+    "longer": [at.instead(FILES[FIRST] + b"more")],
+    "an empty file": [at.instead(b"")],
+    "an error page": [at.instead(b"<html>come back later</html>")],
+    "ignores Range": [at.cut(100_000), at.without_ranges],
+    "another range": [at.cut(100_000), at.another_range],
+    "no such range": [at.cut(100_000), at.unavailable(status=416)],
+}
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_overcome(tmp_path, fault, servers):
+    with Mirror(FILES) as one, Mirror(FILES) as two:
+        one.faults[FIRST] = [None, *FAULTS[fault]]  # the first request only looks at the size
+        two.faults[FIRST] = list(FAULTS[fault])
+        run(tmp_path, *(one, two)[:servers], connections=1)
+        assert_all_there(tmp_path)
+        assert servers == 2 or one.faults[FIRST] == [], "all of it happened"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_one_mirror_for_good_is_overcome_by_another(mirrors, tmp_path, fault):
+    mirrors[0].faults["*"] = FAULTS[fault][-1]
+    run(tmp_path, *mirrors[::-1], connections=5)  # the plan is from the good one, which then falls silent
+    assert_all_there(tmp_path)
+
+
+def test_what_is_cut_is_resumed_at_another_mirror(mirrors, tmp_path):
+    run(tmp_path, mirrors[0], limit=1, dry_run=True)
+    mirrors[0].faults[FIRST] = [None, at.cut(200_000)]
+    run(tmp_path, *mirrors, limit=1)
+    (wanted,) = mirrors[1].asked(FIRST)
+    start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+    assert 200_000 - at.PIECE - (1 << 16) <= start <= 200_000
+
+
+def test_retry_after_is_waited_for(tmp_path):
+    with Mirror(FILES) as server:
+        server.faults[FIRST] = [None, at.unavailable(1)]
+        run(tmp_path, server, limit=1)
+        times = [when for (path, _), when in zip(server.seen, server.times) if path == FIRST]
+        assert times[2] - times[1] >= 0.99
+
+
+def test_wrong_contents_everywhere_are_named_and_not_kept(mirrors, tmp_path, capsys):
+    for server in mirrors:
+        server.faults[FIRST] = at.instead(b"x" * SIZE)
+    with pytest.raises(KitError, match=r"^1 of 5 files are missing in .*2/frame/train"):
+        run(tmp_path, *mirrors)
+    folder = TRAIN.folder(tmp_path)
+    assert "train0000.tfrecord" not in os.listdir(folder)
+    assert len(os.listdir(folder)) == 4, "neither the wrong file nor a part of it"
+    assert len(whole(mirrors[0], FIRST)) == len(whole(mirrors[1], FIRST)) == 2
+    err = capsys.readouterr().err
+    assert "missing: train0000.tfrecord (trainaa.tfrecord): " in err
+    assert "MD5 is not" in err
+
+
+def test_what_no_server_has_is_named_at_once(mirrors, tmp_path, capsys):
+    for server in mirrors:
+        del server.files[FIRST]
+    began = time.monotonic()
+    with pytest.raises(KitError, match="1 of 5 files are missing"):
+        run(tmp_path, *mirrors, patience=Patience())
+    assert time.monotonic() - began < 5
+    assert err_lines(capsys)[0].count("404 Not Found") == 2
+
+
+def err_lines(capsys):
+    return [line for line in capsys.readouterr().err.splitlines() if "missing: " in line]
+
+
+def test_when_all_have_gone_every_file_is_named_and_the_rest_comes_later(tmp_path, capsys):
+    with Mirror(FILES, pace=400_000) as server:
+        watch = downloading.Crew.moved
+        arrived = itertools.count(1)
+
+        def leaving(self, size):
+            if next(arrived) == 6:
+                server.leave()
+            watch(self, size)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(downloading.Crew, "moved", leaving)
+            with pytest.raises(KitError, match="nothing came for 2 s from"):
+                run(tmp_path, server)
+    folder = TRAIN.folder(tmp_path)
+    named = [re.search(r"missing: (\S+) ", line)[1] for line in err_lines(capsys)]
+    assert sorted(named) == [shard.local for shard in absent(parse_plan(FILES[TRAIN.plan]), folder)]
+    parts = [name for name in os.listdir(folder) if name.endswith(".part")]
+    assert parts
+    with Mirror(FILES) as server:
+        run(tmp_path, server)
+        assert_all_there(tmp_path)
+        assert sum(wanted is not None for path in PATHS for wanted in whole(server, path)) == len(parts)
+
+
+def test_a_part_that_was_damaged_meanwhile_is_fetched_anew(mirrors, tmp_path):
+    folder = TRAIN.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "train0000.tfrecord.part").write_bytes(bytes(100_000))
+    (folder / "train0001.tfrecord.part").write_bytes(FILES[PATHS[1]])
+    (folder / "train0051.tfrecord.part").write_bytes(FILES[PATHS[2]] + b"too much")
+    run(tmp_path, mirrors[0])
+    assert_all_there(tmp_path)
+    assert whole(mirrors[0], PATHS[0]) == ["bytes=100000-", None]
+    assert whole(mirrors[0], PATHS[1]) == [], "all of it was here"
+
+
+def test_a_plan_from_whoever_has_one_is_kept(mirrors, tmp_path):
+    mirrors[0].faults[TRAIN.plan] = at.instead(b"<html>AccessDenied</html>")
+    run(tmp_path, *mirrors)
+    kept = tmp_path / TRAIN.plan
+    assert kept.read_bytes() == FILES[TRAIN.plan]
+    kept.write_text("{")
+    with pytest.raises(DataError, match=r"frame_train\.json: no download plan.*Delete it"):
+        run(tmp_path, *mirrors)
+
+
+def test_without_a_plan_nothing_is_done(tmp_path):
+    with Mirror({}) as server, pytest.raises(KitError, match=r"cannot get 2/download_plans/.*404 Not Found"):
+        run(tmp_path, server)
+    assert not list(tmp_path.iterdir())
+
+
+# The disk
+
+
+def test_too_small_a_disk_is_refused_before_anything_comes(mirrors, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda path: usage(1_000_000))
+    with pytest.raises(UsageError, match=r"about 1\.50MB are to come, .* has 1\.00MB free: .*--limit"):
+        run(tmp_path, mirrors[0])
+    assert not any(whole(mirrors[0], path) for path in PATHS)
+    run(tmp_path, mirrors[0], limit=3)
+
+
+def test_a_disk_that_fails_ends_the_run_in_one_line(mirrors, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    TRAIN.folder(tmp_path).mkdir(parents=True)
+    (tmp_path / TRAIN.plan).parent.mkdir()
+    (tmp_path / TRAIN.plan).write_bytes(FILES[TRAIN.plan])
+    with pytest.raises(
+        KitError, match=r"cannot write in .*: No space left on device.*the same command goes on"
+    ):
+        run(tmp_path, mirrors[0])
+    monkeypatch.undo()
+    run(tmp_path, mirrors[0])
+    assert_all_there(tmp_path)
+
+
+# Processes
+
+
+def command(data, *servers):
+    urls = ",".join(server.url for server in servers)
+    return [
+        *(sys.executable, "-m", "yt8m_kit.cli", "download", "--split=train", "--connections=2"),
+        *(f"--urls={urls}", f"--data={data}"),
+    ]
+
+
+def started(data, server):
+    """A process that downloads, once something of it lies on the disk."""
+    process = subprocess.Popen(
+        command(data, server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(200):
+        if any(path.stat().st_size > 100_000 for path in data.rglob("*.part")):
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+def test_after_kill_9_the_rest_is_fetched_and_no_more(tmp_path):
+    with Mirror(FILES, pace=300_000) as server:
+        process = started(tmp_path, server)
+        process.kill()
+        process.communicate()
+        parts = {p.name.removesuffix(".part"): p.stat().st_size for p in tmp_path.rglob("*.part")}
+        server.pace, server.seen = None, []
+        done = subprocess.run(command(tmp_path, server), capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(TRAIN.folder(tmp_path))
+        assert "resumed" in done.stderr
+        assert_all_there(tmp_path)
+        resumed = {
+            wanted for path in PATHS for wanted in whole(server, path) if wanted and wanted != "bytes=0-"
+        }
+        assert resumed == {f"bytes={size}-" for size in parts.values() if size}
+
+
+def test_ctrl_c_ends_at_once_even_if_the_server_stalls(tmp_path):
+    with Mirror(FILES) as server:
+        server.faults = {path: [None, at.stall(200_000)] for path in PATHS}
+        process = started(tmp_path, server)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+        assert process.returncode == 130
+        assert "interrupted; the same command goes on" in err
+
+
+def test_two_runs_at_once_share_the_work(tmp_path):
+    with Mirror(FILES, pace=300_000) as server:
+        runs = [
+            subprocess.Popen(
+                command(tmp_path, server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        for process in runs:
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+        assert_all_there(tmp_path)
+        assert [whole(server, path) for path in PATHS] == [[None]] * 5, "each came once"
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "download needs --split=train, validate or test"),
+        (["--split=all"], "--split must be one of train, validate, test; got 'all'"),
+        (["--split=train", "--shard=2,1"], "--shard must be X,Y with 1 <= X <= Y"),
+        (["--split=train", "--limit=0"], "--limit must be at least 1; got 0"),
+        (["--split=train", "--connections=0"], "--connections must be at least 1; got 0"),
+        (["--split=train", "--mirror=moon"], "--mirror must be one of us, eu, asia; got 'moon'"),
+        (["--split=train", "--version=3"], "version 3 has validate and test; got train"),
+        (["--split=train", "--mirrors=eu"], "Could not consume arg: --mirrors=eu"),
+        (
+            ["--split=train", "--urls=ftp://x"],
+            "a mirror is given as http://HOST or https://HOST; got 'ftp://x'",
+        ),
+        (["everything"], "--what must be one of records, vocabulary, pca; got 'everything'"),
+    ],
+)
+def test_misuse_is_one_line(words, message, tmp_path, capsys):
+    assert main(["download", *words, f"--data={tmp_path / 'data'}"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_exit_codes_and_the_environment(mirrors, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("YT8M_URLS", mirrors[0].url)
+    monkeypatch.setenv("YT8M_DATA", str(tmp_path))
+    assert main(["download", "--split=train", "--dry_run"]) == 0
+    assert not list(tmp_path.iterdir())
+    del mirrors[0].files[FIRST]
+    assert main(["download", "--split=train"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("yt8m: 1 of 5 files are missing in ")
+    mirrors[0].files[FIRST] = FILES[FIRST]
+    assert main(["download", "--split=train"]) == 0
+    assert capsys.readouterr().out == f"{TRAIN.folder(tmp_path)}\n"
+
+
+def test_folders_of_two_years_are_not_mixed(tmp_path):
+    for version in "23":
+        folder = tmp_path / version / "frame" / "validate"
+        folder.mkdir(parents=True)
+        (folder / "validate0000.tfrecord").touch()
+    with pytest.raises(
+        UsageError, match=f"in 2 folders: take --data={tmp_path}/2/frame or --data={tmp_path}/3/frame"
+    ):
+        records.find(tmp_path, "validate")
+    assert len(records.find(tmp_path / "3" / "frame", "validate")) == 1
+
+
+def test_video_level_records_are_found_where_there_are_no_others(tmp_path):
+    path = Path(tmp_path / "2/video/train/train0000.tfrecord")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert records.find(tmp_path, "train") == [path]

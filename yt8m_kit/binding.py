@@ -1,0 +1,78 @@
+"""A verb's arguments: bound and checked before anything runs, places looked up."""
+
+import functools
+import inspect
+import os
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from yt8m_kit.errors import UsageError
+
+Split = Literal["train", "validate", "test"]
+
+
+class Pending:
+    """A verb with its arguments bound and checked, not yet run.
+
+    Fire notices a word that it cannot place only after the call; so the call does nothing yet. No
+    attributes show, so that Fire cannot walk on from here.
+    """
+
+    def __init__(self, run: Callable[[], Any]):
+        self.run = run
+
+    def __dir__(self) -> list[str]:
+        return []
+
+    def __str__(self) -> str:
+        return ""
+
+
+def convert(name: str, kind: Any, text: Any) -> Any:
+    """The text of an argument as what its annotation says; UsageError names what is allowed."""
+    if not isinstance(text, str):
+        return text
+    if get_origin(kind) in (types.UnionType, Union):  # Literal[...] | None is the latter
+        kind = next(part for part in get_args(kind) if part is not types.NoneType)
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise UsageError(f"--{name} is either there or not, or true or false; got {text!r}.")
+        return text.lower() == "true"
+    if text == "True":
+        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
+    """Make a method bind and check its arguments, and leave running to main()."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def bind(*args: Any, **kwargs: Any) -> Pending:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if name != "self":
+                bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
+        return Pending(lambda: function(*bound.args, **bound.kwargs))
+
+    return bind
+
+
+def data_place(data: Path | None, dataset: str) -> Path:
+    """The folder of a data set: `data`, or $YT8M_DATA, or data/DATASET."""
+    return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
+
+
+def runs_place(runs: Path | None) -> Path:
+    """Where runs are kept: `runs`, or $YT8M_RUNS, or runs."""
+    return runs or Path(os.environ.get("YT8M_RUNS", "runs"))

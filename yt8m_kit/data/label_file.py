@@ -1,0 +1,60 @@
+"""Labels of own videos from a CSV: a video and its labels a line, by number or by name."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from yt8m_kit.errors import DataError
+
+_HEADINGS = ("id", "video", "video_id", "videoid", "video_file")
+
+
+class LabelFile:
+    """Lines `video,labels`, labels separated by semicolons, as the starter's feature extractor takes them.
+
+    path: a heading is left out. names: by class number, for labels that are no numbers. classes: how many
+    there are. Raises DataError, naming the line, for a label that is none of them.
+    """
+
+    def __init__(self, path: Path, names: Mapping[int, str], classes: int):
+        self._path, self._classes = path, classes
+        self._numbers = {name: number for number, name in names.items()}
+        self._lines: dict[str, list[int]] = {}
+        self._asked: set[str] = set()
+        try:
+            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read: {error}.") from error
+        for line, row in enumerate(rows, 1):
+            if row and not (line == 1 and row[0].strip().lower() in _HEADINGS):
+                self._add(line, row)
+
+    def _add(self, line: int, row: list[str]) -> None:
+        video = row[0].strip()
+        if len(row) != 2 or not video:
+            raise DataError(f"{self._path}: line {line} must be VIDEO,LABELS; got {','.join(row)[:60]!r}.")
+        if video in self._lines:
+            raise DataError(f"{self._path}: line {line} names {video!r} again.")
+        texts = [text.strip() for text in row[1].split(";")]
+        self._lines[video] = [self._number(line, text) for text in texts if text]
+
+    def _number(self, line: int, text: str) -> int:
+        number = int(text) if text.isdecimal() else self._numbers.get(text)
+        if number is None or number >= self._classes:
+            known = f"a number below {self._classes}"
+            if self._numbers:
+                known += ", or a name of the vocabulary"
+            raise DataError(f"{self._path}: line {line}: label {text!r} must be {known}.")
+        return number
+
+    def of(self, *names: str) -> list[int]:
+        """The labels of the video that goes by one of these names. Raises DataError if it has no line."""
+        for name in names:
+            if name in self._lines:
+                self._asked.add(name)
+                return self._lines[name]
+        raise DataError(f"{self._path.name} has no line for {names[0]!r}")
+
+    def unused(self) -> list[str]:
+        """The videos that nobody has asked for."""
+        return [name for name in self._lines if name not in self._asked]

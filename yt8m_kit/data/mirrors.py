@@ -1,0 +1,187 @@
+"""Servers that hold the same files: which one to ask next, how long to leave one alone that is in trouble."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+from urllib3.util import Retry
+
+from yt8m_kit.errors import KitError, UsageError
+
+_BUSY = (408, 429, 500, 502, 503, 504)  # answers that may be others a moment later
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: to connect; without a byte; of the first rest and the longest; without anything from anyone.
+
+    rounds: attempts at a file, each at every mirror, in a row that bring it no further; then it is given up.
+    """
+
+    connect: float = 10.0
+    read: float = 60.0
+    backoff: float = 1.0
+    longest: float = 60.0
+    silence: float = 600.0
+    rounds: int = 10
+
+    def retry(self) -> Retry:
+        """A count of failures in a row, none yet, that knows how long to rest after them."""
+        return Retry(
+            total=None, backoff_factor=self.backoff, backoff_max=self.longest, backoff_jitter=self.backoff
+        )
+
+
+class StoppedError(Exception):
+    """The run was told to end."""
+
+
+class RefusedError(Exception):
+    """A server will not give this file, now or later; others may."""
+
+
+class AttemptError(Exception):
+    """An attempt that failed in a way that another one may not."""
+
+
+class Mirror:
+    """One server. resting: the time (monotonic) until which it is left alone."""
+
+    def __init__(self, url: str, patience: Patience):
+        self.url = url
+        self.resting = 0.0
+        self._failed = 0.0
+        self._retry = self._fresh = patience.retry()
+
+    def good(self, began: float) -> None:
+        """A request that began then (monotonic) went well: what went wrong before it is forgotten."""
+        if began >= self._failed:
+            self._retry = self._fresh
+
+    def bad(self, began: float, response: requests.Response | None) -> float:
+        """An attempt that began then has failed: rest as the answer asks, else ever longer.
+
+        Returns the seconds that the answer asks for. Attempts under way together fail for one reason: they
+        count once.
+        """
+        if began >= self._failed:
+            self._retry = self._retry.increment("GET", self.url)
+        self._failed = time.monotonic()
+        asked = self._fresh.get_retry_after(response.raw) if response is not None else None
+        rest = self._retry.get_backoff_time() if asked is None else asked
+        self.resting = max(self.resting, self._failed + rest)
+        return asked or 0.0
+
+
+class Mirrors:
+    """The servers in the order of preference, shared by all threads of a run."""
+
+    def __init__(self, urls: Sequence[str], patience: Patience):
+        for url in urls:
+            if not url.startswith(("http://", "https://")):
+                raise UsageError(f"a mirror is given as http://HOST or https://HOST; got {url!r}.")
+        self.all = [Mirror(url.rstrip("/"), patience) for url in urls]
+        self.patience = patience
+        self._stop = threading.Event()
+        self._heard = time.monotonic()
+        self._open: set[requests.Response] = set()
+        self._lock = threading.Lock()
+
+    def choose(self, usable: Sequence[Mirror]) -> Mirror:
+        """The first of `usable` that is not resting, after a wait if all are.
+
+        Raises KitError if no server has sent anything for too long, StoppedError if the run ends.
+        """
+        while True:
+            self.check()
+            now = time.monotonic()
+            mirror = min(usable, key=lambda mirror: max(0.0, mirror.resting - now))
+            if mirror.resting <= now:
+                return mirror
+            if now - self._heard > self.patience.silence:
+                servers = ", ".join(mirror.url for mirror in self.all)
+                raise KitError(f"nothing came for {now - self._heard:.0f} s from {servers}.")
+            self.wait(min(mirror.resting - now, 1.0))
+
+    def heard(self) -> None:
+        """Something came from one of them."""
+        self._heard = time.monotonic()
+
+    def bad(self, mirror: Mirror, began: float, response: requests.Response | None = None) -> None:
+        """An attempt that began then (monotonic) has failed, by an answer or without one."""
+        asked = mirror.bad(began, response)
+        # Who says when to come back is there: the silence begins after that.
+        self._heard = max(self._heard, time.monotonic() + asked if asked else 0.0)
+
+    @contextmanager
+    def get(
+        self, session: requests.Session, mirror: Mirror, path: str, headers: dict[str, str]
+    ) -> Iterator[requests.Response]:
+        """The answer of a server, its body still to be read. stop() ends the reading.
+
+        Raises RefusedError or AttemptError for an answer that is no success, AttemptError for none.
+        """
+        began = time.monotonic()
+        patience = self.patience
+        try:
+            with session.get(
+                f"{mirror.url}/{path}",
+                headers={"Accept-Encoding": "identity", **headers},
+                stream=True,
+                timeout=(patience.connect, patience.read),
+            ) as response:
+                self._judge(mirror, began, response)
+                mirror.good(began)
+                self.heard()
+                with self._lock:
+                    self._open.add(response)
+                try:
+                    yield response
+                finally:
+                    with self._lock:
+                        self._open.discard(response)
+        except requests.RequestException as error:
+            self.check()
+            self.bad(mirror, began)
+            raise AttemptError(_reason(error)) from error
+
+    def _judge(self, mirror: Mirror, began: float, response: requests.Response) -> None:
+        if response.status_code in _BUSY:
+            self.bad(mirror, began, response)
+            raise AttemptError(f"{response.status_code} {response.reason}")
+        if response.status_code not in (200, 206, 416):
+            raise RefusedError(f"{response.status_code} {response.reason}")
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps, unless the run ends: then it raises StoppedError."""
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+    def check(self) -> None:
+        """Raises StoppedError if the run ends."""
+        if self._stop.is_set():
+            raise StoppedError
+
+    def stop(self) -> None:
+        """Ends the run: waits end at once, bodies under way, too."""
+        self._stop.set()
+        with self._lock:
+            for response in self._open:
+                try:
+                    response.raw.shutdown()
+                except (ValueError, RuntimeError, OSError):  # it has just ended by itself
+                    continue
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What went wrong with a connection, in a few words."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
+        return "it sent nothing for too long"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut"
+    return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

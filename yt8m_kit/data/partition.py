@@ -1,0 +1,118 @@
+"""The official partitions of YouTube-8M: their files, what those are called here, whose share is whose.
+
+As data.yt8m.org/download.py has it. A plan is {"files": {"trainaa.tfrecord": "<md5 hex>", ...}}, no sizes.
+"""
+
+import hashlib
+import json
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from yt8m_kit.errors import DataError, UsageError
+
+_DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits
+_NAME = re.compile(r"([a-z]+)([a-zA-Z0-9])([a-zA-Z0-9])\.tfrecord")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_PUBLISHED = {"2": ("train", "validate", "test"), "3": ("validate", "test")}  # splits by version
+
+
+class Shard(NamedTuple):
+    """A file of a partition: its name on the server and the MD5 of its contents, in hex."""
+
+    remote: str
+    md5: str
+
+    @property
+    def local(self) -> str:
+        """Its name on disk: the two letters as a number (aa 0, 99 3843): aa and aA might collide there."""
+        match = _NAME.fullmatch(self.remote)
+        assert match is not None  # parse_plan lets no other name through
+        split, high, low = match.groups()
+        return f"{split}{_DIGITS.index(high) * len(_DIGITS) + _DIGITS.index(low):04d}.tfrecord"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """version "2" (2018) or "3" (2019, rated segments), level "frame" or "video", split.
+
+    Raises UsageError for one that was never published.
+    """
+
+    version: str
+    level: str
+    split: str
+
+    def __post_init__(self) -> None:
+        splits = _PUBLISHED.get(self.version)
+        if splits is None:
+            raise UsageError(f"version must be one of {', '.join(_PUBLISHED)}; got {self.version}.")
+        if self.split not in splits:
+            raise UsageError(f"version {self.version} has {' and '.join(splits)}; got {self.split}.")
+        if self.level not in ("frame", "video"):
+            raise UsageError(f"level must be frame or video; got {self.level}.")
+        if self.version == "3" and self.level != "frame":
+            raise UsageError(f"version 3 has the level frame alone; got {self.level}.")
+
+    def __str__(self) -> str:
+        return f"{self.version}/{self.level}/{self.split}"
+
+    def folder(self, data: Path) -> Path:
+        """Where its files lie below `data`: as on the servers, and where records.find looks."""
+        return data / self.version / self.level / self.split
+
+    @property
+    def plan(self) -> str:
+        """The path of its plan, on the servers and below `data`."""
+        return f"{self.version}/download_plans/{self.level}_{self.split}.json"
+
+
+def parse_plan(text: bytes) -> list[Shard]:
+    """The files of a plan, in the order of their local names.
+
+    Raises DataError for text that is no plan, such as the error page of a server.
+    """
+    try:
+        files = json.loads(text)["files"]
+        shards = [Shard(str(name), str(md5)) for name, md5 in files.items()]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise DataError(f"no download plan: it begins with {text[:40]!r}") from None
+    for shard in shards:
+        if not (_NAME.fullmatch(shard.remote) and _MD5.fullmatch(shard.md5)):
+            raise DataError(f"no download plan: it lists {shard.remote[:40]!r} with MD5 {shard.md5[:40]!r}")
+    if not shards:
+        raise DataError("no download plan: it lists no files")
+    return sorted(shards, key=lambda shard: shard.local)
+
+
+def select(shards: Sequence[Shard], share: tuple[int, int] | None, limit: int | None) -> list[Shard]:
+    """The X-th of Y shares as the official script deals them out, and the first `limit` of those.
+
+    Raises UsageError where nothing is left.
+    """
+    chosen = list(shards)
+    if share:
+        x, y = share
+        chosen = [shard for shard in chosen if _hash(shard.remote) % y == x - 1]
+    chosen = chosen[:limit]
+    if not chosen:
+        asked = f"--shard={share[0]},{share[1]} " if share else ""
+        raise UsageError(f"{asked}--limit={limit} leaves no file of {len(shards)}.")
+    return chosen
+
+
+def _hash(name: str) -> int:
+    return int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16)
+
+
+def parse_share(text: str | None) -> tuple[int, int] | None:
+    """(X, Y) of the text "X,Y", 1 <= X <= Y. Raises UsageError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard must be X,Y with 1 <= X <= Y, as in --shard=1,100; got {text!r}.")
+    return int(match[1]), int(match[2])

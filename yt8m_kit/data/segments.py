@@ -1,0 +1,131 @@
+"""The rated segments of 2019: five frames of a video, and whether a label is true of them.
+
+Records of 3/frame are those of 2018 with four more lists in the context, all of one length:
+segment_start_times and segment_end_times (s), segment_labels, segment_scores (1 true, 0 not). What is not
+rated is not known.
+"""
+
+# S segments of a batch, T frames (padded to max_frames), D bytes of a frame
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from yt8m_kit.data import records
+from yt8m_kit.data.examples import identify, sections
+from yt8m_kit.data.feature import Span, floats, integers
+from yt8m_kit.data.gather import Buffer, Group
+from yt8m_kit.data.order import Position
+from yt8m_kit.data.records import Batch, Faults
+from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.spec import Dataset
+
+SEGMENT = 5  # frames, one a second; the starter ignores the end times, too
+_FRAMES = 300  # of a video, as in the starter
+_VIDEOS = 16  # cut up at a time
+
+Ratings = dict[tuple[str, int], bool]  # by segment "ID:START" and label
+
+
+def read_ratings(paths: Sequence[Path], dataset: Dataset, faults: Faults, *, strict: bool = False) -> Ratings:
+    """All ratings in the shards; empty if the records hold none, as those of the test split.
+
+    What is bad is left out and noted in `faults`; strict: raises DataError.
+    """
+    ratings: Ratings = {}
+    buffer = Buffer()
+    for path in paths:
+        with Group([path]) as group:
+            bad = list(group.faults)
+            for record in range(len(group)):
+                try:
+                    ratings |= group.read(record, lambda payload: _ratings(payload, dataset), buffer, True)
+                except RecordError as fault:
+                    bad.append(fault)
+        for each in bad:
+            if strict:
+                raise each
+            faults.add(each)
+    return ratings
+
+
+def _ratings(record: np.ndarray, dataset: Dataset) -> Ratings:
+    """The ratings of one record."""
+    data = record.data
+    try:
+        context, _ = sections(data)
+        video = identify(data, context, dataset.id_keys)
+        starts = integers(data, context.get(b"segment_start_times"), "segment_start_times")
+        labels = integers(data, context.get(b"segment_labels"), "segment_labels")
+        scores = _scores(data, context.get(b"segment_scores"))
+    except IndexError:
+        raise DataError("no SequenceExample: the record ends within a field") from None
+    if not len(starts) == len(labels) == len(scores):
+        raise DataError(
+            f"segment_start_times has {len(starts)} values, segment_labels {len(labels)}, segment_scores "
+            f"{len(scores)}; expected as many of each"
+        )
+    for label in labels:
+        if not 0 <= label < dataset.classes:
+            raise DataError(f"segment_labels holds {label}; expected 0 to {dataset.classes - 1}")
+    return {(f"{video}:{start}", label): score > 0 for start, label, score in zip(starts, labels, scores)}
+
+
+def _scores(data: memoryview, feature: Span | None) -> list[float]:
+    scores: list[float] = [] if feature is None else floats(data, feature, "segment_scores").tolist()
+    return scores
+
+
+def batches(
+    paths: Sequence[Path],
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    strict: bool = False,
+    faults: Faults | None = None,
+) -> Iterator[Batch]:
+    """Every video's segments, one after the other, as batches of videos of up to five frames.
+
+    ids: "ID:START", START in s. The last segment of a video may be shorter; labels are zero throughout. The
+    arrays are overwritten when the next batch is asked for.
+    Raises as records.batches, and UsageError for a data set of fewer than five frames.
+    """
+    if dataset.max_frames < SEGMENT:
+        raise UsageError(
+            f"a segment has {SEGMENT} frames; {dataset.name} has max_frames={dataset.max_frames}."
+        )
+    return _batches(paths, dataset, batch_size, strict, faults)
+
+
+def _batches(
+    paths: Sequence[Path], dataset: Dataset, batch_size: int, strict: bool, faults: Faults | None
+) -> Iterator[Batch]:
+    whole = dataclasses.replace(dataset, max_frames=_FRAMES)
+    videos = records.batches(paths, whole, _VIDEOS, strict=strict, faults=faults, reuse=1)
+    labels = np.broadcast_to(np.zeros(dataset.classes, np.float32), (batch_size, dataset.classes))
+    frames_STD = np.zeros((batch_size, dataset.max_frames, dataset.width), np.uint8)
+    counts, ids = np.zeros(batch_size, np.int32), [""] * batch_size
+    filled = 0
+    with closing(videos):  # type: ignore[type-var]
+        for video, start, frames, position in _segments(videos):
+            frames_STD[filled, : len(frames)] = frames
+            frames_STD[filled, len(frames) : SEGMENT] = 0
+            counts[filled], ids[filled] = len(frames), f"{video}:{start}"
+            filled += 1
+            if filled == batch_size:
+                yield Batch(frames_STD, counts, labels, list(ids), position)
+                filled = 0
+        if filled:
+            yield Batch(frames_STD[:filled], counts[:filled], labels[:filled], ids[:filled], position)
+
+
+def _segments(videos: Iterator[Batch]) -> Iterator[tuple[str, int, np.ndarray, Position]]:
+    """Video, start and frames, uint8 (1 to 5, D), of each segment."""
+    for batch in videos:
+        for video, frames, count in zip(batch.ids, batch.frames, batch.num_frames.tolist()):
+            for start in range(0, count, SEGMENT):
+                yield video, start, frames[start : min(start + SEGMENT, count)], batch.position

@@ -1,0 +1,163 @@
+"""The verbs that bring records and look after them; methods of cli.Verbs."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from yt8m_kit.binding import Split, data_place, runs_place, verb
+from yt8m_kit.errors import UsageError
+
+Level = Literal["frame", "video"]
+Version = Literal["2", "3"]
+_DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
+
+
+@verb
+def download(
+    self: Any,
+    what: Literal["records", "vocabulary", "pca"] = "records",
+    *,
+    split: Split | None = None,
+    level: Level = "frame",
+    version: Version = "2",
+    shard: str | None = None,
+    limit: int | None = None,
+    mirror: Literal["us", "eu", "asia"] = "us",
+    connections: int = 8,
+    dry_run: bool = False,
+    urls: str | None = None,
+    data: Path | None = None,
+) -> Path:
+    """Fetch the official records of a split, or the label names, or the PCA; goes on where it was.
+
+    --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
+    --limit the first so many files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
+    official servers. --dry_run says how many bytes would come and how long that takes.
+    """
+    from yt8m_kit.data import download, extras
+    from yt8m_kit.data.partition import Partition, parse_share
+
+    place = data_place(data, _DATASETS[version])
+    origin = download.sources(mirror, urls or os.environ.get("YT8M_URLS"))
+    if what == "vocabulary":
+        return extras.download_vocabulary(place, version, origin)
+    if what == "pca":
+        return extras.download_pca(place, origin)
+    if split is None:
+        raise UsageError("download needs --split=train, validate or test (or WHAT: vocabulary, pca).")
+    for name, value in (("connections", connections), ("limit", 1 if limit is None else limit)):
+        if value < 1:
+            raise UsageError(f"--{name} must be at least 1; got {value}.")
+    return download.download(
+        place,
+        Partition(version, level, split),
+        origin,
+        share=parse_share(shard),
+        limit=limit,
+        connections=connections,
+        dry_run=dry_run,
+    )
+
+
+@verb
+def verify(
+    self: Any,
+    *,
+    split: Split | None = None,
+    recipe: str | None = None,
+    repair: bool = False,
+    again: bool = False,
+    threads: int | None = None,
+    urls: str | None = None,
+    data: Path | None = None,
+) -> Path:
+    """Check a split's shards against the published MD5s and read every record in them.
+
+    The records as YouTube-8M's, or as those of the data set of --recipe. Shards that have not changed since
+    an earlier look are left out, unless --again. --repair fetches those anew that are not as published.
+    """
+    from yt8m_kit.data import download, records, verify
+    from yt8m_kit.recipe import load
+    from yt8m_kit.spec import YOUTUBE8M_2018
+
+    if split is None:
+        raise UsageError("verify needs --split=train, validate or test.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be at least 1; got {threads}.")
+    dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
+    paths = records.find(data_place(data, dataset.name), split)
+    origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
+    return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
+
+
+@verb
+def convert(
+    self: Any,
+    source: Path,
+    out: Path,
+    *,
+    recipe: str | None = None,
+    split: Split = "train",
+    labels: Path | None = None,
+    vocabulary: Path | None = None,
+    videos: int = 1000,
+    strict: bool = False,
+) -> Path:
+    """Write records of own videos (.tfrecord, MediaPipe's .pb, bytes or floats) as shards OUT/SPLIT.
+
+    With the features and classes of YouTube-8M, or of --recipe. --labels is a CSV of lines VIDEO,LABEL;LABEL,
+    numbers or names of --vocabulary, in place of the records' own. --videos is how many go into a shard.
+    """
+    from yt8m_kit.data.convert import convert
+    from yt8m_kit.recipe import load
+    from yt8m_kit.spec import YOUTUBE8M_2018
+
+    if videos < 1:
+        raise UsageError(f"--videos must be at least 1; got {videos}.")
+    dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
+    return convert(
+        source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
+    )
+
+
+@verb
+def show(
+    self: Any,
+    recipe: str,
+    name: str,
+    *,
+    videos: int = 10,
+    labels: int = 5,
+    data: Path | None = None,
+    runs: Path | None = None,
+) -> None:
+    """Print the best labels of the first predicted videos by name."""
+    from yt8m_kit.recipe import load
+    from yt8m_kit.show import show
+
+    loaded = load(recipe)
+    place = data_place(data, loaded.dataset.name)
+    print(show(loaded, name, place, runs_place(runs), videos=videos, labels=labels), end="")
+
+
+@verb
+def segments(
+    self: Any,
+    recipe: str,
+    name: str,
+    *,
+    split: Split = "validate",
+    data: Path | None = None,
+    runs: Path | None = None,
+    strict: bool = False,
+) -> Path:
+    """Rank the segments of 2019's records for each class, to a CSV; score it by MAP@100,000 where rated."""
+    from yt8m_kit import backend
+
+    backend.start()
+    from yt8m_kit.recipe import load
+    from yt8m_kit.segments import predict_segments
+
+    loaded = load(recipe)
+    place = data_place(data, loaded.dataset.name)
+    return predict_segments(loaded, name, place, runs_place(runs), split=split, strict=strict)

@@ -1,0 +1,32 @@
+"""Predictions in words."""
+
+from itertools import islice
+from pathlib import Path
+
+from yt8m_kit.data import vocabulary
+from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.run import Run
+
+
+def show(recipe: Recipe, name: str, data: Path, runs: Path, *, videos: int = 10, labels: int = 5) -> str:
+    """The best labels of the first videos of submission.csv, a video a line, as DATA/vocabulary.csv has them.
+
+    Raises UsageError if there is no submission or no vocabulary.
+    """
+    run = Run.of(runs, recipe.name, name)
+    run.need(run.submission, "predict")
+    path = data / vocabulary.FILE
+    if not path.exists():
+        raise UsageError(f"{path} is not there; `yt8m download vocabulary` fetches YouTube-8M's.")
+    names = vocabulary.read(path)
+    with run.submission.open() as lines:
+        return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))
+
+
+def _line(row: str, names: dict[int, str], labels: int) -> str:
+    video, _, pairs = row.rstrip("\n").partition(",")
+    values = pairs.split(" ")
+    best = zip(values[::2], values[1::2])
+    words = (f"{names.get(int(label), label)} {float(confidence):.2f}" for label, confidence in best)
+    return f"{video}: {', '.join(islice(words, labels))}\n"
