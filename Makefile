@@ -64,9 +64,9 @@ submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV
 	$(if $(filter kaggle,$(TO)),$(YT8M) submit $(RECIPE) $(ENSEMBLE) --to=kaggle)
 	$(if $(filter kaggle,$(TO)),$(YT8M) leaderboard)
 
-results: .venv/installed  ## RECIPE= [DATA=]: train, export and score every member; print the table
+results: .venv/installed  ## RECIPE= [DATA=]: train, export and score all members and ensembles; print the table
 	@$(call need,RECIPE)
-	@set -e; for name in $$($(YT8M) members $(RECIPE)); do $(call follow,$$name,validate.graph.json); done
+	@set -e; for name in $$($(YT8M) members $(RECIPE); $(YT8M) ensembles $(RECIPE)); do $(call follow,$$name,validate.graph.json); done
 	$(YT8M) report $(RECIPE) --markdown
 
 leaderboard: .venv/installed  ## regenerate submissions/README.md

@@ -40,6 +40,13 @@ class Verbs:
         print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
 
     @verb
+    def ensembles(self, recipe: str) -> None:
+        """Print the ensembles of a recipe, one a line."""
+        from yt8m_kit.recipe import load
+
+        print("\n".join(load(recipe).ensembles))
+
+    @verb
     def plan(self, recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
         """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
         from yt8m_kit.pipeline import as_rules, stages
