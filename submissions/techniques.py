@@ -1,9 +1,9 @@
 """What each training technique is worth, on real records: AudioSet's clips, three seeds of each.
 
 The protocol of submissions/audioset.py; the family is the gated NetVLAD. `plain` is that; `range` averages
-the checkpoints of the last ten epochs, `ema` trains two more epochs at 8e-5 under a running average, `distilled`
-learns half from an ensemble of three families, `two_level` from an ensemble with that student, `all_frames`
-does not sample. rounds_5 and rounds_10 average as many samplings of `plain` in the graph.
+the checkpoints of the last ten epochs, `ema` trains two more epochs at 8e-5 under a running average,
+`distilled` learns half from an ensemble of three families, `two_level` from an ensemble with that student,
+`all_frames` does not sample. rounds_5 and rounds_10 average as many samplings of `plain` in the graph.
 
 Command: make results RECIPE=techniques DATA=FOLDER_OF_RECORDS, then python benchmarks/techniques.py
 """
