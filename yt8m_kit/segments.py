@@ -103,35 +103,46 @@ class Ranking:
     """The best so many segments of each class, while they come by; memory for a quarter more than those."""
 
     def __init__(self, classes: int, best: int):
-        self._best, self._room = best, best + max(best // 4, 1)
-        self._scores: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * classes
-        self._numbers: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * classes
-        self._least = np.full(classes, -np.inf, np.float32)  # a score that would no longer be among the best
+        self._best = best
+        room = best + max(best // 4, _BLOCK)
+        self._scores = np.empty((classes, room), np.float32)  # what is not filled takes no memory yet
+        self._numbers = np.empty((classes, room), np.int32)
+        self._filled = [0] * classes
+        self._least = np.full(classes, -np.inf, np.float32)  # what scores no more is not among the best
         self.seen = 0
 
     def add(self, scores_SW: NDArray[np.float32]) -> None:
         """The next segments, in order."""
-        for row, scores in enumerate(np.ascontiguousarray(scores_SW.T)):
+        for first in range(0, len(scores_SW), _BLOCK):
+            self._add(np.ascontiguousarray(scores_SW[first : first + _BLOCK].T))
+
+    def _add(self, scores_WS: NDArray[np.float32]) -> None:
+        for row, scores in enumerate(scores_WS):
             good = np.flatnonzero(scores > self._least[row])
-            self._scores[row] = np.concatenate([self._scores[row], scores[good]])
-            self._numbers[row] = np.concatenate([self._numbers[row], (good + self.seen).astype(np.int32)])
-            if len(self._scores[row]) > self._room:
+            if self._filled[row] + len(good) > self._scores.shape[1]:
                 self._cut(row)
-        self.seen += len(scores_SW)
+            new = slice(self._filled[row], self._filled[row] + len(good))
+            self._scores[row, new], self._numbers[row, new] = scores[good], good + self.seen
+            self._filled[row] = new.stop
+        self.seen += scores_WS.shape[1]
 
     def _cut(self, row: int) -> None:
-        order = self._order(row)[: self._best]
-        self._least[row] = self._scores[row][order[-1]]
-        kept = np.sort(order)
-        self._scores[row], self._numbers[row] = self._scores[row][kept], self._numbers[row][kept]
+        """Drops what is no longer among the best; keeps the rest in the order of the segments."""
+        best = self._order(row)[: self._best]
+        kept = np.sort(best)
+        self._least[row] = self._scores[row, best[-1]]
+        self._scores[row, : len(kept)] = self._scores[row, kept]
+        self._numbers[row, : len(kept)] = self._numbers[row, kept]
+        self._filled[row] = len(kept)
 
     def _order(self, row: int) -> NDArray[np.int64]:
-        order: NDArray[np.int64] = np.argsort(-self._scores[row], kind="stable")
+        order: NDArray[np.int64] = np.argsort(-self._scores[row, : self._filled[row]], kind="stable")
         return order
 
     def of(self, row: int) -> NDArray[np.int32]:
         """int32, at most `best`: the numbers of a class's segments, descending."""
-        return self._numbers[row][self._order(row)[: self._best]]
+        numbers: NDArray[np.int32] = self._numbers[row, self._order(row)[: self._best]]
+        return numbers
 
 
 def write_csv(path: Path, ids: Sequence[str], ranking: dict[int, NDArray[np.int32]]) -> None:
