@@ -91,9 +91,21 @@ def test_labels_come_from_a_file_by_number_or_name(clips, tmp_path, capsys):
     assert (tmp_path / "data/vocabulary.csv").read_text() == NAMES
     err = capsys.readouterr().err
     assert "skipped 1 whole shard: silent.mp4.pb: labels.csv has no line for '/videos/b/silent.mp4'" in err
-    assert "1 lines of" in err
+    assert "1 line of" in err
     assert "without a video, e.g. 'nobody'" in err
     assert "4 videos converted" in err
+
+
+def test_labels_of_the_records_do_not_count_where_there_is_a_file(tmp_path):
+    """They may be of another vocabulary."""
+    source = tmp_path / "mine.tfrecord"
+    with tfrecord.writing(source) as add:
+        add(sequence_example("one", [3000], frames(1)))
+    (tmp_path / "labels.csv").write_text("one,2\n")
+    convert(source, tmp_path / "data", OWN, labels=tmp_path / "labels.csv")
+    assert written(tmp_path / "data")["one"][0] == [2]
+    with pytest.raises(DataError, match="labels holds 3000; expected 0 to 3"):
+        convert(source, tmp_path / "other", OWN)
 
 
 def test_shards_are_converted_too_and_bad_records_are_named(tmp_path, capsys):

@@ -78,6 +78,18 @@ def link(source: Path, path: Path) -> None:
         os.link(source, temporary)
 
 
+def write_shared(path: Path, content: bytes) -> None:
+    """Write a small file whole that other processes may be writing at the same time: the last one stays."""
+    mine = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mine.write_bytes(content)
+        os.replace(mine, path)
+    except OSError as error:
+        mine.unlink(missing_ok=True)
+        raise KitError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with replacing(path) as temporary:

@@ -36,3 +36,8 @@ def amount(size: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds in words, as the bar gives them: 02:07."""
     return str(tqdm.format_interval(seconds))
+
+
+def plural(count: int, noun: str) -> str:
+    """So many of them: 1 shard, 2 shards."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,5 +1,6 @@
 """Records of own videos, whoever wrote them, as shards like YouTube-8M's."""
 
+import dataclasses
 import itertools
 import re
 import shutil
@@ -63,8 +64,11 @@ def convert(
     if faults:
         progress.say(faults.summary())
     if table and table.unused():
-        progress.say(f"{len(table.unused())} lines of {labels} without a video, e.g. {table.unused()[0]!r}")
-    progress.say(f"{count} videos converted")
+        unused = table.unused()
+        progress.say(
+            f"{progress.plural(len(unused), 'line')} of {labels} without a video, e.g. {unused[0]!r}"
+        )
+    progress.say(f"{progress.plural(count, 'video')} converted")
     return folder
 
 
@@ -93,6 +97,8 @@ def _records(
 ) -> Iterator[bytes]:
     """Each good video as a record; what is bad is noted."""
     seen: set[str] = set()
+    if table:  # whatever labels the records have, those of the table take their place
+        dataset = dataclasses.replace(dataset, classes=1 << 63)
     with progress.bar(len(paths), "convert", " files") as bar:
         for path in paths:
             for number, found in _videos(path, dataset):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import requests
 
 from yt8m_kit import progress
-from yt8m_kit.atomic import replacing
+from yt8m_kit.atomic import write_shared
 from yt8m_kit.data.mirrors import Mirrors, Patience
 from yt8m_kit.data.partition import Partition, Shard, parse_plan, select
 from yt8m_kit.data.probe import probe
@@ -98,7 +98,7 @@ def download(
     there = len(chosen) - len(wanted)
     if dry_run:
         guess = _estimate(wanted, folder, partition, origin.records, connections, patience, timed=True)
-        progress.say(f"{partition}: {len(chosen)} of {len(plan)} files, {there} of them there")
+        progress.say(f"{partition}: {len(chosen):,} of {len(plan):,} files, {there:,} of them there")
         progress.say(_forecast(len(wanted), guess, connections, _free(folder)))
         return folder
     if wanted:
@@ -107,15 +107,16 @@ def download(
         guess = _estimate(wanted, folder, partition, origin.records, connections, patience, timed=False)
         _check_space(guess, folder)
         Crew(partition, folder, Mirrors(origin.records, patience), connections).bring(wanted, guess.mean)
-    progress.say(f"{partition}: {len(chosen)} files, all there" + ("" if wanted else " before"))
+    progress.say(
+        f"{partition}: {progress.plural(len(chosen), 'file')}, all there" + ("" if wanted else " before")
+    )
     return folder
 
 
 def keep_plan(path: Path, text: bytes) -> None:
     """Keeps the text of a plan, if none is there yet."""
     if not path.exists():
-        with replacing(path) as temporary:
-            temporary.write_bytes(text)
+        write_shared(path, text)
 
 
 class Guess(NamedTuple):
@@ -261,10 +262,10 @@ class Crew(Watch):
             "fetched again for a wrong MD5": sum(1 for outcome in outcomes if outcome.again),
             "brought by another run": sum(1 for outcome in outcomes if outcome.state == "there"),
         }
-        fetched = sum(1 for outcome in outcomes if outcome.state == "fetched")
+        fetched = progress.plural(sum(1 for outcome in outcomes if outcome.state == "fetched"), "file")
+        pace = f"{progress.amount(received / max(seconds, 1e-3))}/s"
         progress.say(
-            f"{fetched} files fetched, {progress.amount(received)} in {progress.duration(seconds)}, "
-            f"{progress.amount(received / max(seconds, 1e-3))}/s"
+            f"{fetched} fetched, {progress.amount(received)} in {progress.duration(seconds)}, {pace}"
             + "".join(f"; {count} {note}" for note, count in notes.items() if count)
         )
         for shard in missing:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from yt8m_kit.atomic import replacing
+from yt8m_kit.atomic import write_shared
 from yt8m_kit.data import vocabulary
 from yt8m_kit.data.download import Sources
 from yt8m_kit.data.mirrors import Mirrors, Patience
@@ -43,8 +43,7 @@ def _bring(
     if not path.exists():
         with requests.Session() as session:
             content = fetch_small(remote, session, Mirrors(urls, patience), check)
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+        write_shared(path, content)
     return path
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yt8m_kit.atomic import write_json
+from yt8m_kit.atomic import write_shared
 from yt8m_kit.spec import Dataset
 
 FILE = "verified.json"
@@ -49,7 +49,8 @@ class Manifest:
     def save(self) -> None:
         """Writes it, without the shards that are no longer there."""
         there = {name: found for name, found in self._shards.items() if (self.path.parent / name).exists()}
-        write_json(self.path, self._about | {"shards": there})
+        text = json.dumps(self._about | {"shards": there}, indent=1) + "\n"
+        write_shared(self.path, text.encode())
 
 
 def stamp(path: Path) -> list[int]:

@@ -21,6 +21,7 @@ from yt8m_kit.data.order import Position, Walk
 from yt8m_kit.data.soft_labels import SoftLabels
 from yt8m_kit.data.tfrecord import RecordError
 from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.progress import plural
 from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
@@ -68,19 +69,15 @@ class Faults:
         files = len(self) - len(records)
         counts = []
         if records:
-            counts.append(f"{_plural(len(records), 'record')} in {_plural(len(set(records)), 'shard')}")
+            counts.append(f"{plural(len(records), 'record')} in {plural(len(set(records)), 'shard')}")
         if files:
-            counts.append(_plural(files, "whole shard"))
+            counts.append(plural(files, "whole shard"))
         places = [
             f"{file.name}{'' if record is None else f' record {record}'}: {reason}"
             for file, record, reason in itertools.islice(self, _NAMED)
         ]
         more = [f"and {len(self) - _NAMED} more"] if len(self) > _NAMED else []
         return f"skipped {' and '.join(counts)}: {'; '.join(places + more)}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def find(data: Path, split: str) -> list[Path]:
@@ -228,7 +225,7 @@ class _Reader:
                     yield group, self._walk.order(len(group), position), position
             if begin == Position(epoch) and not self._good and (self._bad or self._walk.last is None):
                 reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
-                raise DataError(f"no usable record in {_plural(len(self._walk.paths), 'shard')}: {reasons}")
+                raise DataError(f"no usable record in {plural(len(self._walk.paths), 'shard')}: {reasons}")
 
     def _note(self, faults: Sequence[RecordError], good: int) -> None:
         self._good += good

@@ -142,10 +142,9 @@ class Inspection:
         self._found = known | self._examine([path for path in paths if path not in known])
         bad = [path for path in paths if self._say(path)]
         count = sum(finding.records for finding in self._found.values())
-        progress.say(
-            f"{len(paths)} shards, {count:,} records: {len(bad) or 'none'} bad; {len(known)} had not changed"
-            + ("" if self._plan else "; no plan is kept here, MD5s were not compared")
-        )
+        looked = f"{progress.plural(len(paths), 'shard')}, {progress.plural(count, 'record')}"
+        unplanned = "" if self._plan else "; no plan is kept here, MD5s were not compared"
+        progress.say(f"{looked}: {len(bad) or 'none'} bad; {len(known)} had not changed{unplanned}")
         return bad
 
     def _examine(self, paths: Sequence[Path]) -> dict[Path, Finding]:

@@ -1,0 +1,136 @@
+"""What a download costs the machine, from a server on the loopback interface that sends as fast as it can.
+
+    python benchmarks/download.py [--megabytes 64] [--files 16] [--folder TMP]
+
+For so many files: bytes a second and CPU seconds a GB (hashing included), over 1, 4 and 8 connections, beside
+hashing alone. Then a whole plan of 3,844 files of 1 kB: what a file costs, whatever its size.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import resource
+import string
+import tempfile
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from yt8m_kit.data.download import download, sources
+from yt8m_kit.data.partition import Partition, parse_plan
+
+TRAIN = Partition("2", "frame", "train")
+DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits
+NAMES = [f"train{a}{b}.tfrecord" for a in DIGITS for b in DIGITS]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Sends files of the current folder, or the rest of them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = Path(self.path.lstrip("/"))
+        size = path.stat().st_size
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        start = int(wanted[1]) if wanted else 0
+        count = (int(wanted[2]) + 1 if wanted and wanted[2] else size) - start
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{start + count - 1}/{size}")
+        self.send_header("Content-Length", str(count))
+        self.end_headers()
+        with path.open("rb") as file:
+            self.connection.sendfile(file, start, count)
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+def serve(folder: Path, line: Connection) -> None:
+    """Serves a folder and says where."""
+    os.chdir(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    line.send(server.server_port)
+    server.serve_forever()
+
+
+def fill(folder: Path, files: int, size: int) -> None:
+    """Random files of that size, and their plan."""
+    place = TRAIN.folder(folder)
+    place.mkdir(parents=True)
+    for name in NAMES[:files]:
+        (place / name).write_bytes(os.urandom(size))
+    sums = {name: hashlib.md5((place / name).read_bytes()).hexdigest() for name in NAMES[:files]}
+    plan = folder / TRAIN.plan
+    plan.parent.mkdir(parents=True)
+    plan.write_text(json.dumps({"files": sums}))
+
+
+def cpu() -> float:
+    """CPU seconds of this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def timed(origin: Path, files: int, size: int, connections: int) -> tuple[float, float]:
+    """Wall and CPU seconds of a download of all of it."""
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("fork").Process(target=serve, args=(origin, theirs), daemon=True)
+    server.start()
+    try:
+        with tempfile.TemporaryDirectory(dir=origin.parent) as name:
+            urls = sources(urls=f"http://127.0.0.1:{ours.recv()}")
+            before, began = cpu(), time.perf_counter()
+            folder = download(Path(name), TRAIN, urls, connections=connections)
+            wall, used = time.perf_counter() - began, cpu() - before
+            assert len(list(folder.glob("*.tfrecord"))) == files
+            assert all(path.stat().st_size == size for path in folder.glob("*.tfrecord"))
+        return wall, used
+    finally:
+        server.terminate()
+        server.join()
+
+
+def hashing(origin: Path) -> float:
+    """Bytes a second of MD5 alone, of what lies in the page cache, on one thread."""
+    shards = parse_plan((origin / TRAIN.plan).read_bytes())
+    contents = [(TRAIN.folder(origin) / shard.remote).read_bytes() for shard in shards]
+    began = time.process_time()
+    for content in contents:
+        hashlib.md5(content).hexdigest()
+    return sum(map(len, contents)) / (time.process_time() - began)
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megabytes", type=int, default=64)
+    parser.add_argument("--files", type=int, default=16)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    size = options.megabytes * 10**6
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        large, small = Path(name) / "large", Path(name) / "small"
+        fill(large, options.files, size)
+        total = options.files * size
+        print(f"MD5 alone, one thread: {hashing(large) / 1e6:,.0f} MB/s")
+        print("\n| files | connections | MB/s | CPU s a GB |\n|---|---|---|---|")
+        for connections in (1, 4, 8):
+            wall, used = timed(large, options.files, size, connections)
+            row = f"{total / wall / 1e6:,.0f} | {used / total * 1e9:.2f}"
+            print(f"| {options.files} of {options.megabytes} MB | {connections} | {row} |")
+        fill(small, len(NAMES), 1000)
+        wall, used = timed(small, len(NAMES), 1000, 8)
+        each = used / len(NAMES) * 1e3
+        print(f"\n{len(NAMES)} files of 1 kB over 8 connections: {wall:.1f} s, {each:.1f} ms CPU each")
+
+
+if __name__ == "__main__":
+    main()
