@@ -126,6 +126,17 @@ def stall(after):
     return run
 
 
+def trickle(handler, content):
+    """A byte now and then."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    for at in range(len(content)):
+        if handler.mirror.leaving.wait(0.05):
+            break
+        handler.wfile.write(content[at : at + 1])
+
+
 def silence(handler, content):
     """Not even headers."""
     handler.mirror.leaving.wait(30)

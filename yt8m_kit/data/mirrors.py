@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 from yt8m_kit.errors import KitError, UsageError
 
+_PIECE = 1 << 16  # bytes of a body at a time, at most
 _BUSY = (408, 429, 500, 502, 503, 504)  # answers that may be others a moment later
 
 
@@ -19,6 +21,7 @@ class Patience:
     """Seconds: to connect; without a byte; of the first rest and the longest; without anything from anyone.
 
     rounds: attempts at a file, each at every mirror, in a row that bring it no further; then it is given up.
+    least: bytes a second over `read` seconds; a server that sends fewer is left for another.
     """
 
     connect: float = 10.0
@@ -27,6 +30,7 @@ class Patience:
     longest: float = 60.0
     silence: float = 600.0
     rounds: int = 10
+    least: float = 1000.0
 
     def retry(self) -> Retry:
         """A count of failures in a row, none yet, that knows how long to rest after them."""
@@ -143,7 +147,7 @@ class Mirrors:
                 finally:
                     with self._lock:
                         self._open.discard(response)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             self.check()
             self.bad(mirror, began)
             raise AttemptError(_reason(error)) from error
@@ -176,12 +180,25 @@ class Mirrors:
                     continue
 
 
-def _reason(error: requests.RequestException) -> str:
+def body(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+    """What an answer holds, as it comes. Raises AttemptError if next to nothing does."""
+    since, size = time.monotonic(), 0
+    while piece := response.raw.read1(_PIECE, decode_content=False):
+        yield piece
+        size += len(piece)
+        seconds = time.monotonic() - since
+        if seconds > patience.read:
+            if size < patience.least * seconds:
+                raise AttemptError(f"it sent {size} bytes in {seconds:.0f} s")
+            since, size = time.monotonic(), 0
+
+
+def _reason(error: Exception) -> str:
     """What went wrong with a connection, in a few words."""
     if isinstance(error, requests.ConnectTimeout):
         return "no connection in time"
-    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
+    if isinstance(error, (requests.Timeout, ReadTimeoutError)):
         return "it sent nothing for too long"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, HTTPError):
         return "the connection was cut"
     return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from yt8m_kit.data.mirrors import AttemptError, Mirrors, RefusedError
+from yt8m_kit.data.mirrors import AttemptError, Mirrors, RefusedError, body
 from yt8m_kit.errors import KitError
 
 _SAMPLE = 4 << 20  # bytes of each file that are timed
@@ -42,7 +42,7 @@ def _look(path: str, mirrors: Mirrors, sample: int) -> tuple[int, int]:
                 mirror = mirrors.choose(usable)
                 with mirrors.get(session, mirror, path, {"Range": f"bytes=0-{sample - 1}"}) as response:
                     received = 0
-                    for piece in response.iter_content(1 << 16):
+                    for piece in body(response, mirrors.patience):
                         received += len(piece)
                         if received >= sample:
                             break

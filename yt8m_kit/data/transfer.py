@@ -16,11 +16,10 @@ from typing import NamedTuple
 
 import requests
 
-from yt8m_kit.data.mirrors import AttemptError, Mirror, Mirrors, RefusedError
+from yt8m_kit.data.mirrors import AttemptError, Mirror, Mirrors, RefusedError, body
 from yt8m_kit.data.partition import Shard
 from yt8m_kit.errors import DataError, KitError
 
-_PIECE = 1 << 16  # bytes; of a body that is cut, what does not fill a piece is lost
 _BLOCK = 1 << 20  # bytes; for reading a file back
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -205,7 +204,7 @@ class _Attempts:
             if total:
                 self._watch.sized(total)
             self._sources.add(mirror.url)
-            for piece in response.iter_content(_PIECE):
+            for piece in body(response, self._mirrors.patience):
                 part.append(piece)
                 self.received += len(piece)
                 self._watch.moved(len(piece))
