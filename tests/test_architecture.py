@@ -12,10 +12,10 @@ FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
     {"metrics", "codecs", "data", "layers", "submission_file", "table"},
     {"models"},
-    {"rebuild"},
+    {"rebuild", "serialized"},
     {"moving_statistics", "checkpoints", "steps"},
     {"train", "average", "predict"},
-    {"evaluate", "blend", "export", "leaderboard", "report", "check"},
+    {"evaluate", "blend", "export", "gate", "graph", "leaderboard", "report", "check"},
     {"cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
