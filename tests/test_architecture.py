@@ -15,7 +15,7 @@ FLOORS = [
     {"rebuild", "serialized"},
     {"moving_statistics", "checkpoints", "steps"},
     {"train", "average", "predict"},
-    {"evaluate", "blend", "export", "gate", "graph", "leaderboard", "report", "check"},
+    {"evaluate", "archive", "blend", "export", "gate", "graph", "leaderboard", "report", "check"},
     {"cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

@@ -1,11 +1,15 @@
 """An ensemble, or a member alone, as one graph with encoded weights: a folder, at most 2^30 bytes."""
 
 import gc
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 
 from yt8m_kit import codecs, models, progress
+from yt8m_kit.archive import pack, write_members
 from yt8m_kit.atomic import replacing_folder, write_json
 from yt8m_kit.errors import KitError
 from yt8m_kit.gate import check_size, stored
@@ -15,26 +19,40 @@ from yt8m_kit.recipe import SIZE_LIMIT, Ensemble, Recipe
 from yt8m_kit.run import Run
 
 
-def export(recipe: Recipe, name: str, runs: Path) -> Path:
-    """Write the blended, encoded graph of an ensemble (or of one member) and return its folder.
+def export(recipe: Recipe, name: str, runs: Path, *, archive: bool = False) -> Path:
+    """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    Raises UsageError where a member or the blend weights are missing, KitError where the graph is
-    over the competition's 2^30 bytes: then nothing is kept.
+    A SavedModel's folder, or the 2018 starter's archive. Raises UsageError where a member or the blend
+    weights are missing, KitError where the files are over the competition's 2^30 bytes: then nothing is kept.
     """
     blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
-    if run.graph.exists():
-        return run.graph
+    out = run.archive if archive else run.graph
+    if out.exists():
+        return out
     shares = _shares(recipe, name, run)
     tensors = stored(recipe, list(shares), blend.codec)
     check_size(name, blend.codec, tensors)
     parts = _parts(recipe, blend, shares, runs)
-    with replacing_folder(run.graph) as temporary:
-        write_saved_model(recipe.dataset, parts, blend.rounds, temporary)
-        written = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
+    with _folder_for(out, archive) as folder:
+        (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
+        written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         check_size(name, blend.codec, tensors, written)
         settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-        write_json(run.export, {"bytes": written, "limit": SIZE_LIMIT} | settings)
-    return run.graph
+        write_json(run.packing if archive else run.export, {"bytes": written, "limit": SIZE_LIMIT} | settings)
+    return out
+
+
+@contextmanager
+def _folder_for(out: Path, archive: bool) -> Iterator[Path]:
+    """A folder to fill, which becomes `out`: as it is, or packed."""
+    if not archive:
+        with replacing_folder(out) as folder:
+            yield folder
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+        yield Path(temporary)
+        pack(Path(temporary), out)
 
 
 def _shares(recipe: Recipe, name: str, run: Run) -> dict[str, float]:

@@ -40,7 +40,9 @@ class Run:
     averaged = _File("averaged.weights.h5")
     ensemble = _File("ensemble.json")
     graph = _File("graph")
+    archive = _File("graph.tgz")
     export = _File("export.json")
+    packing = _File("archive.json")
     submission = _File("submission.csv")
     score = _File("score.json")
 
