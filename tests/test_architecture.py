@@ -10,12 +10,23 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
-    {"metrics", "codecs", "data", "layers", "submission_file", "table"},
+    {"candidates", "metrics", "codecs", "data", "layers", "submission_file", "table"},
     {"models"},
     {"rebuild", "serialized"},
     {"moving_statistics", "checkpoints", "steps"},
     {"train", "average", "predict"},
-    {"evaluate", "archive", "blend", "export", "gate", "graph", "leaderboard", "report", "check"},
+    {
+        "evaluate",
+        "archive",
+        "blend",
+        "export",
+        "gate",
+        "graph",
+        "leaderboard",
+        "selection",
+        "report",
+        "check",
+    },
     {"cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
