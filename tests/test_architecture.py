@@ -10,13 +10,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
-    {"metrics", "codecs", "data", "layers", "submission_file", "table", "ledger", "pipeline"},
+    {"candidates", "metrics", "codecs", "data", "layers", "submission_file", "table", "ledger", "pipeline"},
     {"models"},
-    {"rebuild"},
+    {"rebuild", "serialized"},
     {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
     {"loop"},
     {"train", "average", "predict", "kaggle_board"},
-    {"evaluate", "blend", "export", "distill", "leaderboard", "report", "check", "show", "segments"},
+    {"evaluate", "archive", "blend", "export", "gate", "graph", "selection", "distill"},
+    {"leaderboard", "report", "check", "show", "segments"},
     {"binding", "data_verbs", "cli"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

@@ -1,52 +1,156 @@
 """Blend weights: valid, better than equal shares, and found where the answer is known."""
 
 import json
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
-from yt8m_kit.blend import mix, search
+from yt8m_kit.blend import mix
+from yt8m_kit.candidates import gather
+from yt8m_kit.cli import main
+from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.selection import EXACT, Search, held_out
+
+MEBI = 2**20
 
 
-@pytest.fixture
+def members_of(strengths, videos=300, classes=40, seed=0):
+    """Members that see the truth through noise, each as clearly as its strength, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((videos, classes)) < 0.07
+    noise = [rng.random((videos, classes)) for _ in strengths]
+    members = [np.clip(s * truth + 0.5 * n, 0, 1).astype(np.float32) for s, n in zip(strengths, noise)]
+    return members, truth
+
+
+def reading(members):
+    return [lambda member=member: member for member in members]
+
+
+def search(members, truth, sizes=None, budget=10**12, kept=128):
+    candidates = gather(reading(members), truth, kept)
+    return Search(candidates, sizes or [1] * len(members), budget).run()
+
+
+def true_gap(members, weights, truth):
+    return gap_at_20(mix(reading(members), np.asarray(weights, float)), truth)
+
+
+@pytest.fixture(scope="module")
 def case():
-    rng = np.random.default_rng(0)
-    truth = rng.random((300, 40)) < 0.07
-    good = np.clip(0.45 * truth + 0.5 * rng.random((300, 40)), 0, 1).astype(np.float32)
-    fair = np.clip(0.30 * truth + 0.5 * rng.random((300, 40)), 0, 1).astype(np.float32)
-    noise = rng.random((300, 40), dtype=np.float32)
-    return [good, fair, noise], truth
+    return members_of([0.45, 0.30, 0.0])
 
 
 def test_search_beats_equal_shares_and_each_member(case):
     members, truth = case
-    weights = search(members, truth)
-    assert weights.sum() == pytest.approx(1)
-    assert (weights >= 0).all()
-    found = gap_at_20(mix(members, weights), truth)
-    assert found > gap_at_20(mix(members, [1 / 3] * 3), truth)
-    assert found > max(gap_at_20(member, truth) for member in members)
-    assert weights[2] < 0.1
+    best = search(members, truth).best()
+    assert best.weights.sum() == pytest.approx(1)
+    assert (best.weights >= 0).all()
+    assert best.gap == pytest.approx(true_gap(members, best.weights, truth), abs=1e-12)
+    assert best.gap > true_gap(members, [1, 1, 1], truth)
+    assert best.gap > max(gap_at_20(member, truth) for member in members)
+    assert best.weights[2] < 0.1
 
 
 def test_one_good_member_gets_it_all(case):
     members, truth = case
-    weights = search([truth.astype(np.float32), members[2], members[2]], truth)
-    assert gap_at_20(
-        mix([truth.astype(np.float32), members[2], members[2]], weights), truth
-    ) == pytest.approx(1)
+    best = search([truth.astype(np.float32), members[2], members[2]], truth).best()
+    assert best.gap == pytest.approx(1)
+    assert best.members == (0,)
 
 
 def test_mix_is_the_weighted_sum(case):
     members, _ = case
-    np.testing.assert_allclose(
-        mix(members, [0.5, 0.3, 0.2]), 0.5 * members[0] + 0.3 * members[1] + 0.2 * members[2], rtol=1e-5
-    )
+    expected = 0.5 * members[0] + 0.3 * members[1] + 0.2 * members[2]
+    np.testing.assert_allclose(mix(reading(members), np.array([0.5, 0.3, 0.2])), expected, rtol=1e-5)
+
+
+def test_few_candidates_are_certain_or_say_so():
+    """Where all videos are certain, GAP is that of all classes; fewer candidates are never more certain."""
+    members, truth = members_of([0.5, 0.4, 0.3], videos=200, classes=300)
+    weights = np.array([0.5, 0.3, 0.2])
+    exact = gather(reading(members), truth, kept=300)
+    assert exact.certain(weights) == 1
+    shares = []
+    for kept in (25, 60, 120, 250):
+        candidates = gather(reading(members), truth, kept)
+        shares.append(candidates.certain(weights))
+        gap = candidates.gap(candidates.mix(weights))
+        if shares[-1] == 1:
+            assert gap == pytest.approx(true_gap(members, weights, truth), abs=1e-6)
+        assert gap == pytest.approx(true_gap(members, weights, truth), abs=0.01)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_the_budget_is_kept_and_used():
+    members, truth = members_of([0.40, 0.38, 0.36, 0.2])
+    sizes = [100, 60, 40, 10]
+    best = search(members, truth, sizes, budget=110).best()
+    assert best.size == sum(sizes[member] for member in best.members) <= 110
+    assert best.members == (1, 2, 3)  # together more than the strongest alone
+    assert search(members, truth, sizes, budget=15).best().members == (3,)
+    with pytest.raises(UsageError, match="no member is within 9 bytes: the smallest has 10"):
+        search(members, truth, sizes, budget=9).best()
+
+
+def test_greedy_is_about_as_good_as_all_subsets():
+    """Of more members than are searched exactly: against every subset with equal weights."""
+    strengths = [0.5, 0.45, 0.42, 0.4, 0.38, 0.36, 0.3, 0.25]
+    members, truth = members_of(strengths, videos=200)
+    sizes = [90, 70, 60, 50, 40, 35, 20, 10]
+    assert len(members) > EXACT
+    found = search(members, truth, sizes, budget=120).best()
+    subsets = [
+        subset
+        for count in range(1, 9)
+        for subset in combinations(range(8), count)
+        if sum(sizes[member] for member in subset) <= 120
+    ]
+    equal = [true_gap(members, np.isin(range(8), subset), truth) for subset in subsets]
+    assert found.size <= 120
+    assert found.gap >= max(equal)
+
+
+def test_the_curve_rises_with_the_bytes():
+    members, truth = members_of([0.5, 0.45, 0.42, 0.4, 0.38, 0.36, 0.3], videos=100)
+    sizes = [90, 70, 60, 50, 40, 35, 20]
+    found = search(members, truth, sizes, budget=100)
+    curve = found.curve()
+    assert len(curve) > 3
+    assert all(a.size < b.size and a.gap < b.gap for a, b in pairwise(curve))
+    assert found.best().gap == max(point.gap for point in curve if point.size <= 100)
+
+
+def test_a_search_on_noise_is_found_out():
+    """Of members that know nothing, whatever weights suit one half of the videos do nothing on the other."""
+    members, truth = members_of([0.0] * 5, videos=120)
+    candidates = gather(reading(members), truth)
+    seen = Search(candidates, [1] * 5, 10).run().best().gap
+    searched, equal = held_out(candidates, truth.sum(axis=1), [1] * 5, 10)
+    assert seen > searched + 0.005
+    assert searched == pytest.approx(equal, abs=0.02)
 
 
 def test_the_verb_writes_weights_and_what_they_reach(tiny_runs):
     found = json.loads((tiny_runs / "tiny/blend/ensemble.json").read_text())
     assert set(found["weights"]) == {"logistic", "netvlad"}
     assert sum(found["weights"].values()) == pytest.approx(1, abs=1e-5)
-    assert found["validation_gap"] >= max(found["member_gap"].values()) - 1e-6
+    assert found["certain"] == 1
+    best = max(point["gap"] for point in found["curve"])
+    if found["searched"]:
+        assert found["validation_gap"] == pytest.approx(best, abs=1e-5)
+        assert best >= max(found["member_gap"].values()) - 1e-6
+
+
+@pytest.mark.usefixtures("tiny_recipes")
+def test_published_weights_are_taken_as_they_are(tiny_runs, tmp_path):
+    for member in ("logistic", "netvlad"):
+        (tmp_path / "tiny").mkdir(exist_ok=True)
+        (tmp_path / "tiny" / member).symlink_to(tiny_runs / "tiny" / member)
+    assert main(["ensemble", "tiny", "exact", f"--runs={tmp_path}"]) == 0
+    found = json.loads((tmp_path / "tiny/exact/ensemble.json").read_text())
+    assert found["weights"] == {"logistic": 0.25, "netvlad": 0.75}
+    assert found["searched"] is False

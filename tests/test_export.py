@@ -1,19 +1,20 @@
 """The exported graph: what it says, what it weighs, what it refuses."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import codecs, export
+from yt8m_kit import codecs, gate
 from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
 from yt8m_kit.layers.sampling import average_rounds
 from yt8m_kit.metrics import top
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.rebuild import load_weights, model_of, save_weights
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
 
@@ -22,18 +23,33 @@ pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
 @pytest.fixture
 def runs(tiny_runs, tmp_path):
+    """Runs to be changed."""
     shutil.copytree(tiny_runs, tmp_path / "runs")
     return tmp_path / "runs"
 
 
 @pytest.fixture(scope="module")
+def exported(tiny_runs, tmp_path_factory):
+    """A function from a name of the tiny recipe to its loaded graph; each is exported once."""
+    runs = tmp_path_factory.mktemp("exported") / "runs"
+    shutil.copytree(tiny_runs, runs)
+    loaded = {}
+
+    def graph_of(name):
+        if name not in loaded:
+            if name in load("tiny").ensembles:
+                assert main(["ensemble", "tiny", name, f"--runs={runs}"]) == 0
+            assert main(["export", "tiny", name, f"--runs={runs}"]) == 0
+            loaded[name] = tf.saved_model.load(str(runs / "tiny" / name / "graph"))
+        return loaded[name]
+
+    graph_of.runs = runs
+    return graph_of
+
+
+@pytest.fixture(scope="module")
 def batch(tiny_data):
     return next(records.batches(records.find(tiny_data.path, "validate"), DEMO, 40))
-
-
-def exported(runs, name):
-    assert main(["export", "tiny", name, f"--runs={runs}"]) == 0
-    return tf.saved_model.load(str(runs / "tiny" / name / "graph"))
 
 
 def call(graph, signature, batch):
@@ -48,40 +64,40 @@ def member_probabilities(runs, name, batch, codec=None, rounds=1):
     if codec:
         for variable in model.variables:
             if "float" in str(variable.dtype):
-                variable.assign(codecs.decode(codecs.encode(codec, variable.numpy())))
+                form = codecs.form_of(codec, variable.path, tuple(variable.shape))
+                variable.assign(codecs.decode(codecs.encode(form, variable.numpy())))
     inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
     return np.asarray(average_rounds(model, inputs, rounds))
 
 
-def test_a_float_graph_is_the_weighted_mean_of_its_members(runs, batch):
-    assert main(["ensemble", "tiny", "exact", f"--runs={runs}"]) == 0
-    probabilities = call(exported(runs, "exact"), "serving_default", batch)["probabilities"]
-    expected = 0.25 * member_probabilities(runs, "logistic", batch)
-    expected += 0.75 * member_probabilities(runs, "netvlad", batch)
+def test_a_float_graph_is_the_weighted_mean_of_its_members(exported, batch):
+    probabilities = call(exported("exact"), "serving_default", batch)["probabilities"]
+    expected = 0.25 * member_probabilities(exported.runs, "logistic", batch)
+    expected += 0.75 * member_probabilities(exported.runs, "netvlad", batch)
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
-def test_uint8_codes_are_what_the_graph_computes_with(runs, batch):
-    probabilities = call(exported(runs, "netvlad"), "serving_default", batch)["probabilities"]
+def test_uint8_codes_are_what_the_graph_computes_with(exported, batch):
+    probabilities = call(exported("netvlad"), "serving_default", batch)["probabilities"]
     np.testing.assert_allclose(
-        probabilities, member_probabilities(runs, "netvlad", batch, "uint8"), atol=1e-6
+        probabilities, member_probabilities(exported.runs, "netvlad", batch, "uint8"), atol=1e-6
     )
-    assert np.abs(probabilities - member_probabilities(runs, "netvlad", batch)).max() > 1e-6
+    assert np.abs(probabilities - member_probabilities(exported.runs, "netvlad", batch)).max() > 1e-6
 
 
-def test_rounds_are_averaged_in_the_graph(runs, batch):
-    weights = json.loads((runs / "tiny/blend/ensemble.json").read_text())["weights"]
-    probabilities = call(exported(runs, "blend"), "serving_default", batch)["probabilities"]
-    parts = {name: member_probabilities(runs, name, batch, "uint8", rounds=2) for name in weights}
+def test_rounds_are_averaged_in_the_graph(exported, batch):
+    weights = json.loads((exported.runs / "tiny/blend/ensemble.json").read_text())["weights"]
+    probabilities = call(exported("blend"), "serving_default", batch)["probabilities"]
+    parts = {name: member_probabilities(exported.runs, name, batch, "uint8", rounds=2) for name in weights}
     expected = sum(weights[name] * parts[name] for name in weights) / sum(weights.values())
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
     assert weights["netvlad"] == 0 or np.abs(
-        parts["netvlad"] - member_probabilities(runs, "netvlad", batch, "uint8")
+        parts["netvlad"] - member_probabilities(exported.runs, "netvlad", batch, "uint8")
     ).max() > 1e-6  # fmt: skip
 
 
-def test_top_is_the_top_of_the_probabilities(runs, batch):
-    graph = exported(runs, "netvlad")
+def test_top_is_the_top_of_the_probabilities(exported, batch):
+    graph = exported("netvlad")
     best = call(graph, "top", batch)
     labels, confidences = top(call(graph, "serving_default", batch)["probabilities"])
     assert best["labels"].shape == (len(batch.ids), 20)
@@ -89,8 +105,8 @@ def test_top_is_the_top_of_the_probabilities(runs, batch):
     assert (best["labels"] == labels).mean() > 0.99
 
 
-def test_a_prediction_depends_on_the_video_alone(runs, batch):
-    graph = exported(runs, "netvlad")
+def test_a_prediction_depends_on_the_video_alone(exported, batch):
+    graph = exported("netvlad")
     whole = call(graph, "serving_default", batch)["probabilities"]
     alone = call(
         graph, "serving_default", batch._replace(frames=batch.frames[3:4], num_frames=batch.num_frames[3:4])
@@ -103,32 +119,72 @@ def test_a_prediction_depends_on_the_video_alone(runs, batch):
     np.testing.assert_allclose(filled["probabilities"], whole, atol=1e-6)
 
 
-def test_two_loaded_graphs_do_not_share_weights(runs, batch):
-    first = exported(runs, "logistic")
+def test_two_loaded_graphs_do_not_share_weights(exported, batch):
+    first = exported("logistic")
     before = call(first, "serving_default", batch)["probabilities"]
-    exported(runs, "netvlad")
+    exported("netvlad")
     np.testing.assert_array_equal(call(first, "serving_default", batch)["probabilities"], before)
 
 
-def test_no_float_copy_is_on_disk(runs):
-    exported(runs, "netvlad")
-    run = Run.of(runs, "tiny", "netvlad")
-    model = model_of(load("tiny").member("netvlad"), DEMO)
-    codes = sum(codecs.size(codecs.encode("uint8", v.numpy())) for v in model.weights)
-    stored = tf.train.load_checkpoint(str(run.graph / "variables/variables"))
-    tensors = [name for name in stored.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
-    assert sum(stored.get_tensor(name).nbytes for name in tensors) == codes
+@pytest.mark.parametrize("name", ["netvlad", "small"])
+def test_no_float_copy_is_on_disk(exported, name):
+    exported(name)
+    run = Run.of(exported.runs, "tiny", name)
+    recipe, codec = load("tiny"), load("tiny").ensemble(name).codec
+    tensors = gate.stored(recipe, list(json.loads(run.export.read_text())["weights"]), codec)
+    kept = tf.train.load_checkpoint(str(run.graph / "variables/variables"))
+    names = [name for name in kept.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    assert sum(kept.get_tensor(name).nbytes for name in names) == sum(tensor.size for tensor in tensors)
     on_disk = sum(file.stat().st_size for file in run.graph.rglob("*") if file.is_file())
     assert json.loads(run.export.read_text())["bytes"] == on_disk
 
 
+def test_the_graph_reads_records(exported, tiny_data, batch):
+    """Serialized SequenceExamples are cut and padded as the kit's reader does it."""
+    graph = exported("netvlad")
+    [path, *_] = records.find(tiny_data.path, "validate")
+    serialized = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+    found = graph.signatures["records"](serialized=tf.constant(serialized))
+    best = call(graph, "top", batch)
+    assert [name.decode() for name in found["ids"].numpy()] == batch.ids[: len(serialized)]
+    for key in ("labels", "confidences"):
+        np.testing.assert_allclose(found[key].numpy(), best[key][: len(serialized)], atol=1e-6)
+
+
 def test_over_the_limit_nothing_is_written(runs, monkeypatch, capsys):
-    monkeypatch.setattr(export, "SIZE_LIMIT", 50_000)
+    """8 bits a weight are a tenth too many, so 6.25 bits fit: a group's scale and offset are 32 for 128."""
+    monkeypatch.setattr(gate, "SIZE_LIMIT", 150_000)
     assert main(["export", "tiny", "blend", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "over the limit of 50,000; the largest member is netvlad" in message
+    found = re.search(r"blend is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
+    total, over = (int(figure.replace(",", "")) for figure in found.groups())
+    assert total - over == 150_000
+    assert "Largest members: netvlad" in message
+    assert "largest tensors: logistic logistic/kernel" in message
+    assert "codec int6_g128 would fit" in message
     assert not Run.of(runs, "tiny", "blend").graph.exists()
     assert not list((runs / "tiny/blend").glob(".*partial"))
+
+
+def test_what_the_operations_add_counts(runs, monkeypatch, capsys):
+    tensors = gate.stored(load("tiny"), ["netvlad"], "uint8")
+    codes = sum(tensor.size for tensor in tensors)
+    monkeypatch.setattr(gate, "SIZE_LIMIT", codes + 1000)
+    assert main(["export", "tiny", "netvlad", f"--runs={runs}"]) == 1
+    assert f"over the limit of {codes + 1000:,}" in capsys.readouterr().err
+    assert not Run.of(runs, "tiny", "netvlad").graph.exists()
+
+
+def test_weights_that_are_not_finite_are_named(runs, capsys):
+    path = runs / "tiny/logistic/averaged.weights.h5"
+    model = load_weights(model_of(load("tiny").member("logistic"), DEMO), path)
+    kernel = next(variable for variable in model.variables if variable.path == "logistic/kernel")
+    kernel.assign(np.full(kernel.shape, np.nan, np.float32))
+    path.unlink()
+    save_weights(model, path)
+    assert main(["ensemble", "tiny", "logistic_4bit", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "logistic_4bit", f"--runs={runs}"]) == 1
+    assert "cannot encode logistic/kernel: weights must be finite" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_named(runs, capsys):

@@ -1,23 +1,36 @@
-"""Blend weights that serve GAP@20 best on the validation split."""
+"""Which members an ensemble blends and with which weights: by GAP@20 on the validation split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m_kit import progress
 from yt8m_kit.atomic import write_json
+from yt8m_kit.candidates import gather
 from yt8m_kit.errors import KitError
 from yt8m_kit.evaluate import probabilities_of
+from yt8m_kit.gate import GRAPH_SHARE, stored
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.recipe import Recipe
+from yt8m_kit.recipe import SIZE_LIMIT, Recipe
 from yt8m_kit.run import Run
+from yt8m_kit.selection import Blend, Search, held_out
+from yt8m_kit.table import plain
 
-STEPS = (0.2, 0.1, 0.05, 0.02)  # shares moved between two members, coarse to fine
+Probabilities = NDArray[np.float32]
+Truth = NDArray[np.bool_]
 
 
 def ensemble(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
-    """Write ensemble.json (weights by member, summing to 1, and validation GAP) and return its path."""
+    """Write ensemble.json (weights by member, summing to 1, and what they reach) and return its path.
+
+    Weights that the recipe gives are taken as they are. Else they are searched, of as many members as fit
+    under the limit with the ensemble's codec; the search is also judged on videos that it did not see, and
+    where it does not beat equal weights there, equal weights are taken.
+    """
     blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
     if run.ensemble.exists():
         return run.ensemble
@@ -27,69 +40,95 @@ def ensemble(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     if len(blend.members) == 1:
         write_json(run.ensemble, {"weights": {blend.members[0]: 1.0}})
         return run.ensemble
-    parts = [probabilities_of(recipe, member, data, runs) for member in blend.members]
-    if any((ids != parts[0][0]).any() for ids, _, _ in parts):
-        raise KitError(
-            "members were evaluated on different videos; delete their validate.* files and evaluate."
-        )
-    probabilities, truth = [part[1] for part in parts], parts[0][2]
-    weights = search(probabilities, truth) if blend.weights is None else np.array(blend.weights)
+    read = [partial(probabilities_of, recipe, member, data, runs) for member in blend.members]
+    truth = _same_videos(read)
+    members = [partial(_probabilities, each) for each in read]
+    if blend.weights is None:
+        weights, about = _searched(recipe, name, members, truth)
+    else:
+        weights, about = np.array(blend.weights, np.float64), {"searched": False}
     weights = weights / weights.sum()
-    singles = {m: round(gap_at_20(p, truth), 6) for m, p in zip(blend.members, probabilities)}
-    write_json(
-        run.ensemble,
-        {
-            "weights": {member: round(float(w), 6) for member, w in zip(blend.members, weights)},
-            "searched": blend.weights is None,
-            "validation_gap": gap_at_20(mix(probabilities, weights), truth),
-            "member_gap": singles,
-        },
-    )
+    found = {
+        "weights": {m: round(float(w), 6) for m, w in zip(blend.members, weights)},
+        "validation_gap": gap_at_20(mix(members, weights), truth),
+        "member_gap": {m: round(gap_at_20(r(), truth), 6) for m, r in zip(blend.members, members)},
+    }
+    write_json(run.ensemble, found | about)
     return run.ensemble
 
 
-def mix(
-    probabilities_NC: Sequence[NDArray[np.float32]], weights: Sequence[float] | NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """The weighted sum of the members' probabilities: float32 (N, C)."""
-    total = np.zeros_like(probabilities_NC[0])
-    for weight, member_NC in zip(weights, probabilities_NC):
-        total += np.float32(weight) * member_NC
+Read = Callable[[], tuple[NDArray[np.str_], Probabilities, Truth]]
+
+
+def _probabilities(read: Read) -> Probabilities:
+    return read()[1]
+
+
+def _same_videos(read: Sequence[Read]) -> Truth:
+    """The truth that all members were evaluated against."""
+    ids, _, truth = read[0]()
+    if any(not np.array_equal(ids, other()[0]) for other in read[1:]):
+        raise KitError(
+            "members were evaluated on different videos; delete their validate.* files and evaluate."
+        )
+    return truth
+
+
+def mix(read: Sequence[Callable[[], Probabilities]], weights: NDArray[np.float64]) -> Probabilities:
+    """The weighted sum of the members' probabilities, float32 (N, C); one member is in memory at a time."""
+    total = None
+    for member, weight in zip(read, weights):
+        if weight > 0:
+            part = member() * np.float32(weight)
+            total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
     return total
 
 
-def search(
-    probabilities_NC: Sequence[NDArray[np.float32]], truth_NC: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Weights (non-negative, summing to 1) that climb GAP@20 itself from equal shares.
+def _searched(
+    recipe: Recipe, name: str, members: Sequence[Callable[[], Probabilities]], truth: Truth
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Weights of an ensemble's members, and how they were found."""
+    blend = recipe.ensemble(name)
+    sizes = [sum(t.size for t in stored(recipe, [member], blend.codec)) for member in blend.members]
+    budget = int(SIZE_LIMIT * (1 - GRAPH_SHARE))
+    candidates = gather(members, truth)
+    search = Search(candidates, sizes, budget).run()
+    best = search.best()
+    searched, equal = held_out(candidates, truth.sum(axis=1), sizes, budget)
+    weights = best.weights if searched > equal else (best.weights > 0).astype(np.float64)
+    about = {
+        "searched": searched > equal,
+        "held_out_gap": {"searched": round(searched, 6), "equal": round(equal, 6)},
+        "codec": blend.codec,
+        "bytes": best.size,
+        "budget": budget,
+        "certain": round(candidates.certain(weights), 6),
+        "curve": [_point(point, blend.members) for point in search.curve()],
+    }
+    progress.say(report(about))
+    return weights, about
 
-    At each step size, shares move from one member to another as long as that raises GAP.
-    """
-    weights = np.full(len(probabilities_NC), 1 / len(probabilities_NC))
-    best = gap_at_20(mix(probabilities_NC, weights), truth_NC)
-    for step in STEPS:
-        improved = True
-        while improved:
-            weights, gap = max(
-                (
-                    (moved, gap_at_20(mix(probabilities_NC, moved), truth_NC))
-                    for moved in _moves(weights, step)
-                ),
-                key=lambda candidate: candidate[1],
-            )
-            improved, best = gap > best, max(gap, best)
-    return weights
+
+def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:
+    weights = {names[member]: round(float(blend.weights[member]), 4) for member in blend.members}
+    return {"bytes": blend.size, "gap": round(blend.gap, 6), "weights": weights}
 
 
-def _moves(weights: NDArray[np.float64], step: float) -> list[NDArray[np.float64]]:
-    """The weights themselves, and those with up to `step` moved from one member to another."""
-    moves = [weights]
-    for giver in range(len(weights)):
-        share = min(step, weights[giver])
-        for taker in range(len(weights)):
-            if taker != giver and share > 0:
-                moved = weights.copy()
-                moved[giver] -= share
-                moved[taker] += share
-                moves.append(moved)
-    return moves
+def report(about: dict[str, Any]) -> str:
+    """The curve of bytes against GAP@20 as a table, and what the search is worth on videos it did not see."""
+    rows = [
+        {
+            "bytes": point["bytes"],
+            "GAP@20": f"{point['gap']:.5f}",
+            "fits": "yes" if point["bytes"] <= about["budget"] else "no",
+            "members": " ".join(point["weights"]),
+        }
+        for point in about["curve"]
+    ]
+    held = about["held_out_gap"]
+    kept = "searched" if about["searched"] else "equal"
+    return (
+        f"{plain(rows)}videos not searched on: GAP@20 {held['searched']:.5f} with searched weights, "
+        f"{held['equal']:.5f} with equal ones; {kept} weights are kept."
+    )

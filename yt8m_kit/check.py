@@ -1,11 +1,11 @@
 """A recipe against what was published: parameters, bytes by codec, and the data it needs."""
 
 from pathlib import Path
-from typing import Any
 
 from yt8m_kit import codecs, models
 from yt8m_kit.data import records
 from yt8m_kit.errors import KitError
+from yt8m_kit.models import Weight
 from yt8m_kit.recipe import CODECS, SIZE_LIMIT, Member, Recipe
 from yt8m_kit.table import Row, plain
 
@@ -17,58 +17,57 @@ def check(recipe: Recipe, data: Path) -> tuple[str, list[str]]:
 
     Models are outlined, not built: sizes are exact and nothing is allocated.
     """
-    rows, wrong, sizes = [], [], {}
+    rows, wrong, outlines = [], [], {}
     for name, member in recipe.members.items():
-        sizes[name] = _sizes(recipe, member)
-        row, faults = _member(name, member, sizes[name])
+        outlines[name] = models.weights(member.family, recipe.dataset, **member.hyperparameters)
+        row, faults = _member(name, member, outlines[name], _shown(recipe))
         rows.append(row)
         wrong += faults
     text = plain(rows)
     if recipe.ensembles:
-        text += "\n" + plain([_ensemble(recipe, name, sizes) for name in recipe.ensembles])
+        text += "\n" + plain([_ensemble(recipe, name, outlines) for name in recipe.ensembles])
     return text + "\n" + "".join(_found(data, split) for split in ("train", "validate", "test")), wrong
 
 
-def _sizes(recipe: Recipe, member: Member) -> dict[str, int]:
-    """Parameters, and bytes by codec."""
-    weights = models.weights(member.family, recipe.dataset, **member.hyperparameters)
-    sizes = {"parameters": sum(weight.size for weight in weights)}
-    for codec in CODECS:
-        sizes[codec] = sum(codecs.stored_bytes(codec, weight.path, weight.size) for weight in weights)
-    return sizes
+def _shown(recipe: Recipe) -> list[str]:
+    """The codecs that the recipe uses or was published with, after float32."""
+    used = {ensemble.codec for ensemble in recipe.ensembles.values()}
+    used |= {codec for member in recipe.members.values() for codec in member.published_mib}
+    return [codec for codec in CODECS if codec in used | {"float32"}]
 
 
-def _member(name: str, member: Member, sizes: dict[str, int]) -> tuple[Row, list[str]]:
-    published = member.published_parameters
+def _bytes(outline: list[Weight], codec: str) -> int:
+    return sum(codecs.stored_bytes(codecs.form_of(codec, w.path, w.shape), w.shape) for w in outline)
+
+
+def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) -> tuple[Row, list[str]]:
+    ours, published = sum(weight.size for weight in outline), member.published_parameters
     wrong = []
-    if published not in (None, sizes["parameters"]):
-        wrong.append(f"{name} has {sizes['parameters']:,} parameters, published are {published:,}")
-    row: Row = {
-        "member": name,
-        "family": member.family,
-        "parameters": sizes["parameters"],
-        "published": published,
-    }
-    for codec in CODECS:
-        row[f"{codec} MiB"] = ours = f"{sizes[codec] / MIB:.2f}"
+    if published not in (None, ours):
+        wrong.append(f"{name} has {ours:,} parameters, published are {published:,}")
+    row: Row = {"member": name, "family": member.family, "parameters": ours, "published": published}
+    for codec in shown:
+        row[f"{codec} MiB"] = mib = f"{_bytes(outline, codec) / MIB:.2f}"
         theirs = member.published_mib.get(codec)
-        if theirs is not None and f"{theirs:.2f}" != ours:
-            wrong.append(f"{name} is {ours} MiB as {codec}, published are {theirs:.2f}")
+        if theirs is not None and f"{theirs:.2f}" != mib:
+            wrong.append(f"{name} is {mib} MiB as {codec}, published are {theirs:.2f}")
     return row, wrong
 
 
-def _ensemble(recipe: Recipe, name: str, sizes: dict[str, dict[str, int]]) -> Row:
+def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> Row:
     ensemble = recipe.ensembles[name]
-    total = sum(sizes[member][ensemble.codec] for member in ensemble.members)
-    row: dict[str, Any] = {
+    weights = [weight for member in ensemble.members for weight in outlines[member]]
+    total = _bytes(weights, ensemble.codec)
+    over = f"no, by {total - SIZE_LIMIT:,} bytes; fits as "
+    over += codecs.fitting([(w.path, w.shape) for w in weights], SIZE_LIMIT) or "none"
+    return {
         "ensemble": name,
         "codec": ensemble.codec,
         "MiB": f"{total / MIB:.1f}",
         "published MiB": ensemble.published_mib,
-        "under 2^30": "yes" if total <= SIZE_LIMIT else f"no, by {total - SIZE_LIMIT:,} bytes",
+        "under 2^30": "yes" if total <= SIZE_LIMIT else over,
         "members": " ".join(ensemble.members),
     }
-    return row
 
 
 def _found(data: Path, split: str) -> str:

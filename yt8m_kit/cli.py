@@ -144,13 +144,20 @@ class Verbs:
         return blend(loaded, ensemble, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
-    def export(self, recipe: str, name: str, *, runs: Path | None = None) -> Path:
-        """Write an ensemble (or a member alone) as one graph with encoded weights."""
+    def export(
+        self,
+        recipe: str,
+        name: str,
+        *,
+        format: Literal["graph", "tgz"] = "graph",
+        runs: Path | None = None,
+    ) -> Path:
+        """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
         backend.start("tensorflow")
         from yt8m_kit.export import export
         from yt8m_kit.recipe import load
 
-        return export(load(recipe), name, runs_place(runs))
+        return export(load(recipe), name, runs_place(runs), archive=format == "tgz")
 
     @verb
     def evaluate(

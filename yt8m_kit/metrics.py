@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 20  # confidences of a video that count (model_families 13.5)
+_ROWS = 256  # videos whose keys fit into the cache
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -18,13 +19,26 @@ def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floa
     """Labels int32 (N, k) and confidences float32 (N, k) of the k most probable classes, descending.
 
     Equal confidences come in the order of their labels, so that the result does not depend on the batch.
+    Confidence and label are packed into one number, which numpy selects ten times as fast as it selects
+    places.
     """
-    k = min(k, probabilities_NC.shape[1])
-    kept = np.sort(np.argpartition(-probabilities_NC, k - 1, axis=1)[:, :k], axis=1)
-    confidences = np.take_along_axis(probabilities_NC, kept, axis=1)
-    order = np.argsort(-confidences, axis=1, kind="stable")
-    labels = np.take_along_axis(kept, order, axis=1).astype(np.int32)
-    return labels, np.take_along_axis(confidences, order, axis=1)
+    videos, classes = probabilities_NC.shape
+    k = min(k, classes)
+    labels, confidences = np.empty((videos, k), np.int32), np.empty((videos, k), np.float32)
+    backwards = np.arange(classes, dtype=np.uint64)[::-1]
+    for start in range(0, videos, _ROWS):
+        rows = slice(start, start + _ROWS)
+        keys = (_ordered(probabilities_NC[rows]).astype(np.uint64) << np.uint64(32)) | backwards
+        best = np.sort(np.partition(keys, classes - k, axis=1)[:, classes - k :], axis=1)[:, ::-1]
+        labels[rows] = classes - 1 - (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        confidences[rows] = np.take_along_axis(probabilities_NC[rows], labels[rows], axis=1)
+    return labels, confidences
+
+
+def _ordered(values: Floats) -> NDArray[np.uint32]:
+    """Numbers in the order of the floats: sign and magnitude become one scale."""
+    bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.int32)
+    return (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
 
 
 def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -14,7 +14,10 @@ from yt8m_kit.spec import Dataset
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed (model_families 10.6)
 PRECISIONS = ("float32", "mixed_bfloat16")
 KEEP_AVERAGE = ("always", "better")
-CODECS = ("float32", "float16", "float16_four", "bfloat16", "uint8")
+CODECS = (
+    "float32", "float16", "float16_four", "bfloat16", "uint8",
+    "int8", "int8_g128", "int6", "int6_g128", "int4", "int4_g128",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

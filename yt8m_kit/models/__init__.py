@@ -45,19 +45,27 @@ def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
     return function(dataset, **hyperparameters)
 
 
-def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weight]:
-    """What build's model would store, in its order, without allocating any of it. Raises as build does."""
+def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
+    """The model that build makes, of variables that hold nothing: for graphs with values from elsewhere.
 
-    def outline() -> list[Weight]:
+    Call it in a keras.StatelessScope that maps the variables. Raises as build does.
+    """
+
+    def make() -> Any:
         import keras
 
         with keras.StatelessScope(initialize_variables=False):
-            model = build(family, dataset, **hyperparameters)
-        return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
+            return build(family, dataset, **hyperparameters)
 
     # Keras keeps, thread by thread, a list of variables to initialize later: this one's ends with its thread.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(outline).result()
+        return thread.submit(make).result()
+
+
+def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weight]:
+    """What build's model would store, in its order, without allocating any of it. Raises as build does."""
+    model = outline(family, dataset, **hyperparameters)
+    return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
 
 
 def check(family: str, function: Any, hyperparameters: dict[str, Any]) -> None:

@@ -1,0 +1,113 @@
+"""The blend as the archive of the 2018 starter code: what its inference.py takes as --input_model_tgz.
+
+A flat gzipped tar of a TensorFlow 1 MetaGraph, its checkpoint and model_flags.json (model_families 13.6). The
+starter imports the graph beside its own reader, restores the global variables, initialises the local ones,
+feeds `input_batch_raw` and `num_frames` and fetches `predictions`. So codes are global variables and float
+weights local ones: they are decoded once, by a script that knows nothing of codes.
+
+Shapes: B videos, T frames, D bytes of a frame, C classes.
+"""
+
+import dataclasses
+import gzip
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from yt8m_kit.atomic import replacing
+from yt8m_kit.codecs import Encoded, decode
+from yt8m_kit.graph import Part, mixed
+from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+
+v1 = tf.compat.v1
+PREFIX = "inference_model"
+COLLECTIONS = ("input_batch_raw", "num_frames", "predictions")
+
+
+def write_members(dataset: Dataset, parts: list[Part], rounds: int, folder: Path) -> None:
+    """Write the archive's files to the folder: graph, checkpoint and flags."""
+    graph, codes = _graph_of(dataset, parts, rounds)
+    with graph.as_default():
+        saver = v1.train.Saver(v1.global_variables())
+        v1.train.export_meta_graph(
+            str(folder / f"{PREFIX}.meta"),
+            saver_def=saver.as_saver_def(),
+            collection_list=[*COLLECTIONS, v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES],
+            clear_devices=True,
+            strip_default_attrs=True,
+        )
+    # No session: the codes go from numpy to the file.
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / PREFIX),
+        tensor_names=list(codes),
+        shape_and_slices=[""] * len(codes),
+        tensors=list(codes.values()),
+    )
+    flags = {
+        "model": "Ensemble",
+        "feature_sizes": ",".join(str(width) for _, width in dataset.features),
+        "feature_names": ",".join(name for name, _ in dataset.features),
+        "frame_features": True,
+        "label_loss": "CrossEntropyLoss",
+    }
+    (folder / "model_flags.json").write_text(json.dumps(flags))
+
+
+def pack(folder: Path, path: Path) -> None:
+    """Pack the files of a folder flat, in the order of their names; the same files make the same archive."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        # Codes hardly get smaller, whatever the level.
+        zipped = gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0)
+        with zipped, tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for member in sorted(folder.iterdir()):
+                about = tarfile.TarInfo(member.name)
+                about.size = member.stat().st_size
+                with member.open("rb") as content:
+                    archive.addfile(about, content)
+
+
+def _graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tuple[tf.Graph, dict[str, NDArray[Any]]]:
+    """The graph with its collections, and the values of its global variables by name."""
+    graph = tf.Graph()
+    codes: dict[str, NDArray[Any]] = {}
+    # A scope of our own: the reader's nodes are under input/, and none of ours may be.
+    with graph.as_default(), tf.name_scope("ensemble"):
+        raw = v1.placeholder(tf.float32, (None, dataset.max_frames, dataset.width), COLLECTIONS[0])
+        num_frames = v1.placeholder(tf.int32, (None,), COLLECTIONS[1])
+        values = []
+        for number, part in enumerate(parts):
+            values.append([_weight(f"member_{number}/{v.path}", e, codes) for v, e in part.weights])
+        predictions = mixed(parts, values, {"frames": _bytes(raw), "num_frames": num_frames}, rounds)
+        for name, tensor in zip(COLLECTIONS, (raw, num_frames, tf.identity(predictions, COLLECTIONS[2]))):
+            graph.add_to_collection(name, tensor)
+    return graph, codes
+
+
+def _bytes(raw_BTD: tf.Tensor) -> tf.Tensor:
+    """The bytes that the reader dequantized; padding, 0.0, becomes bytes that num_frames rules out."""
+    steps = tf.round((raw_BTD - DEQUANTIZE_OFFSET) / DEQUANTIZE_SCALE)
+    return tf.cast(tf.clip_by_value(steps, 0.0, 255.0), tf.uint8)
+
+
+def _weight(name: str, encoded: Encoded, codes: dict[str, NDArray[Any]]) -> tf.Tensor:
+    """The float32 weight; its codes' values are added to `codes` under the names of their variables."""
+    arrays = {}
+    for key, array in encoded.arrays.items():
+        zeros = tf.zeros(array.shape, tf.as_dtype(array.dtype))
+        variable = v1.Variable(zeros, trainable=False, use_resource=True, name=f"{name}/{key}")
+        codes[variable.op.name] = array
+        arrays[key] = variable.read_value()
+    if encoded.form == "float32":
+        return arrays["codes"]
+    local = v1.Variable(
+        decode(dataclasses.replace(encoded, arrays=arrays)),
+        trainable=False,
+        use_resource=True,
+        collections=[v1.GraphKeys.LOCAL_VARIABLES],
+        name=f"{name}/decoded",
+    )
+    return tf.ensure_shape(local.read_value(), encoded.shape)

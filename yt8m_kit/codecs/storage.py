@@ -1,0 +1,84 @@
+"""A tensor into its form and back."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m_kit.codecs import affine, packing
+from yt8m_kit.codecs.forms import FORMS, Encoded, matrix
+
+
+def encode(form: str, array: NDArray[np.float32]) -> Encoded:
+    """The arrays that stand for a float32 one in that form; `decode` takes them back.
+
+    uint8 takes 256 even steps from the least to the greatest value, so that no value is off by more than
+    (max - min) / 510 (first place). The affine forms: yt8m_kit.codecs.affine. Raises ValueError for values
+    that are not finite (affine forms).
+    """
+    array = np.asarray(array, np.float32)
+    bits, is_affine, group = FORMS[form]
+    if is_affine:
+        array_IO = np.ascontiguousarray(array).reshape(matrix(array.shape))
+        scale, offset, unit = affine.fit(array_IO, bits, group)
+        codes = affine.quantize(array_IO, scale, offset, unit, bits, group)
+        return packed(form, array.shape, codes, scale, offset, unit)
+    if form == "uint8":
+        return Encoded(form, array.shape, _uint8(array))
+    return Encoded(form, array.shape, {"codes": array.astype(_DTYPES[form])})
+
+
+_DTYPES: dict[str, Any] = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
+
+
+def packed(
+    form: str,
+    shape: tuple[int, ...],
+    codes: NDArray[np.uint8],
+    scale: NDArray[np.float16],
+    offset: NDArray[np.float16],
+    unit: np.float32,
+) -> Encoded:
+    """An affine form from its codes uint8 (I, O), its scales and offsets float16 (G, O) and its unit."""
+    small = {"scale": scale, "offset": offset, "unit": np.asarray(unit)}
+    return Encoded(form, shape, {"codes": packing.pack(codes.ravel(), FORMS[form].bits)} | small)
+
+
+def _uint8(array: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    low, high = float(array.min()), float(array.max())
+    step = np.float32((high - low) / 255 or 1.0)
+    codes = np.clip(np.rint((array - np.float32(low)) / step), 0, 255).astype(np.uint8)
+    return {"codes": codes, "step": np.asarray(step), "offset": np.asarray(low, np.float32)}
+
+
+def decode(encoded: Encoded) -> Any:
+    """The float32 tensor that an encoded one stands for, by operations of the graph."""
+    from keras import ops
+
+    arrays = encoded.arrays
+    if FORMS[encoded.form].affine:
+        return _from_affine(encoded)
+    values = ops.cast(arrays["codes"], "float32")
+    return values * arrays["step"] + arrays["offset"] if "step" in arrays else values
+
+
+def _from_affine(encoded: Encoded) -> Any:
+    from keras import ops
+
+    bits, _, group = FORMS[encoded.form]
+    inputs, outputs = matrix(encoded.shape)
+    codes = packing.unpack(encoded.arrays["codes"], bits, inputs * outputs)
+    values = ops.cast(ops.reshape(codes, (inputs, outputs)), "float32")
+    unit = encoded.arrays["unit"]
+    scale, offset = (ops.cast(encoded.arrays[key], "float32") * unit for key in ("scale", "offset"))
+    if group is not None:
+        rest = -inputs % group
+        values = ops.pad(values, [[0, rest], [0, 0]]) if rest else values
+        values = ops.reshape(values, (-1, group, outputs))
+        scale, offset = scale[:, None, :], offset[:, None, :]
+    values = values * scale + offset
+    if group is not None:
+        values = ops.reshape(values, (-1, outputs))
+        values = values[:inputs] if rest else values
+    return ops.reshape(values, encoded.shape)

@@ -1,0 +1,127 @@
+"""Members, blend and sampling rounds as one SavedModel whose weights are stored as codes.
+
+Shapes: B videos, T frames, D bytes of a frame, C classes.
+"""
+
+import dataclasses
+import uuid
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from yt8m_kit.codecs import Encoded, decode
+from yt8m_kit.layers.sampling import average_rounds
+from yt8m_kit.metrics import TOP
+from yt8m_kit.serialized import parse
+from yt8m_kit.spec import Dataset
+
+
+class Part(NamedTuple):
+    """A member in the graph.
+
+    model: an outline, its variables hold nothing. share: of the blend. weights: each float variable of the
+    model and what is stored for it.
+    """
+
+    model: keras.Model
+    share: float
+    weights: list[tuple[Any, Encoded]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the member's codes."""
+        return sum(encoded.size for _, encoded in self.weights)
+
+
+class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+    """A float32 weight that is stored as codes and decoded once, when the graph is loaded.
+
+    Only the codes are variables of the checkpoint; the float tensor is a resource that the loader
+    initialises, so that running the graph costs what the float model costs.
+    """
+
+    def __init__(self, encoded: Encoded):
+        super().__init__()
+        variables = {key: tf.Variable(a, trainable=False, name=key) for key, a in encoded.arrays.items()}
+        self._stored = dataclasses.replace(encoded, arrays=variables)
+        for key, variable in variables.items():
+            self._track_trackable(variable, key)
+        # Two loaded graphs must not share a weight: a name of its own for each.
+        self._shared_name = uuid.uuid4().hex
+
+    def _create_resource(self) -> tf.Tensor:
+        return tf.raw_ops.VarHandleOp(
+            dtype=tf.float32, shape=self._stored.shape, shared_name=self._shared_name, container=""
+        )
+
+    def _initialize(self) -> None:
+        tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=decode(self._stored))
+
+    def read(self) -> tf.Tensor:
+        """The float32 weight."""
+        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
+        return tf.ensure_shape(value, self._stored.shape)
+
+
+def mixed(
+    parts: list[Part], values: list[list[tf.Tensor]], inputs: dict[str, tf.Tensor], rounds: int
+) -> tf.Tensor:
+    """The blend's probabilities float32 (B, C); values: the float weights of each part, in its order."""
+    total = 0.0
+    for part, tensors in zip(parts, values):
+        mapping = [(variable, tensor) for (variable, _), tensor in zip(part.weights, tensors)]
+        with keras.StatelessScope(state_mapping=mapping):
+            total += part.share * average_rounds(part.model, inputs, rounds)
+    return total
+
+
+def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
+    """The blend as a module with three functions; only codes are tracked.
+
+    probabilities: frames uint8 (B, T, D), num_frames int32 (B,) -> {"probabilities": float32 (B, C)}.
+    top: the same -> {"labels": int32 (B, 20), "confidences": float32 (B, 20)}, descending.
+    records: serialized SequenceExamples (B,) -> {"ids": string (B,)} and what top gives.
+    """
+    decoded = [[Decoded(encoded) for _, encoded in part.weights] for part in parts]
+    signature = [
+        tf.TensorSpec((None, dataset.max_frames, dataset.width), tf.uint8, name="frames"),
+        tf.TensorSpec((None,), tf.int32, name="num_frames"),
+    ]
+
+    # A function of its own, so that the three signatures share one copy of the members' operations.
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def mix(frames: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
+        values = [[weight.read() for weight in member] for member in decoded]
+        return mixed(parts, values, {"frames": frames, "num_frames": num_frames}, rounds)
+
+    def probabilities(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": mix(frames, num_frames)}
+
+    def top(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
+        confidences, labels = tf.math.top_k(mix(frames, num_frames), min(TOP, dataset.classes))
+        return {"labels": labels, "confidences": confidences}
+
+    def records(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids, frames, num_frames = parse(serialized, dataset)
+        return {"ids": ids} | top(frames, num_frames)
+
+    module = tf.Module()
+    module.weights = decoded
+    module.probabilities = tf.function(probabilities, input_signature=signature)
+    module.top = tf.function(top, input_signature=signature)
+    strings = tf.TensorSpec((None,), tf.string, name="serialized")
+    module.records = tf.function(records, input_signature=[strings])
+    return module
+
+
+def write_saved_model(dataset: Dataset, parts: list[Part], rounds: int, folder: Path) -> None:
+    """Write the blend to the folder, with signatures serving_default (probabilities), top and records."""
+    module = module_of(dataset, parts, rounds)
+    signatures = {
+        "serving_default": module.probabilities,
+        "top": module.top,
+        "records": module.records,
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)

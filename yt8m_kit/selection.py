@@ -1,0 +1,200 @@
+"""Which members to blend, and with which weights, so that GAP@20 is largest within a byte budget.
+
+All choices are made on GAP@20 itself. Whatever is tried on the way is remembered with its bytes, so that one
+search gives the whole curve of bytes against GAP.
+
+Shapes: M members, N videos, P classes kept of a video.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from yt8m_kit.candidates import Candidates, Floats, Weights
+from yt8m_kit.errors import UsageError
+
+EXACT = 6  # of at most so many members every subset is searched
+ROUNDS = 30  # members that greedy adds, with repetition
+# Factors by which one member's weight is changed, coarse to fine; 0 drops it.
+FACTORS = ((0.0, 0.5, 2.0), (0.8, 1.25), (0.93, 1.07))
+SWEEPS = 10  # at each coarseness, at most
+POINTS = 20  # of the curve, at most
+THREADS = 2
+
+
+Shifts = dict[int, float]  # by how much members' weights change
+
+
+class Blend(NamedTuple):
+    """weights (M,): non-negative, summing to 1, 0 for members left out. size: bytes of those within."""
+
+    weights: Weights
+    gap: float
+    size: int
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Places of the members within."""
+        return tuple(int(place) for place in np.flatnonzero(self.weights))
+
+
+class Search:
+    """One search; `found` is the best blend met for each subset of members."""
+
+    def __init__(self, candidates: Candidates, sizes: Sequence[int], budget: int):
+        self.candidates, self.sizes, self.budget = candidates, np.array(sizes), budget
+        self.found: dict[tuple[int, ...], Blend] = {}
+
+    def run(self) -> "Search":
+        """Every subset where members are few; else greedy from both ends, and the best of each size tuned."""
+        everything = np.full(len(self.sizes), 1 / len(self.sizes))
+        if len(self.sizes) <= EXACT:
+            self._subsets()
+            return self
+        for budget in {self.budget, int(self.sizes.sum())}:
+            self._forward(budget, lambda gained, added: gained)
+            self._forward(budget, lambda gained, added: gained / max(added, 1))
+        self._backward(self._climb(everything))
+        for blend in [*self.curve(), self.best()]:
+            self._climb(blend.weights)
+        self._swap(self.best())
+        return self
+
+    def best(self) -> Blend:
+        """The best within the budget; of equals the smaller. UsageError where nothing is."""
+        within = [blend for blend in self.found.values() if blend.size <= self.budget]
+        if not within:
+            raise UsageError(
+                f"no member is within {self.budget:,} bytes: the smallest has {self.sizes.min():,}. Use a "
+                "smaller codec."
+            )
+        return max(within, key=lambda blend: (blend.gap, -blend.size))
+
+    def curve(self) -> list[Blend]:
+        """Blends that nothing smaller is as good as, by size; at most POINTS, the best of each stretch."""
+        front: list[Blend] = []
+        for blend in sorted(self.found.values(), key=lambda blend: (blend.size, -blend.gap)):
+            if not front or blend.gap > front[-1].gap:
+                front.append(blend)
+        stretches = np.array_split(np.arange(len(front)), min(POINTS, len(front)))
+        return [front[stretch[-1]] for stretch in stretches]
+
+    def _note(self, weights: Weights, gap: float) -> Blend:
+        blend = Blend(weights / weights.sum(), gap, int(self.sizes[weights > 0].sum()))
+        known = self.found.get(blend.members)
+        if known is None or known.gap < gap:
+            self.found[blend.members] = blend
+        return blend
+
+    def _changed(self, mixed: Floats, shifts: Shifts) -> Floats:
+        """A blend's probabilities after some members' weights were changed."""
+        for member, shift in shifts.items():
+            mixed = mixed + self.candidates.members[member] * np.float32(shift)
+        return np.maximum(mixed, 0)
+
+    def _gaps(self, mixed: Floats, options: Iterable[Shifts]) -> list[float]:
+        """GAP after each of some changes."""
+        # numpy adds and selects without Python's lock.
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(lambda shifts: self.candidates.gap(self._changed(mixed, shifts)), options))
+
+    def _climb(self, weights: Weights) -> Blend:
+        """Change one weight at a time for as long as that raises GAP, by smaller and smaller factors."""
+        mixed = self.candidates.mix(weights)
+        gap = self.candidates.gap(mixed)
+        for factors in FACTORS:
+            for _ in range(SWEEPS):
+                before = gap
+                for member in np.flatnonzero(weights):
+                    weights, mixed, gap = self._turn(int(member), factors, weights, mixed, gap)
+                if gap <= before:
+                    break
+        return self._note(weights, gap)
+
+    def _turn(
+        self, member: int, factors: tuple[float, ...], weights: Weights, mixed: Floats, gap: float
+    ) -> tuple[Weights, Floats, float]:
+        """The best of one member's weight as it is and times each factor."""
+        if np.count_nonzero(weights) == 1:
+            return weights, mixed, gap
+        options: list[Shifts] = [{member: weights[member] * (factor - 1)} for factor in factors]
+        gaps = self._gaps(mixed, options)
+        best = int(np.argmax(gaps))
+        if gaps[best] <= gap:
+            return weights, mixed, gap
+        changed = weights.copy()
+        changed[member] *= factors[best]
+        return changed, self._changed(mixed, options[best]), gaps[best]
+
+    def _subsets(self) -> None:
+        """Every subset, from equal weights."""
+        places = range(len(self.sizes))
+        for count in range(1, len(places) + 1):
+            for chosen in combinations(places, count):
+                weights = np.zeros(len(places))
+                weights[list(chosen)] = 1 / count
+                self._climb(weights)
+
+    def _forward(self, budget: int, worth: Callable[[float, int], float]) -> None:
+        """Greedy with replacement: add the member of most worth (GAP gained, bytes added), time and again."""
+        counts = np.zeros(len(self.sizes))
+        mixed, gap = self.candidates.mix(counts), 0.0
+        for _ in range(ROUNDS):
+            added = np.where(counts > 0, 0, self.sizes)
+            allowed = np.flatnonzero(added <= budget - self.sizes[counts > 0].sum())
+            if not len(allowed):
+                return
+            gaps = self._gaps(mixed, [{int(member): 1.0} for member in allowed])
+            best = max(range(len(allowed)), key=lambda i: worth(gaps[i] - gap, int(added[allowed[i]])))
+            counts[allowed[best]] += 1
+            mixed, gap = mixed + self.candidates.members[allowed[best]], gaps[best]
+            self._note(counts, gap)
+
+    def _backward(self, blend: Blend) -> None:
+        """Leave out, again and again, the member whose going costs the least GAP a byte."""
+        while len(blend.members) > 1:
+            mixed = self.candidates.mix(blend.weights)
+            gaps = self._gaps(mixed, [{member: -blend.weights[member]} for member in blend.members])
+            costs = [(blend.gap - gap) / self.sizes[m] for gap, m in zip(gaps, blend.members)]
+            rest = blend.weights.copy()
+            rest[blend.members[int(np.argmin(costs))]] = 0.0
+            blend = self._climb(rest)
+
+    def _swap(self, blend: Blend) -> None:
+        """Put one member in the place of another, within the budget, for as long as that raises GAP."""
+        while True:
+            swaps = [
+                (within, int(other))
+                for within in blend.members
+                for other in np.flatnonzero(blend.weights == 0)
+                if blend.size - self.sizes[within] + self.sizes[other] <= self.budget
+            ]
+            weights = blend.weights.copy()
+            options = [{within: -weights[within], other: weights[within]} for within, other in swaps]
+            gaps = self._gaps(self.candidates.mix(weights), options)
+            if not gaps or max(gaps) <= blend.gap:
+                return
+            within, other = swaps[int(np.argmax(gaps))]
+            weights[other], weights[within] = weights[within], 0.0
+            blend = self._climb(weights)
+
+
+def held_out(
+    candidates: Candidates, positives: np.ndarray, sizes: Sequence[int], budget: int, seed: int = 0
+) -> tuple[float, float]:
+    """GAP of searched and of equal weights on videos that the search did not see.
+
+    The whole search, members and weights, is run on each half of the videos and judged on the other; equal
+    weights are those of the members that it chose. positives (N,): true labels of each video.
+    """
+    half = np.random.default_rng(seed).permutation(len(positives)) % 2 == 0
+    parts = [candidates.rows(chosen, int(positives[chosen].sum())) for chosen in (half, ~half)]
+    gaps = []
+    for seen, unseen in (parts, parts[::-1]):
+        weights = Search(seen, sizes, budget).run().best().weights
+        gaps.append([unseen.gap(unseen.mix(w)) for w in (weights, (weights > 0).astype(float))])
+    searched, equal = np.mean(gaps, axis=0)
+    return float(searched), float(equal)
