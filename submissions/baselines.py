@@ -1,7 +1,7 @@
 """Each family at the single-model setting its authors published.
 
 Sizes are theirs, to the parameter, where a count is given; training settings as far as the sources go
-(model_families 2 to 8: the official starter of 2018, WILLOW's 2017 kit, the NeXtVLAD paper). Ours: WILLOW's
+(the official starter of 2018, WILLOW's 2017 kit, the NeXtVLAD paper). Ours: WILLOW's
 checkpoints are averaged over the last seventh of their steps.
 
 Command: make submission RECIPE=baselines ENSEMBLE=willow

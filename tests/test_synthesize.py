@@ -67,7 +67,7 @@ def test_labels_of_the_test_split_are_kept_apart(tiny_data):
 
 
 def test_quantization_is_the_written_one():
-    # model_families 13.2: clip to [-2, 2], round((x + 2) * 255 / 4)
+    # As the released features were made: clip to [-2, 2], round((x + 2) * 255 / 4)
     floats = np.array([-3, -2, 0, 1.9999, 2, 3, 4 / 255 - 2])
     np.testing.assert_array_equal(quantize(floats), [0, 0, 128, 255, 255, 255, 1])
 

@@ -97,7 +97,7 @@ def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iter
 def assign_mean(model: keras.Model, found: list[Path]) -> None:
     """Set the model's variables to their mean over kept checkpoints: memory for one sum, however many.
 
-    Equal weights, float64 sums, moving statistics included (model_families 9, checkpoint ranges).
+    Equal weights, float64 sums, moving statistics included.
     """
     sums = [np.zeros(tuple(variable.shape), np.float64) for variable in model.variables]
     with progress.bar(len(found), "average", unit=" checkpoints") as bar:
@@ -117,7 +117,7 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 def _ema(
     wanted: Ema, member: Member, recipe: Recipe, run: Run, model: keras.Model, paths: list[Path]
 ) -> Candidate:
-    """Train on from the converged weights and take their running average (model_families 9, EMA)."""
+    """Train on from the converged weights and take their running average."""
 
     def put() -> None:
         shadows, faults = Shadows(model, wanted.gamma), records.Faults()

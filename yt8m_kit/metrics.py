@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TOP = 20  # confidences of a video that count (model_families 13.5)
+TOP = 20  # confidences of a video that count
 _ROWS = 256  # videos whose keys fit into the cache
 
 Floats = NDArray[np.float32]
@@ -49,7 +49,7 @@ def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
-    """Global average precision over the pooled top confidences of all videos (model_families 13.5).
+    """Global average precision over the pooled top confidences of all videos.
 
     confidences: float32 (N, k), non-negative. hits: bool (N, k). positives: all true labels of all
     videos, also those outside the top k. Ties are ordered by a hash of their place, neither for nor

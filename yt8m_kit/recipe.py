@@ -11,7 +11,7 @@ from typing import Any
 from yt8m_kit.errors import UsageError
 from yt8m_kit.spec import Dataset
 
-SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed (model_families 10.6)
+SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries were over 10^9
 PRECISIONS = ("float32", "mixed_bfloat16")
 KEEP_AVERAGE = ("always", "better")
 CODECS = (

@@ -146,7 +146,7 @@ class Ranking:
 
 
 def write_csv(path: Path, ids: Sequence[str], ranking: dict[int, NDArray[np.int32]]) -> None:
-    """Lines `class,id:start id:start ...` below the heading Class,Segments (model_families 13.4)."""
+    """Lines `class,id:start id:start ...` below the heading Class,Segments."""
     with replacing(path) as temporary, temporary.open("w") as file:
         file.write(f"{HEADER}\n")
         for label, numbers in ranking.items():

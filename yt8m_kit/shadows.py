@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Shadows:
-    """float64 running averages: shadow = (1 - gamma) * shadow + gamma * variable (model_families 9).
+    """float64 running averages: shadow = (1 - gamma) * shadow + gamma * variable.
 
     All float variables take part, BatchNorm statistics among them; seeds of random layers do not. They
     start as the variables are, so that nothing has to be corrected for a start at zero.

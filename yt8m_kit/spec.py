@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# Written as round((x + 2) * 255 / 4); read back with the official half-step offset (model_families 13.2).
+# Written as round((x + 2) * 255 / 4); read back with the official half-step offset.
 DEQUANTIZE_SCALE = 4 / 255
 DEQUANTIZE_OFFSET = 4 / 512 - 2
 

@@ -25,7 +25,7 @@ Block = tuple[list[str], NDArray[np.int32], NDArray[np.float64]]
 
 
 def rows(ids: list[str], labels_Nk: NDArray[np.int32], confidences_Nk: NDArray[np.float32]) -> Iterator[str]:
-    """Lines `id,label confidence label confidence ...`, labels %i, confidences %g (model_families 13.4)."""
+    """Lines `id,label confidence label confidence ...`, labels %i, confidences %g."""
     line = "%s," + " ".join(["%i %g"] * labels_Nk.shape[1]) + "\n"
     for video, labels, confidences in zip(ids, labels_Nk.tolist(), confidences_Nk.tolist()):
         yield line % (video, *chain.from_iterable(zip(labels, confidences)))

@@ -112,7 +112,7 @@ def validator(model: keras.Model, member: Member, dataset: Dataset, data: Path) 
 
 
 def optimizer_of(member: Member, learning_rate: float) -> keras.Optimizer:
-    """Adam with staircase decay by examples, each gradient clipped on its own (model_families 0)."""
+    """Adam with staircase decay by examples, each gradient clipped on its own."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         learning_rate, member.decay_examples / member.batch_size, member.decay, staircase=True
     )

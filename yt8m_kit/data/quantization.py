@@ -8,7 +8,7 @@ from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
 def quantize(floats: np.ndarray) -> np.ndarray:
     """uint8 of the same shape, as YouTube-8M's frames: clipped to [-2, 2], round((x + 2) * 255 / 4).
 
-    Dequantization adds half a step to them, 1/128 (model_families 13.2); so it does to those of YouTube-8M.
+    Dequantization adds half a step to them, 1/128; so it does to those of YouTube-8M.
     """
     return np.clip(np.rint((floats + 2) * (255 / 4)), 0, 255).astype(np.uint8)
 

@@ -17,7 +17,7 @@ POOLINGS = ("max", "mean")
 class DeepBag(Layer):
     """Frames -> (B, K) float32: relu6(BN(x W)), then the maximum (or mean) over frames.
 
-    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2; model_families 4.1).
+    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2).
     Raises UsageError for another pooling.
     """
 
@@ -46,7 +46,7 @@ class SoftBag(Layer):
     """Frames -> (B, K) float32: softmax assignments summed over frames, then L2-normalised.
 
     maximum: the normalised maximum over frames is set beside it, (B, 2 K).
-    WILLOW's Soft-DBoF (Miech, Laptev, Sivic 2017, section 3.2; model_families 4.2).
+    WILLOW's Soft-DBoF (Miech, Laptev, Sivic 2017, section 3.2).
     """
 
     def __init__(self, clusters: int, maximum: bool = False, name: str | None = None) -> None:
@@ -69,7 +69,7 @@ class GatedBag(Layer):
     """Frames -> (B, K) float32: summed assignments, gated by which clusters any frame was assigned to.
 
     u = sum_t a, v = unit(max_t a), result unit(u * sigmoid(BN(v D E))), D K x F and E F x K for F features.
-    WILLOW's gated soft bag, first place's three DBoF (model_families 4.3).
+    WILLOW's gated soft bag, first place's three DBoF.
     """
 
     def __init__(self, clusters: int, name: str | None = None) -> None:

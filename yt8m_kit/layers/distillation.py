@@ -2,7 +2,7 @@
 
 Shapes: B batch, N branches, C classes.
 Source: Lin, Xiao, Fan, "NeXtVLAD" (2018), section 3.3, after Lan et al., "Knowledge distillation by
-on-the-fly native ensemble" (2018); model_families 7.1.
+on-the-fly native ensemble" (2018).
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ class MixtureOfExperts(Layer):
     """(B, I) -> (B, C) float32 probabilities: for each class, sum over m of softmax(gates)_m * expert_m.
 
     Experts are sigmoid(x W + b), gates x W. dummy: one more gate for an expert that always says 0 (the
-    sources' default; model_families 1.2).
+    sources' default).
     gate_rank: gates through a bias-free bottleneck of this width. l2: penalty on gate and expert kernels.
     The class is the slow axis of the kernels' columns, the mixture the fast one. Raises UsageError for
     mixtures < 1.
@@ -74,7 +74,7 @@ class MixtureOfExperts(Layer):
 
 
 class Logistic(Layer):
-    """(B, I) -> (B, C) float32 probabilities, or logits: sigmoid(x W + b) (model_families 1.1).
+    """(B, I) -> (B, C) float32 probabilities, or logits: sigmoid(x W + b).
 
     l2: penalty on the kernel. bias_l2: penalty on the bias (NeXtVLAD). initializer: of the kernel.
     """

@@ -1,7 +1,7 @@
 """Fisher vectors: first and second order differences of the frames to the clusters.
 
 Shapes: B batch, T frames, D features, K clusters.
-Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.3; model_families 3.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.3.
 """
 
 import keras

@@ -54,7 +54,7 @@ def video_inputs(dataset: Dataset) -> dict[str, Tensor]:
 
 
 def dequantized(codes: Tensor, row: Tensor, mask: Tensor) -> Frames:
-    """Frames of plain dequantized bytes (model_families 13.2): row is 1 for real frames, 0 for padding."""
+    """Frames of plain dequantized bytes: row is 1 for real frames, 0 for padding."""
     width = codes.shape[-1]
     return Frames(codes, row, mask, ops.full((width,), DEQUANTIZE_SCALE), ops.zeros((width,)))
 

@@ -14,7 +14,7 @@ from yt8m_kit.layers.normalization import batch_norm
 class ContextGate(Layer):
     """x * sigmoid(BN(x W)): (B, H) -> (B, H) float32; W is H x H without bias, N(0, H^-1/2).
 
-    On hidden vectors it is WILLOW's context gate (model_families 1.3), on the classifier's probabilities the
+    On hidden vectors it is WILLOW's context gate, on the classifier's probabilities the
     probability gate (1.4). The paper has a bias and no BN; the submitted code has BN, and so have we.
     """
 
@@ -36,7 +36,7 @@ class ContextGate(Layer):
 class SqueezeGate(Layer):
     """x * sigmoid(relu(BN(x W1)) W2): (B, H) -> (B, H) float32, W1 is H x H/r and W2 H/r x H, no biases.
 
-    NeXtVLAD's SE context gate (Lin et al. 2018; model_families 1.5). The paper's figure has a second BN
+    NeXtVLAD's SE context gate (Lin et al. 2018). The paper's figure has a second BN
     before the sigmoid, the code none. Raises UsageError where reduction does not divide H.
     """
 
@@ -63,5 +63,5 @@ class SqueezeGate(Layer):
 
 
 def he_truncated() -> keras.initializers.VarianceScaling:
-    """The initialiser of NeXtVLAD's kernels ("he-trunc", model_families, section 0)."""
+    """The initialiser of NeXtVLAD's kernels (variance 2 / fan-in)."""
     return keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")

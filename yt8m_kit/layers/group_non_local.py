@@ -6,7 +6,7 @@ averaged over the queries first, and values are then taken of one weighted mean 
 of every frame.
 
 Shapes: B batch, T frames, D features, Q width of queries and keys, G groups.
-Source: the iqiyi entry, model_families 8.2 and 10.4.
+Source: the iqiyi entry of the 2018 challenge, its Table 1.
 """
 
 import keras

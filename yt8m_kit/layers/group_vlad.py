@@ -3,7 +3,7 @@
 Shapes: B batch, T frames, N features, E = expansion * N expanded features, G groups, D = E / G features a
 group, K clusters.
 Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
-large-scale video classification" (2018), section 3; model_families 7.
+large-scale video classification" (2018), section 3.
 """
 
 from keras import ops

@@ -9,7 +9,7 @@ from yt8m_kit.layers.layer import Tensor
 
 
 def label_loss(labels_BC: Tensor, probabilities_BC: Tensor, epsilon: float) -> Tensor:
-    """Cross entropy summed over classes, averaged over the batch: a float32 scalar (model_families 0).
+    """Cross entropy summed over classes, averaged over the batch: a float32 scalar.
 
     Keras' own binary cross entropy averages over classes, under which the published L2 weights and
     clip norms would mean something else. epsilon keeps the logarithms finite: 1e-5, NeXtVLAD 1e-8.

@@ -13,7 +13,7 @@ class NonLocal(Layer):
 
     theta, phi, g: D x W, N(0, D^-1/2); out: W x D, N(0, W^-1/2); no biases. temperature: t, or D^-1/2.
     tie_g_to_phi: phi where g belongs, as two published models had it by mistake; g is only stored then.
-    Source: Tang et al., "Non-local NetVLAD encoding for video classification" (2018); model_families 6.
+    Source: Tang et al., "Non-local NetVLAD encoding for video classification" (2018).
     """
 
     def __init__(

@@ -14,7 +14,7 @@ EPSILON = 1e-3
 
 
 def batch_norm(name: str | None = None) -> keras.layers.BatchNormalization:
-    """BatchNormalization as the seeds set it (slim defaults: model_families, section 0), in float32."""
+    """BatchNormalization as the seeds set it (TF-Slim's defaults), in float32."""
     return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, dtype="float32", name=name)
 
 

@@ -19,8 +19,8 @@ class Recurrent(Layer):
     """Frames or a sequence (T, B, I), and the mask -> sequence (T, B, H) and last states, (B, H) each.
 
     cell: "gru" (last state h) or "lstm" (last states h and c). On padding the states stand still, so the last
-    ones are those after the last real frame. Kernels and biases as in model_families 5: a GRU's gates start
-    with bias 1, its candidate with 0; an LSTM has 1 added to its forget gate.
+    ones are those after the last real frame. Kernels and biases as in TensorFlow 1's cells: a GRU's gates
+    start with bias 1, its candidate with 0; an LSTM has 1 added to its forget gate.
     """
 
     def __init__(self, cell: str, units: int, name: str | None = None) -> None:

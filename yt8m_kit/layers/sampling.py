@@ -16,8 +16,8 @@ class Sample(Layer):
     """Frames to pool over: (B, T, D) uint8 bytes and (B,) int32 num_frames -> Frames.
 
     draws: S, frames drawn with replacement while training: floor(U * n), independently for every video
-    (model_families, section 0). At prediction positions 0..n-1 are the real frames in order and the others
-    are draws (first place's `sample_all`, +0.0015 GAP); where a video has more frames than S, the draws are
+    (the winning kits of 2017 and 2018). At prediction positions 0..n-1 are the real frames in order, the
+    others are draws (first place's `sample_all`, +0.0015 GAP); where a video has more frames than S, the draws are
     one from each of S equal stretches. The uniforms of these draws are constants, the same for every video:
     a prediction depends neither on the batch nor on the run.
     None: no sampling, all T frames with their mask.
@@ -63,7 +63,7 @@ class Segments(Layer):
     The n real frames are cut into equal segments: while training, one random frame from each of `training`
     segments; at prediction, the middle one of each of `prediction`. Frames repeat where a video has fewer.
     Raises UsageError for counts < 1.
-    Source: Wang et al., "Temporal segment networks" (2016); model_families 8.1.
+    Source: Wang et al., "Temporal segment networks" (2016).
     """
 
     def __init__(self, training: int, prediction: int, seed: int = 0, name: str | None = None) -> None:
@@ -96,7 +96,7 @@ def _scale(uniforms: Tensor, num_frames: Tensor) -> Tensor:
 
 
 def average_rounds(model: keras.Model, inputs: dict[str, Tensor], rounds: int) -> Tensor:
-    """Mean probabilities of `rounds` predictions with different constant draws (model_families, section 9).
+    """Mean probabilities of `rounds` predictions with different constant draws.
 
     A model that does not sample has nothing to average and is run once. The rounds are read while the graph
     is traced: call this inside the function that is traced or exported. Raises UsageError for rounds < 1.

@@ -2,7 +2,7 @@
 
 Shapes: B batch, S segments, D features, H width of the block.
 Source: He et al., "StNet: local and global spatial-temporal modeling for action recognition" (2019), and its
-code; model_families 8.3.
+code.
 """
 
 import keras

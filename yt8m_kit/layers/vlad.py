@@ -1,7 +1,7 @@
 """NetVLAD: soft assignment of frames to clusters, residuals to their centres summed.
 
 Shapes: B batch, T frames, D features, E features after a linear map, K clusters.
-Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3; model_families 2.1.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.
 """
 
 from keras import ops

@@ -1,7 +1,7 @@
 """Reverse whitening: the visual features in the scale they had before PCA whitening (NeXtVLAD's input).
 
 Shapes: B batch, T frames, D features.
-Source: Lin, Xiao, Fan, "NeXtVLAD" (2018), section 4.1 and its code; model_families, section 0.
+Source: Lin, Xiao, Fan, "NeXtVLAD" (2018), section 4.1 and its code.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Deep bag of frames: the strongest baseline of the 2018 starter code.
 
-Source: Abu-El-Haija et al., "YouTube-8M" (2016), section 4.1.2; model_families 4.1.
+Source: Abu-El-Haija et al., "YouTube-8M" (2016), section 4.1.2.
 """
 
 import keras

@@ -1,6 +1,6 @@
 """Logistic regression on the average frame: the starter's frame-level baseline.
 
-Source: the 2018 YouTube-8M starter code; model_families 8.4.
+Source: the 2018 YouTube-8M starter code.
 """
 
 import keras

@@ -1,6 +1,6 @@
 """Gated deep bag of frames: WILLOW's gated soft bag, first place's DBoF1, DBoF2 and DBoF3.
 
-Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 4.3.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
 import keras

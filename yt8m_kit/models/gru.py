@@ -1,6 +1,6 @@
 """Gated recurrent units: WILLOW's and YT8M-T's two layers, first place's bidirectional RNN3.
 
-Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014); model_families 5.
+Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014).
 """
 
 import keras

@@ -1,7 +1,7 @@
 """Hierarchical group-wise non-local aggregation, the iqiyi entry's.
 
 On images it follows a TSN's features; here it aggregates the frame features, with our choice of input
-normalisation and head (model_families 8.2).
+normalisation and head.
 """
 
 import keras

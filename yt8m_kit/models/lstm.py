@@ -1,6 +1,6 @@
 """Long short-term memory: the starter's and WILLOW's two layers, first place's bidirectional RNN1 and RNN2.
 
-Source: Hochreiter, Schmidhuber, "Long short-term memory" (1997); model_families 5.
+Source: Hochreiter, Schmidhuber, "Long short-term memory" (1997).
 """
 
 import keras

@@ -1,6 +1,6 @@
 """NetFV, a learnable Fisher vector: WILLOW's and first place's "FVNet".
 
-Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 3.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
 import keras

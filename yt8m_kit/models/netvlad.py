@@ -1,7 +1,7 @@
 """NetVLAD in all forms in which it was submitted: WILLOW and first place, Liu & Liu, YT8M-T; baselines.
 
 The defaults are WILLOW's gated NetVLAD (Miech, Laptev, Sivic 2017), which first place used in 2018
-(model_families 2.2). The others, all in model_families:
+(section 4). The others:
 * NetRVLAD: residual=False.
 * Liu & Liu (2.3): input_norm=False, relu=True, widen=2, mixtures=5.
 * YT8M-T's non-local NetVLAD (6): non_local="clusters" or "half", temperature, tie_g_to_phi, fusion="early".

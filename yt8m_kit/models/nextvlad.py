@@ -1,7 +1,7 @@
 """NeXtVLAD, alone or as third place's mixture of three that distill each other.
 
 Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
-large-scale video classification" (2018); model_families 7.
+large-scale video classification" (2018).
 """
 
 import keras

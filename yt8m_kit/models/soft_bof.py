@@ -1,6 +1,6 @@
 """Soft bag of frames: WILLOW's Soft-DBoF and YT8M-T's Soft-BoF 4k and 8k (4000 and 8000 clusters).
 
-Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017); model_families 4.2.
+Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
 import keras

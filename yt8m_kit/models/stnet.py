@@ -1,7 +1,6 @@
 """StNet's head on frame features: temporal Xception block, optionally behind a residual temporal convolution.
 
-Source: He et al., "StNet" (2019), as in the iqiyi entry; its image trunk has no place here (model_families
-8.3).
+Source: He et al., "StNet" (2019), as in the iqiyi entry; its image trunk has no place here.
 """
 
 import keras

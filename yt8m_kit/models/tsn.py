@@ -1,7 +1,7 @@
 """Temporal segment networks: one classifier for single frames, its logits averaged over segments.
 
 Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry; on frame features the
-classifier is ours (model_families 8.1).
+classifier is ours.
 """
 
 import keras

@@ -1,7 +1,7 @@
 """Video-level baselines: logistic regression or a mixture of experts on the L2-normalised mean of the frames.
 
 Of a video-level record, read as a video of one frame, that is its mean_rgb and mean_audio.
-Source: the 2018 YouTube-8M starter code; model_families 8.4.
+Source: the 2018 YouTube-8M starter code.
 """
 
 import keras
