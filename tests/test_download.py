@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from contextlib import suppress
 from pathlib import Path
 
 import mirror as at
@@ -240,6 +241,57 @@ def test_when_all_have_gone_every_file_is_named_and_the_rest_comes_later(tmp_pat
         run(tmp_path, server)
         assert_all_there(tmp_path)
         assert sum(wanted is not None for path in PATHS for wanted in whole(server, path)) == len(parts)
+
+
+QUICK = ["503", "429", "cut", "cut at once", "wrong contents", "longer", "an error page", "another range"]
+
+
+def troubled(rng, share):
+    """A fault for any request: in so many of a hundred cases a random one of those that take no time."""
+
+    def fault(handler, content):
+        name = rng.choice([*QUICK, "ignores Range", "no such range"])
+        if rng.randrange(100) < share and handler.path != f"/{TRAIN.plan}":
+            return FAULTS[name][-1](handler, content)
+        return handler.serve(content)
+
+    return fault
+
+
+def soak(tmp_path, letters, share, seed):
+    """Every file arrives byte for byte or is named as missing; without the faults, the rest arrives."""
+    print(f"seed {seed}, {len(letters)} files, {share} % of the answers are faulty")
+    files = contents(letters, 2000, seed)
+    with Mirror(files) as one, Mirror(files) as two:
+        one.faults["*"] = troubled(random.Random(seed), share)
+        two.faults["*"] = troubled(random.Random(seed + 1), share)
+        with suppress(KitError):
+            run(tmp_path, one, two, connections=4)
+        folder, missing = TRAIN.folder(tmp_path), []
+        for shard in parse_plan(files[TRAIN.plan]):
+            if (folder / shard.local).exists():
+                assert (folder / shard.local).read_bytes() == files[f"{TRAIN}/{shard.remote}"], f"seed {seed}"
+            else:
+                missing.append(shard.local)
+        one.faults, two.faults = {}, {}
+        run(tmp_path, one, two, connections=4)
+        assert_all_there(tmp_path, files)
+    return missing
+
+
+@pytest.mark.parametrize(("share", "seed"), [(10, 1), (40, 2), (80, 3)])
+def test_random_faults(tmp_path, capsys, share, seed):
+    missing = soak(tmp_path, [a + b for a in "ab" for b in "abcdefghijkl"], share, seed)
+    named = [re.search(r"missing: (\S+) ", line)[1] for line in err_lines(capsys)]
+    assert sorted(named) == sorted(missing)
+
+
+@pytest.mark.long
+def test_a_whole_plan_with_random_faults(tmp_path, capsys):
+    digits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    missing = soak(tmp_path, [a + b for a in digits for b in digits], 30, 4)
+    named = [re.search(r"missing: (\S+) ", line)[1] for line in err_lines(capsys)]
+    assert sorted(named) == sorted(missing)
 
 
 def test_a_part_that_was_damaged_meanwhile_is_fetched_anew(mirrors, tmp_path):

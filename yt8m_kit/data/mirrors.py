@@ -29,7 +29,7 @@ class Patience:
     backoff: float = 1.0
     longest: float = 60.0
     silence: float = 600.0
-    rounds: int = 10
+    rounds: int = 16  # with the rests between them, as long as `silence`
     least: float = 1000.0
 
     def retry(self) -> Retry:

@@ -21,6 +21,7 @@ from yt8m_kit.data.partition import Shard
 from yt8m_kit.errors import DataError, KitError
 
 _BLOCK = 1 << 20  # bytes; for reading a file back
+_LOOKS = 3  # attempts at a small file, at each mirror: somebody is waiting for it
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -241,7 +242,8 @@ def _total(response: requests.Response, start: int) -> int:
         if not match or int(match[1]) != start:
             return -1
         return int(match[3]) if match[3] != "*" else 0
-    return int(response.headers.get("Content-Length", 0))
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 def fetch_small(
@@ -252,7 +254,7 @@ def fetch_small(
     Raises KitError if none has it.
     """
     usable, reasons = list(mirrors.all), dict[str, str]()
-    for _ in range(mirrors.patience.rounds * len(usable)):
+    for _ in range(_LOOKS * len(usable)):
         if not usable:
             break
         mirror = mirrors.choose(usable)
