@@ -18,8 +18,8 @@ class Sample(Layer):
     draws: S, frames drawn with replacement while training: floor(U * n), independently for every video
     (the winning kits of 2017 and 2018). At prediction positions 0..n-1 are the real frames in order, the
     others are draws (first place's `sample_all`, +0.0015 GAP); where a video has more frames than S, the
-    draws are one from each of S equal stretches. The uniforms of these draws are constants, the same for every video:
-    a prediction depends neither on the batch nor on the run.
+    draws are one from each of S equal stretches. The uniforms of these draws are constants, the same for
+    every video: a prediction depends neither on the batch nor on the run.
     None: no sampling, all T frames with their mask.
 
     The attribute `round` picks other constants; see average_rounds. Raises UsageError for draws < 1.
