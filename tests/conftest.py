@@ -113,10 +113,10 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     patient = limits.PATIENT.new(backoff_factor=0.01, backoff_jitter=0, retry_after_max=0.02)
     monkeypatch.setattr(limits, "PATIENT", patient)
-    monkeypatch.setattr(limits, "SECONDS", (0.4, 0.4))
+    monkeypatch.setattr(limits, "SECONDS", (0.3, 0.3))
     monkeypatch.setattr(limits, "CREATE_SECONDS", (1.5, 1.5))
     monkeypatch.setattr(upload, "SECONDS", (0.8, 0.8))
-    monkeypatch.setattr(limits, "TOTAL", 3.0)
+    monkeypatch.setattr(limits, "TOTAL", 2.0)
     monkeypatch.setattr(upload, "PAUSE", 0.01)
     monkeypatch.setattr(upload, "RETRY_AFTER", 0.02)
     monkeypatch.setattr(entry, "LOOKS", (0.01, 0.01, 0.01))

@@ -12,7 +12,7 @@ TOKEN_FILES = ("~/.kaggle/access_token", "~/.kaggle/access_token.txt")
 OAUTH_FILE = "~/.kaggle/credentials.json"
 HOW = (
     "Make a token at https://www.kaggle.com/settings/api and put it into KAGGLE_API_TOKEN or "
-    "~/.kaggle/access_token (chmod 600), or run `kaggle auth login`."
+    "~/.kaggle/access_token (chmod 600), or run: kaggle auth login."
 )
 
 
