@@ -154,16 +154,17 @@ def test_the_graph_reads_records(exported, tiny_data, batch):
 def test_over_the_limit_nothing_is_written(runs, monkeypatch, capsys):
     """8 bits a weight are a tenth too many, so 6.25 bits fit: a group's scale and offset are 32 for 128."""
     monkeypatch.setattr(gate, "SIZE_LIMIT", 150_000)
-    assert main(["export", "tiny", "blend", f"--runs={runs}"]) == 1
+    assert main(["ensemble", "tiny", "pair", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "pair", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    found = re.search(r"blend is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
+    found = re.search(r"pair is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
     total, over = (int(figure.replace(",", "")) for figure in found.groups())
     assert total - over == 150_000
     assert "Largest members: netvlad" in message
     assert "largest tensors: logistic logistic/kernel" in message
     assert "codec int6_g128 would fit" in message
-    assert not Run.of(runs, "tiny", "blend").graph.exists()
-    assert not list((runs / "tiny/blend").glob(".*partial"))
+    assert not Run.of(runs, "tiny", "pair").graph.exists()
+    assert not list((runs / "tiny/pair").glob(".*partial"))
 
 
 def test_what_the_operations_add_counts(runs, monkeypatch, capsys):

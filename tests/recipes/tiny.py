@@ -49,6 +49,7 @@ RECIPE = Recipe(
     ensembles={
         "blend": Ensemble(("logistic", "netvlad"), rounds=2),
         "exact": Ensemble(("logistic", "netvlad"), weights=(1.0, 3.0), codec="float32"),
+        "pair": Ensemble(("logistic", "netvlad"), weights=(1.0, 1.0)),
         "small": Ensemble(("logistic", "netvlad"), codec="int4_g128", rounds=2),
         "logistic_4bit": Ensemble(("logistic",), codec="int4"),
     },
