@@ -15,7 +15,7 @@ from kaggle_entrant import entrant as make_entrant
 from kaggle_server import ALWAYS, KEY, PLACE, SECRETS, TOKEN, USER, Fault
 
 from yt8m_kit import ledger
-from yt8m_kit.kaggle_board import faults, upload
+from yt8m_kit.kaggle_board import faults, limits, upload
 
 GOOD = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
 LEGACY = json.dumps({"username": USER, "key": KEY})
@@ -177,8 +177,9 @@ def test_killed_while_it_uploads(kaggle, tmp_path):
     assert [each["md5"] for each in kaggle.submissions] == [md5(entrant.csv.read_bytes()).hexdigest()]
 
 
-def test_a_stalled_connection_is_not_waited_for(kaggle, tmp_path):
+def test_a_stalled_connection_is_not_waited_for(kaggle, tmp_path, monkeypatch):
     """The storage stops reading; what was sent until then need not be sent again."""
+    monkeypatch.setattr(upload, "SECONDS", (0.8, 10))
     file = tmp_path / "big"
     file.write_bytes(os.urandom(30 << 20))
     kaggle.start({"contentLength": file.stat().st_size})
@@ -190,8 +191,9 @@ def test_a_stalled_connection_is_not_waited_for(kaggle, tmp_path):
     assert [seen.at for seen in kaggle.seen if seen.step == "blob"] == [0, 1 << 20]
 
 
-def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command, rows):
-    kaggle.fail("create", Fault("late", seconds=2.5))
+def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command, rows, monkeypatch):
+    monkeypatch.setattr(limits, "CREATE_SECONDS", (10, 0.3))
+    kaggle.fail("create", Fault("late", seconds=1.5))
     code, _, err = command(entrant.words(), **GOOD)
     assert code == 11
     assert "looks again first" in err
@@ -199,6 +201,7 @@ def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command,
     while not kaggle.submissions and time.monotonic() < deadline:
         time.sleep(0.05)
     kaggle.left = 0
+    monkeypatch.setattr(limits, "CREATE_SECONDS", (10, 10))
     assert command(entrant.words(), **GOOD)[0] == 0
     assert len(kaggle.submissions) == 1
     assert rows().ref.tolist() == [4711]

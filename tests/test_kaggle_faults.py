@@ -9,16 +9,23 @@ import pytest
 from kaggle_faults import CASES, prepare
 from kaggle_server import SECRETS
 
+from yt8m_kit.kaggle_board import faults, limits, score, upload
+
 pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_fault(case, kaggle, entrant, command):
+def test_fault(case, kaggle, entrant, command, monkeypatch):
     good = entrant.csv.read_text()
     prepare(case, kaggle, entrant)
-    for step, faults in kaggle.faults.items():
-        kaggle.faults[step] = [fault._replace(seconds=fault.seconds / 20) for fault in faults]
-    code, out, err = command(entrant.words(), **case.env)
+    for step, planned in kaggle.faults.items():
+        kaggle.faults[step] = [fault._replace(seconds=fault.seconds / 20) for fault in planned]
+    with monkeypatch.context() as patch:
+        for step, fault, _ in case.fails:
+            hurry(patch, step, fault.kind)
+        if case.code == faults.WaitError.exit_code:
+            patch.setattr(score, "WAIT", 0.3)
+        code, out, err = command(entrant.words(), **case.env)
     assert code == case.code, err
     last = err.splitlines()[-1]
     assert case.says in last
@@ -34,6 +41,16 @@ def test_fault(case, kaggle, entrant, command):
         assert len(kaggle.submissions) == 1
     if case.mended:
         assert not entrant.entry.exists()
+
+
+def hurry(patch, step, kind):
+    """Wait no longer than this for an answer that does not come."""
+    if kind == "drip":
+        patch.setattr(limits, "TOTAL", 1.0)
+    elif kind == "silent" and step in ("blob", "held"):
+        patch.setattr(upload, "SECONDS", (0.3, 0.3))
+    elif kind == "silent":
+        patch.setattr(limits, "CREATE_SECONDS" if step == "create" else "SECONDS", (0.3, 0.3))
 
 
 def mend(kaggle, case):
