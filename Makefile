@@ -90,7 +90,10 @@ $(RUN)/%/validate.weights.json: $(RUN)/%/averaged.weights.h5
 $(RUN)/$(ENSEMBLE)/ensemble.json: $(MEMBERS:%=$(RUN)/%/validate.weights.json)
 	$(YT8M) ensemble $(RECIPE) $(ENSEMBLE)
 
-$(RUN)/$(ENSEMBLE)/graph/saved_model.pb: $(RUN)/$(ENSEMBLE)/ensemble.json
+$(RUN)/$(ENSEMBLE)/plan.json: $(RUN)/$(ENSEMBLE)/ensemble.json
+	$(YT8M) quantize $(RECIPE) $(ENSEMBLE)
+
+$(RUN)/$(ENSEMBLE)/graph/saved_model.pb: $(RUN)/$(ENSEMBLE)/plan.json
 	$(YT8M) export $(RECIPE) $(ENSEMBLE)
 
 $(RUN)/$(ENSEMBLE)/validate.graph.json: $(RUN)/$(ENSEMBLE)/graph/saved_model.pb

@@ -172,6 +172,20 @@ class Verbs:
         return blend(loaded, ensemble, _data(data, loaded.dataset.name), _runs(runs))
 
     @verb
+    def quantize(self, recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+        """Choose the form of each tensor, and codes, where an ensemble is mixed or calibrated."""
+        from yt8m_kit.plan import is_measured, without_videos
+        from yt8m_kit.recipe import load
+
+        loaded = load(recipe)
+        if not is_measured(loaded.ensemble(name)):
+            return without_videos(loaded, name, _runs(runs))
+        backend.start("tensorflow")
+        from yt8m_kit.quantize import quantize
+
+        return quantize(loaded, name, _data(data, loaded.dataset.name), _runs(runs))
+
+    @verb
     def export(
         self,
         recipe: str,
