@@ -12,7 +12,7 @@ YT8M := $(BIN)/yt8m
 RUN   = $(RUNS)/$(RECIPE)
 
 # The recipe knows its stages, teachers before students: make follows the files that they make.
-follow = mkdir -p $(RUN)/$(1) && $(YT8M) plan $(RECIPE) $(1) --make > $(RUN)/$(1)/stages.mk && \
+follow = mkdir -p $(RUN)/$(1) && $(YT8M) stages $(RECIPE) $(1) --make > $(RUN)/$(1)/stages.mk && \
   $(MAKE) --no-print-directory -f $(RUN)/$(1)/stages.mk YT8M=$(YT8M) $(RUN)/$(1)/$(2)
 need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
 

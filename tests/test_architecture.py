@@ -10,13 +10,25 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 FLOORS = [
     {"errors", "spec", "recipe", "run", "atomic", "progress", "backend"},
-    {"candidates", "metrics", "codecs", "data", "layers", "submission_file", "table", "ledger", "pipeline"},
+    {"allocation", "candidates", "metrics", "codecs", "data", "layers", "submission_file", "table"}
+    | {"ledger", "pipeline"},
     {"models"},
-    {"rebuild", "serialized"},
+    {"plan", "rebuild", "serialized"},
     {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
     {"loop"},
     {"train", "average", "predict", "kaggle_board"},
-    {"evaluate", "archive", "blend", "export", "gate", "graph", "selection", "distill"},
+    {
+        "evaluate",
+        "blend",
+        "selection",
+        "gate",
+        "graph",
+        "archive",
+        "moments",
+        "quantize",
+        "export",
+        "distill",
+    },
     {"leaderboard", "report", "check", "show", "segments"},
     {"binding", "data_verbs", "cli"},
 ]

@@ -14,7 +14,7 @@ import tensorflow as tf
 from conftest import RECIPES
 from test_models import ROWS, TOY, build, videos
 
-from yt8m_kit import archive, codecs, gate, graph, models
+from yt8m_kit import archive, codecs, graph, models, plan
 from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
@@ -71,7 +71,7 @@ def test_members_are_flat_and_weigh_what_the_codes_do(runs):
     size = {member.name: member.size for member in members}
     assert json.loads(run.packing.read_text())["bytes"] == sum(size.values())
     shares = json.loads(run.packing.read_text())["weights"]
-    tensors = gate.stored(load("tiny"), list(shares), "int4_g128")
+    tensors = plan.stored(load("tiny"), list(shares), "int4_g128")
     assert size["inference_model.data-00000-of-00001"] == sum(tensor.size for tensor in tensors)
 
 
@@ -88,12 +88,11 @@ def test_no_folder_is_left_beside_it(runs):
     assert kept == {"ensemble.json", "graph", "export.json", "graph.tgz", "archive.json"}
 
 
-def test_over_the_limit_no_archive_is_written(tiny_runs, tmp_path, monkeypatch, capsys):
-    shutil.copytree(tiny_runs / "tiny/netvlad", tmp_path / "tiny/netvlad")
-    monkeypatch.setattr(gate, "SIZE_LIMIT", 200_000)
-    assert main(["export", "tiny", "netvlad", "--format=tgz", f"--runs={tmp_path}"]) == 1
-    assert "over the limit of 200,000" in capsys.readouterr().err
-    assert not list((tmp_path / "tiny/netvlad").glob("*tgz*"))
+def test_over_the_limit_no_archive_is_written(runs, capsys):
+    assert main(["ensemble", "tiny", "tight", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "tight", "--format=tgz", f"--runs={runs}"]) == 1
+    assert "over the limit of 150,000" in capsys.readouterr().err
+    assert [path.name for path in Run.of(runs, "tiny", "tight").path.iterdir()] == ["ensemble.json"]
 
 
 FAMILIES = [
@@ -107,7 +106,9 @@ def test_every_family_goes_through(tmp_path):
     parts = []
     for number, row in enumerate(FAMILIES):
         outline = models.outline(ROWS[row][0], TOY, **ROWS[row][1])
-        parts.append(encoded(build(row), outline, 1 / len(FAMILIES), ["uint8", "int6"][number % 2]))
+        codec, model = ["uint8", "int6"][number % 2], build(row)
+        forms = {v.path: codecs.form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
+        parts.append(encoded(model, outline, 1 / len(FAMILIES), forms, {}))
     inputs, _ = videos()
     values = [[codecs.decode(stored) for _, stored in part.weights] for part in parts]
     expected = graph.mixed(parts, values, inputs, rounds=1)

@@ -26,7 +26,7 @@ def test_help_of_a_verb(verb, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trian"], "no verb 'trian'; there are: recipes, members, ensembles, plan, check"),
+        (["trian"], "no verb 'trian'; there are: recipes, members, ensembles, stages, check"),
         (["train"], "required argument: recipe. Usage: yt8m train RECIPE MEMBER"),
         (["train", "demo", "netvlad", "--stict"], "Could not consume arg: --stict. Usage: yt8m train"),
         (["train", "demo", "netvlad", "extra"], "Could not consume arg: extra"),

@@ -120,10 +120,10 @@ def test_teachers_in_a_circle_are_refused():
         Recipe("r", "d", DEMO, {"a": Member("x", steps=1, teacher="c")})
 
 
-def test_plan_is_what_make_follows(capsys):
-    assert main(["plan", "tiny", "student", "--runs=R"]) == 0
+def test_stages_are_what_make_follows(capsys):
+    assert main(["stages", "tiny", "student", "--runs=R"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["train tiny logistic", "average tiny logistic"]
-    assert main(["plan", "tiny", "blend", "--runs=R", "--make"]) == 0
+    assert main(["stages", "tiny", "blend", "--runs=R", "--make"]) == 0
     assert "R/tiny/blend/ensemble.json: R/tiny/logistic/validate.weights.json R/tiny/netvlad/" in (
         capsys.readouterr().out
     )

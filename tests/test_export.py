@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import codecs, gate
+from yt8m_kit import codecs, plan
 from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
 from yt8m_kit.layers.sampling import average_rounds
 from yt8m_kit.metrics import top
 from yt8m_kit.rebuild import load_weights, model_of, save_weights
-from yt8m_kit.recipe import load
+from yt8m_kit.recipe import Ensemble, Recipe, load
 from yt8m_kit.run import Run
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
@@ -131,7 +131,7 @@ def test_no_float_copy_is_on_disk(exported, name):
     exported(name)
     run = Run.of(exported.runs, "tiny", name)
     recipe, codec = load("tiny"), load("tiny").ensemble(name).codec
-    tensors = gate.stored(recipe, list(json.loads(run.export.read_text())["weights"]), codec)
+    tensors = plan.stored(recipe, list(json.loads(run.export.read_text())["weights"]), codec)
     kept = tf.train.load_checkpoint(str(run.graph / "variables/variables"))
     names = [name for name in kept.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
     assert sum(kept.get_tensor(name).nbytes for name in names) == sum(tensor.size for tensor in tensors)
@@ -151,26 +151,27 @@ def test_the_graph_reads_records(exported, tiny_data, batch):
         np.testing.assert_allclose(found[key].numpy(), best[key][: len(serialized)], atol=1e-6)
 
 
-def test_over_the_limit_nothing_is_written(runs, monkeypatch, capsys):
+def test_over_the_limit_nothing_is_written(runs, capsys):
     """8 bits a weight are a tenth too many, so 6.25 bits fit: a group's scale and offset are 32 for 128."""
-    monkeypatch.setattr(gate, "SIZE_LIMIT", 150_000)
-    assert main(["ensemble", "tiny", "pair", f"--runs={runs}"]) == 0
-    assert main(["export", "tiny", "pair", f"--runs={runs}"]) == 1
+    assert main(["ensemble", "tiny", "tight", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "tight", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    found = re.search(r"pair is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
+    found = re.search(r"tight is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
     total, over = (int(figure.replace(",", "")) for figure in found.groups())
     assert total - over == 150_000
+    assert total == sum(t.size for t in plan.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
     assert "Largest members: netvlad" in message
     assert "largest tensors: logistic logistic/kernel" in message
     assert "codec int6_g128 would fit" in message
-    assert not Run.of(runs, "tiny", "pair").graph.exists()
-    assert not list((runs / "tiny/pair").glob(".*partial"))
+    assert not Run.of(runs, "tiny", "tight").graph.exists()
+    assert not list((runs / "tiny/tight").glob(".*partial"))
 
 
 def test_what_the_operations_add_counts(runs, monkeypatch, capsys):
-    tensors = gate.stored(load("tiny"), ["netvlad"], "uint8")
+    tensors = plan.stored(load("tiny"), ["netvlad"], "uint8")
     codes = sum(tensor.size for tensor in tensors)
-    monkeypatch.setattr(gate, "SIZE_LIMIT", codes + 1000)
+    alone = Ensemble(("netvlad",), limit=codes + 1000)
+    monkeypatch.setattr(Recipe, "ensemble", lambda recipe, name: alone)
     assert main(["export", "tiny", "netvlad", f"--runs={runs}"]) == 1
     assert f"over the limit of {codes + 1000:,}" in capsys.readouterr().err
     assert not Run.of(runs, "tiny", "netvlad").graph.exists()

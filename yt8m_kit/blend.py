@@ -13,9 +13,10 @@ from yt8m_kit.atomic import write_json
 from yt8m_kit.candidates import gather
 from yt8m_kit.errors import KitError
 from yt8m_kit.evaluate import probabilities_of
-from yt8m_kit.gate import GRAPH_SHARE, stored
+from yt8m_kit.gate import for_codes
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.recipe import SIZE_LIMIT, Recipe
+from yt8m_kit.plan import stored
+from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.selection import Blend, Search, held_out
 from yt8m_kit.table import plain
@@ -91,7 +92,7 @@ def _searched(
     """Weights of an ensemble's members, and how they were found."""
     blend = recipe.ensemble(name)
     sizes = [sum(t.size for t in stored(recipe, [member], blend.codec)) for member in blend.members]
-    budget = int(SIZE_LIMIT * (1 - GRAPH_SHARE))
+    budget = for_codes(blend.limit)
     candidates = gather(members, truth)
     search = Search(candidates, sizes, budget).run()
     best = search.best()

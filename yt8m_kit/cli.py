@@ -47,7 +47,7 @@ class Verbs:
         print("\n".join(load(recipe).ensembles))
 
     @verb
-    def plan(self, recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
+    def stages(self, recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
         """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
         from yt8m_kit.pipeline import as_rules, stages
         from yt8m_kit.recipe import load
@@ -142,6 +142,20 @@ class Verbs:
 
         loaded = load(recipe)
         return blend(loaded, ensemble, data_place(data, loaded.dataset.name), runs_place(runs))
+
+    @verb
+    def quantize(self, recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+        """Choose the form of each tensor, and codes, where an ensemble is mixed or calibrated."""
+        from yt8m_kit.plan import without_videos
+        from yt8m_kit.recipe import load
+
+        loaded = load(recipe)
+        if not loaded.ensemble(name).is_measured:
+            return without_videos(loaded, name, runs_place(runs))
+        backend.start("tensorflow")
+        from yt8m_kit.quantize import quantize
+
+        return quantize(loaded, name, data_place(data, loaded.dataset.name), runs_place(runs))
 
     @verb
     def export(

@@ -2,7 +2,7 @@
 
 import gc
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,13 @@ import keras
 from yt8m_kit import codecs, models, progress
 from yt8m_kit.archive import pack, write_members
 from yt8m_kit.atomic import replacing_folder, write_json
+from yt8m_kit.codecs import Encoded
 from yt8m_kit.errors import KitError
-from yt8m_kit.gate import check_size, stored
+from yt8m_kit.gate import check_size
 from yt8m_kit.graph import Part, write_saved_model
+from yt8m_kit.plan import Stored, load_codes, planned, shares_of
 from yt8m_kit.rebuild import load_weights, model_of
-from yt8m_kit.recipe import SIZE_LIMIT, Ensemble, Recipe
+from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 
 
@@ -23,22 +25,24 @@ def export(recipe: Recipe, name: str, runs: Path, *, archive: bool = False) -> P
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
     A SavedModel's folder, or the 2018 starter's archive. Raises UsageError where a member or the blend
-    weights are missing, KitError where the files are over the competition's 2^30 bytes: then nothing is kept.
+    weights are missing, KitError where the files are over the ensemble's limit: then nothing is kept.
     """
     blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
     out = run.archive if archive else run.graph
     if out.exists():
         return out
-    shares = _shares(recipe, name, run)
-    tensors = stored(recipe, list(shares), blend.codec)
-    check_size(name, blend.codec, tensors)
-    parts = _parts(recipe, blend, shares, runs)
+    shares = shares_of(recipe, name, run)
+    tensors = planned(recipe, blend, list(shares), run)
+    check_size(name, blend.codec, tensors, blend.limit)
+    parts = _parts(recipe, run, shares, tensors, runs)
     with _folder_for(out, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        check_size(name, blend.codec, tensors, written)
+        check_size(name, blend.codec, tensors, blend.limit, written)
         settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-        write_json(run.packing if archive else run.export, {"bytes": written, "limit": SIZE_LIMIT} | settings)
+        write_json(
+            run.packing if archive else run.export, {"bytes": written, "limit": blend.limit} | settings
+        )
     return out
 
 
@@ -55,24 +59,19 @@ def _folder_for(out: Path, archive: bool) -> Iterator[Path]:
         pack(Path(temporary), out)
 
 
-def _shares(recipe: Recipe, name: str, run: Run) -> dict[str, float]:
-    """Each member's share of the blend, 1 in all; members without one are left out."""
-    if name in recipe.members:
-        return {name: 1.0}
-    weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
-    total = sum(weights.values())
-    return {member: weight / total for member, weight in weights.items() if weight > 0}
-
-
-def _parts(recipe: Recipe, blend: Ensemble, shares: dict[str, float], runs: Path) -> list[Part]:
+def _parts(
+    recipe: Recipe, run: Run, shares: dict[str, float], tensors: Sequence[Stored], runs: Path
+) -> list[Part]:
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
         for name, share in shares.items():
-            run, member = Run.of(runs, recipe.name, name), recipe.member(name)
-            run.need(run.averaged, "average")
+            own = [tensor for tensor in tensors if tensor.member == name]
+            member, weights = recipe.member(name), Run.of(runs, recipe.name, name)
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
-            model = load_weights(model_of(member, recipe.dataset), run.averaged)
-            parts.append(encoded(model, outline, share, blend.codec))
+            model = model_of(member, recipe.dataset)
+            load_weights(model, weights.need(weights.averaged, "average"))
+            forms = {tensor.path: tensor.form for tensor in own}
+            parts.append(encoded(model, outline, share, forms, load_codes(run, own)))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()
@@ -80,17 +79,25 @@ def _parts(recipe: Recipe, blend: Ensemble, shares: dict[str, float], runs: Path
     return parts
 
 
-def encoded(model: keras.Model, outline: keras.Model, share: float, codec: str) -> Part:
+def encoded(
+    model: keras.Model,
+    outline: keras.Model,
+    share: float,
+    forms: Mapping[str, str],
+    kept: Mapping[str, Encoded],
+) -> Part:
     """A member whose weights are stored as codes; seeds of random layers are left out.
 
-    outline: the same model, whose variables hold nothing. Raises KitError for weights that are not finite.
+    outline: the same model, whose variables hold nothing. forms: by path. kept: codes that were chosen
+    before, by path. Raises KitError for weights that are not finite.
     """
     weights = []
     for variable, empty in zip(model.variables, outline.variables):
         if "float" in str(variable.dtype):
-            form = codecs.form_of(codec, variable.path, tuple(variable.shape))
+            path = variable.path
             try:
-                weights.append((empty, codecs.encode(form, variable.numpy())))
+                stored = kept[path] if path in kept else codecs.encode(forms[path], variable.numpy())
             except ValueError as error:
-                raise KitError(f"cannot encode {variable.path}: {error} Train the member again.") from error
+                raise KitError(f"cannot encode {path}: {error} Train the member again.") from error
+            weights.append((empty, stored))
     return Part(outline, share, weights)

@@ -43,6 +43,8 @@ def _graph(recipe: Recipe, name: str, runs: Path, found: dict[Path, Stage]) -> P
     needs = scored
     if name not in recipe.members:
         needs = [_add(found, run.ensemble, scored, "ensemble", recipe, name)]
+    if recipe.ensemble(name).is_measured:
+        needs = [_add(found, run.plan, needs, "quantize", recipe, name)]
     return _add(found, run.graph / "saved_model.pb", needs, "export", recipe, name)
 
 

@@ -16,7 +16,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 KEEP_AVERAGE = ("always", "better")
 CODECS = (
     "float32", "float16", "float16_four", "bfloat16", "uint8",
-    "int8", "int8_g128", "int6", "int6_g128", "int4", "int4_g128",
+    "int8", "int8_g128", "int6", "int6_g128", "int4", "int4_g128", "mixed",
 )  # fmt: skip
 
 
@@ -142,6 +142,9 @@ class Ensemble:
 
     weights: by member name (they need not sum to one), or None to search them on the validation split.
     members: names, where the weights are searched. rounds: sampling rounds averaged in the graph.
+    codec: how large tensors are stored; mixed: each in the form that serves the blend best within `limit`.
+    limit: bytes of the exported graph. calibrated: codes of 8 bits or fewer are rounded so that the outputs
+    of layers change least on videos of the train split.
     published_*: what the authors reported (MiB, GAP@20), None where they did not.
     """
 
@@ -149,6 +152,8 @@ class Ensemble:
     weights: tuple[float, ...] | None = None
     codec: str = "uint8"
     rounds: int = 1
+    limit: int = SIZE_LIMIT
+    calibrated: bool = False
     published_mib: float | None = None
     published_public: float | None = None
     published_private: float | None = None
@@ -162,6 +167,13 @@ class Ensemble:
             )
         if self.codec not in CODECS:
             raise UsageError(f"codec must be one of {', '.join(CODECS)}; got {self.codec!r}.")
+        if not 0 < self.limit <= SIZE_LIMIT:
+            raise UsageError(f"limit must be from 1 to {SIZE_LIMIT:,} bytes; got {self.limit:,}.")
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its codes need videos: to measure which forms to mix, or to round by."""
+        return self.codec == "mixed" or self.calibrated
 
 
 @dataclass(frozen=True)

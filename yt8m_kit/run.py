@@ -45,6 +45,7 @@ class Run:
     archive = _File("graph.tgz")
     export = _File("export.json")
     packing = _File("archive.json")
+    plan = _File("plan.json")
     submission = _File("submission.csv")
     score = _File("score.json")
     entry = _File("kaggle_entry.json")
@@ -56,6 +57,10 @@ class Run:
     def probabilities(self, split: str) -> Path:
         """float32 (videos, C) of the float model on a split, with ids and labels beside it."""
         return self.path / f"{split}.probabilities.npz"
+
+    def codes(self, member: str) -> Path:
+        """Codes of a member that were chosen on videos."""
+        return self.path / f"codes.{member}.npz"
 
     def need(self, path: Path, verb: str) -> Path:
         """`path`, or a UsageError that says which verb makes it."""

@@ -40,6 +40,8 @@ FORMS = {
     "int4": Form(4, True),
     "int4_g128": Form(4, True, 128),
 }
+SMALLEST = "int4"
+
 # As measured in docs/quantization.md.
 EXACT_FIRST = (
     "float32", "float16", "bfloat16", "int8_g128", "int8", "uint8", "int6_g128", "int6", "int4_g128", "int4",
@@ -69,8 +71,10 @@ def form_of(codec: str, path: str, shape: tuple[int, ...]) -> str:
 
     bfloat16: every tensor so (YT8M-T). float16_four: Liu & Liu's four kernels as float16. float16 and uint8:
     tensors of more than 17,000 elements (first place). The affine forms: of these, those that have columns;
-    a large bias is not worth the error. Everything else stays float32.
+    a large bias is not worth the error. Everything else stays float32. mixed: as int4, the least it comes to.
     """
+    if codec == "mixed":
+        codec = SMALLEST
     if codec == "bfloat16":
         return codec
     if codec == "float16_four":

@@ -1,0 +1,124 @@
+"""Rounding by what kernels meet, and bytes where they matter: codes by formula, verbs end to end."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from yt8m_kit import plan, quantize
+from yt8m_kit.cli import main
+from yt8m_kit.codecs import FORMS, decode, encode
+from yt8m_kit.codecs.calibrated import encode_calibrated
+from yt8m_kit.data import records
+from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.recipe import load
+from yt8m_kit.run import Run
+
+pytestmark = pytest.mark.usefixtures("tiny_recipes")
+RNG = np.random.default_rng(0)
+AFFINE = [form for form in FORMS if FORMS[form].affine]
+
+
+def correlated(videos, inputs):
+    """Inputs of which a few directions explain most."""
+    few = RNG.standard_normal((videos, inputs // 8)) @ RNG.standard_normal((inputs // 8, inputs))
+    return (few + 0.3 * RNG.standard_normal((videos, inputs))).astype(np.float32)
+
+
+def output_error(encoded, kernel, x):
+    return float(np.mean(np.square(x @ (np.asarray(decode(encoded)) - kernel))))
+
+
+@pytest.mark.parametrize("form", AFFINE)
+def test_outputs_change_less_than_with_the_nearest_codes(form):
+    """On inputs that the moments were not taken of; bytes are the same."""
+    kernel = RNG.standard_normal((300, 70)).astype(np.float32)
+    x = correlated(3000, 300)
+    moments = (x[:2000].T @ x[:2000])[None]
+    nearest, calibrated = encode(form, kernel), encode_calibrated(form, kernel, moments)
+    assert calibrated.size == nearest.size
+    assert output_error(calibrated, kernel, x[2000:]) < 0.3 * output_error(nearest, kernel, x[2000:])
+
+
+def test_inputs_that_say_nothing_of_each_other_leave_the_nearest_codes():
+    kernel = RNG.standard_normal((256, 40)).astype(np.float32)
+    for moments in (np.eye(256)[None], np.zeros((2, 128, 128))):
+        calibrated = encode_calibrated("int4_g128", kernel, moments.astype(np.float32))
+        for key, array in encode("int4_g128", kernel).arrays.items():
+            np.testing.assert_array_equal(calibrated.arrays[key], array)
+
+
+def test_blocks_are_rounded_apart():
+    """Moments in two blocks: each half of the kernel comes out as it would alone with the same scales."""
+    kernel = RNG.standard_normal((256, 40)).astype(np.float32)
+    x = correlated(1000, 256)
+    blocks = np.stack([x[:, :128].T @ x[:, :128], x[:, 128:].T @ x[:, 128:]])
+    whole = np.asarray(decode(encode_calibrated("int4_g128", kernel, blocks)))
+    for half, block in ((slice(0, 128), blocks[:1]), (slice(128, 256), blocks[1:])):
+        alone = np.asarray(decode(encode_calibrated("int4_g128", kernel[half], block)))
+        np.testing.assert_allclose(whole[half], alone, atol=1e-5)
+
+
+@pytest.fixture
+def runs(tiny_runs, tmp_path):
+    shutil.copytree(tiny_runs, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def made(runs, tiny_data, name):
+    """Plan and graph of an ensemble of the tiny recipe."""
+    places = [f"--runs={runs}"]
+    assert main(["ensemble", "tiny", name, *places]) == 0
+    assert main(["quantize", "tiny", name, f"--data={tiny_data.path}", *places]) == 0
+    assert main(["export", "tiny", name, *places]) == 0
+    run = Run.of(runs, "tiny", name)
+    return json.loads(run.plan.read_text()), tf.saved_model.load(str(run.graph)), run
+
+
+def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
+    monkeypatch.setattr(quantize, "for_codes", lambda limit: 150_000)
+    found, _, run = made(runs, tiny_data, "mixed")
+    shares = {"logistic": 0.5, "netvlad": 0.5}
+    tensors = plan.planned(load("tiny"), load("tiny").ensemble("mixed"), list(shares), run)
+    size = sum(tensor.size for tensor in tensors)
+    assert found["bytes"] == size <= 150_000
+    smallest = sum(tensor.size for tensor in plan.stored(load("tiny"), list(shares), "int4"))
+    assert size > smallest + 10_000
+    forms = {tensor.form for tensor in tensors} - {"float32"}
+    assert len(forms) > 1
+    assert forms <= set(quantize.MIXED)
+    for tensor in tensors:
+        errors = found["errors"][tensor.member].get(tensor.path)
+        if errors:  # what was taken is worth its bytes
+            assert errors[tensor.form] <= errors["int4"] + 1e-12
+
+
+def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
+    _, graph, run = made(runs, tiny_data, "calibrated")
+    recipe, weights = load("tiny"), runs / "tiny/netvlad/averaged.weights.h5"
+    kept = plan.load_codes(run, plan.planned(recipe, recipe.ensemble("calibrated"), ["netvlad"], run))
+    batch = next(records.batches(records.find(tiny_data.path, "validate"), DEMO, 40))
+    inputs = {"frames": tf.constant(batch.frames), "num_frames": tf.constant(batch.num_frames)}
+    found = {}
+    for way in ("nearest", "kept"):
+        model = load_weights(model_of(recipe.member("netvlad"), DEMO), weights)
+        for variable in model.variables:
+            if variable.path in kept:
+                nearest = encode(kept[variable.path].form, variable.numpy())
+                variable.assign(decode(kept[variable.path] if way == "kept" else nearest))
+        found[way] = model(inputs, training=False)
+    in_graph = graph.signatures["serving_default"](**inputs)["probabilities"]
+    np.testing.assert_allclose(in_graph, found["kept"], atol=1e-6)
+    assert np.abs(in_graph - found["nearest"]).max() > 1e-4
+
+
+def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
+    assert main(["quantize", "tiny", "blend", "--data=/nowhere", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "mixed", f"--runs={runs}"]) == 2
+    assert "run: yt8m ensemble tiny mixed" in capsys.readouterr().err
+    assert main(["ensemble", "tiny", "mixed", f"--runs={runs}"]) == 0
+    assert main(["export", "tiny", "mixed", f"--runs={runs}"]) == 2
+    assert "run: yt8m quantize tiny mixed" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+"""Which of its forms each tensor gets, so that the sum of errors is smallest within a byte budget."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from yt8m_kit.errors import UsageError
+
+
+class Option(NamedTuple):
+    """A form that a tensor can take, its bytes, and the error of the outputs that it causes."""
+
+    form: str
+    size: int
+    error: float
+
+
+def allocate(tensors: Sequence[Sequence[Option]], budget: int) -> list[Option]:
+    """One option of each tensor, in order.
+
+    Every tensor starts with its smallest option; then, over all tensors, the upgrade that takes away the most
+    error a byte is made first. Along the lower convex hull of each tensor's options that is the optimum of
+    the relaxed problem, so that no choice is better by more than the error of one upgrade that did not fit.
+    What is left goes to whatever single changes still fit. Raises UsageError where the smallest do not fit.
+    """
+    chosen = [min(options, key=lambda option: (option.size, option.error)) for options in tensors]
+    left = budget - sum(option.size for option in chosen)
+    if left < 0:
+        raise UsageError(
+            f"the smallest forms take {budget - left:,} bytes, the limit is {budget:,}: blend fewer members."
+        )
+    upgrades = [(worth, place, to) for place, options in enumerate(tensors) for worth, to in _hull(options)]
+    for _, place, to in sorted(upgrades, key=lambda upgrade: -upgrade[0]):
+        added = to.size - chosen[place].size
+        if to.error < chosen[place].error and added <= left:
+            chosen[place], left = to, left - added
+    return _filled(tensors, chosen, left)
+
+
+def _hull(options: Sequence[Option]) -> list[tuple[float, Option]]:
+    """Upgrades from the smallest option along the lower convex hull, with the error a byte they take away."""
+    at = min(options, key=lambda option: (option.size, option.error))
+    steps = []
+    while better := [option for option in options if option.error < at.error and option.size > at.size]:
+        worth = [(at.error - option.error) / (option.size - at.size) for option in better]
+        at = better[worth.index(max(worth))]
+        steps.append((max(worth), at))
+    return steps
+
+
+def _filled(tensors: Sequence[Sequence[Option]], chosen: list[Option], left: int) -> list[Option]:
+    """The choice after single changes that fit into what is left, the largest gain first."""
+    while True:
+        gains = [
+            (now.error - option.error, place, option)
+            for place, (now, options) in enumerate(zip(chosen, tensors))
+            for option in options
+            if option.size - now.size <= left and option.error < now.error
+        ]
+        if not gains:
+            return chosen
+        _, place, option = max(gains, key=lambda gain: gain[0])
+        left -= option.size - chosen[place].size
+        chosen[place] = option

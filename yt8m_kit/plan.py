@@ -1,0 +1,86 @@
+"""What an ensemble's graph holds: members with their shares, the form of each tensor, codes chosen before."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from yt8m_kit import codecs, models
+from yt8m_kit.atomic import replacing, write_json
+from yt8m_kit.codecs import Encoded
+from yt8m_kit.recipe import Ensemble, Recipe
+from yt8m_kit.run import Run
+
+
+class Stored(NamedTuple):
+    """A tensor of a member, the form it is stored in and its bytes."""
+
+    member: str
+    path: str
+    shape: tuple[int, ...]
+    form: str
+    size: int
+
+
+def without_videos(recipe: Recipe, name: str, runs: Path) -> Path:
+    """Write the plan of an ensemble for which nothing is to be measured."""
+    run = Run.of(runs, recipe.name, name)
+    if not run.plan.exists():
+        write_json(run.plan, {"codec": recipe.ensemble(name).codec})
+    return run.plan
+
+
+def shares_of(recipe: Recipe, name: str, run: Run) -> dict[str, float]:
+    """Each member's share of the blend, 1 in all; members without one are left out."""
+    if name in recipe.members:
+        return {name: 1.0}
+    weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
+    total = sum(weights.values())
+    return {member: weight / total for member, weight in weights.items() if weight > 0}
+
+
+def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[Stored]:
+    """Every tensor of the members as a codec stores it, from outlines: nothing is allocated."""
+    tensors = []
+    for name in members:
+        member = recipe.member(name)
+        for weight in models.weights(member.family, recipe.dataset, **member.hyperparameters):
+            form = codecs.form_of(codec, weight.path, weight.shape)
+            size = codecs.stored_bytes(form, weight.shape)
+            tensors.append(Stored(name, weight.path, weight.shape, form, size))
+    return tensors
+
+
+def in_form(tensor: Stored, form: str) -> Stored:
+    """The tensor in another form."""
+    return tensor._replace(form=form, size=codecs.stored_bytes(form, tensor.shape))
+
+
+def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[Stored]:
+    """Every tensor as the export stores it. Raises UsageError where `yt8m quantize` has to run before."""
+    tensors = stored(recipe, members, blend.codec)
+    if not blend.is_measured:
+        return tensors
+    forms = run.read(run.need(run.plan, "quantize"))["forms"]
+    return [in_form(tensor, forms[tensor.member][tensor.path]) for tensor in tensors]
+
+
+def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
+    """Keep a member's codes, by path."""
+    arrays = {f"{path}|{key}": a for path, each in encoded.items() for key, a in each.arrays.items()}
+    with replacing(run.codes(member)) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_codes(run: Run, tensors: Sequence[Stored]) -> dict[str, Encoded]:
+    """The codes that were kept of a member, by path; none where none were. tensors: of that member."""
+    path = run.codes(tensors[0].member)
+    if not path.exists():
+        return {}
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as kept:
+        for name in kept.files:
+            tensor, _, key = name.rpartition("|")
+            arrays.setdefault(tensor, {})[key] = kept[name]
+    return {t.path: Encoded(t.form, t.shape, arrays[t.path]) for t in tensors if t.path in arrays}
