@@ -25,10 +25,7 @@ def netvlad(seed: int, draws: int | None = 30, **settings) -> Member:
 MEMBERS = {
     "video_moe": Member("video_level", epochs=EPOCHS, learning_rate=1e-2),
     "soft_bof": Member(
-        "soft_bof",
-        {"clusters": 1024, "hidden": 512, "draws": 30, "relu": True},
-        epochs=EPOCHS,
-        learning_rate=1e-3,
+        "soft_bof", {"clusters": 1024, "hidden": 512, "draws": 30, "relu": True}, epochs=EPOCHS
     ),
 }
 ENSEMBLES = {}
