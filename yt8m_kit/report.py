@@ -1,6 +1,7 @@
 """What a recipe's runs reached, as a table."""
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from yt8m_kit.errors import UsageError
@@ -42,7 +43,8 @@ def _row(recipe: Recipe, name: str, run: Run, split: str) -> Row:
         "float32 MiB": _figure(parameters and parameters * 4 / MIB, 2),
         "exported MiB": _figure(exported.get("bytes") and exported["bytes"] / MIB, 2),
         "GAP lost": _figure(lost, 5),
-        "videos/s": _figure((graph or weights).get("videos_per_second"), 0),
+        "trained videos/s": _figure(_training_rate(run), 0),
+        "predicted videos/s": _figure((graph or weights).get("videos_per_second"), 0),
         "board public": _figure(board.get("public")),
         "board private": _figure(board.get("private")),
     }
@@ -53,6 +55,12 @@ def _parameters(recipe: Recipe, name: str, run: Run, split: str) -> int | None:
     runs = [Run(folder / member) for member in recipe.ensemble(name).members]
     known = [_read(each, each.evaluation(split, "weights")).get("parameters_saved") for each in runs]
     return None if None in known else sum(filter(None, known))
+
+
+def _training_rate(run: Run) -> float | None:
+    """Median videos a second between the rows of metrics.jsonl; the first one holds the compilation."""
+    rates = [row["videos_per_second"] for row in run.rows("checkpoints") if "videos_per_second" in row]
+    return median(rates[1:]) if len(rates) > 1 else None
 
 
 def _read(run: Run, path: Path) -> dict[str, Any]:

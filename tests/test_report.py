@@ -1,0 +1,31 @@
+"""The table of a recipe's runs, from what the stages left."""
+
+import json
+
+import pytest
+
+from yt8m_kit.cli import main
+
+pytestmark = pytest.mark.usefixtures("tiny_recipes")
+
+
+def test_a_row_says_what_a_member_reached(tiny_runs, capsys):
+    assert main(["report", "tiny", f"--runs={tiny_runs}"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split()[:4] == ["name", "family", "parameters", "GAP@20"]
+    scores = json.loads((tiny_runs / "tiny/netvlad/validate.weights.json").read_text())
+    (netvlad,) = (row.split() for row in rows if row.startswith("netvlad"))
+    assert netvlad[1:4] == ["netvlad", f"{scores['parameters_saved']:,}", f"{scores['gap']:.4f}"]
+    assert f"{scores['parameters_saved'] * 4 / 2**20:.2f}" in netvlad
+    assert not any(row.startswith("runaway") for row in rows)
+
+
+def test_markdown_has_the_same_cells(tiny_runs, capsys):
+    assert main(["report", "tiny", f"--runs={tiny_runs}"]) == 0
+    plain = capsys.readouterr().out
+    assert main(["report", "tiny", f"--runs={tiny_runs}", "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in [lines[0], *lines[2:]]]
+    assert [" ".join(filter(None, row)).split() for row in cells] == [
+        line.split() for line in plain.splitlines()
+    ]
