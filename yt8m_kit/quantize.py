@@ -56,19 +56,19 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
         return run.plan
     shares = shares_of(recipe, name, run)
     tensors = stored(recipe, list(shares), blend.codec)
-    videos = _videos(recipe.dataset, records.find(data, "train"))
+    videos = videos_of(recipe.dataset, records.find(data, "train"))
     errors: Errors = {}
     with progress.bar(len(shares) * (1 + blend.calibrated), "quantize", unit=" members") as bar:
         if blend.codec == "mixed":
             for member in shares:
-                with _encoder(recipe, member, runs, videos, blend.calibrated) as encoder:
-                    errors[member] = encoder.errors(_large(tensors, member))
+                with encoder_of(recipe, member, runs, videos, calibrated=blend.calibrated) as encoder:
+                    errors[member] = encoder.errors(large(tensors, member))
                 bar.update()
-            tensors = _allocated(tensors, errors, shares, for_codes(blend.limit))
+            tensors = allocated(tensors, errors, shares, for_codes(blend.limit))
         if blend.calibrated:
             for member in shares:
-                with _encoder(recipe, member, runs, videos, True) as encoder:
-                    best = {t.path: encoder.best(t.path, t.form)[0] for t in _large(tensors, member)}
+                with encoder_of(recipe, member, runs, videos, calibrated=True) as encoder:
+                    best = {t.path: encoder.best(t.path, t.form)[0] for t in large(tensors, member)}
                 save_codes(run, member, best)
                 bar.update()
     forms: dict[str, dict[str, str]] = {}
@@ -88,8 +88,9 @@ class Encoder:
     """
 
     def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
-        self._predict, self._moments, self._judged = predictor(model), moments, judged
-        self._variables = {variable.path: variable for variable in model.variables}
+        self.model, self.moments, self._judged = model, moments, judged
+        self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
+        self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in judged]
 
     def best(self, path: str, form: str) -> tuple[Encoded, float]:
@@ -97,11 +98,11 @@ class Encoder:
 
         The better of the nearest codes and, where its inputs are known, of those rounded by them.
         """
-        variable = self._variables[path]
+        variable = self.variables[path]
         exact = variable.numpy()
         options = [codecs.encode(form, exact)]
-        if path in self._moments and codecs.FORMS[form].affine:
-            options.append(encode_calibrated(form, exact, self._moments[path]))
+        if path in self.moments and codecs.FORMS[form].affine:
+            options.append(encode_calibrated(form, exact, self.moments[path]))
         errors = []
         for option in options:
             variable.assign(codecs.decode(option))
@@ -120,7 +121,9 @@ class Encoder:
 
 
 @contextmanager
-def _encoder(recipe: Recipe, name: str, runs: Path, videos: Videos, calibrated: bool) -> Iterator[Encoder]:
+def encoder_of(
+    recipe: Recipe, name: str, runs: Path, videos: Videos, *, calibrated: bool
+) -> Iterator[Encoder]:
     """The encoder of a member; its model's memory is free afterwards."""
     run = Run.of(runs, recipe.name, name)
     model = load_weights(model_of(recipe.member(name), recipe.dataset), run.need(run.averaged, "average"))
@@ -134,7 +137,7 @@ def _encoder(recipe: Recipe, name: str, runs: Path, videos: Videos, calibrated: 
     gc.collect()
 
 
-def _videos(dataset: Dataset, paths: list[Path]) -> Videos:
+def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
     """The first videos of the shuffled split; at most a quarter of a small one to measure on."""
     drawn = next(records.batches(paths, dataset, SEEN + JUDGED, seed=0, mix=4))
     aside = max(min(JUDGED, len(drawn.ids) // 4), 1)
@@ -148,12 +151,12 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(*arrays, batch.ids[rows], batch.position)
 
 
-def _large(tensors: Sequence[Stored], member: str) -> list[Stored]:
+def large(tensors: Sequence[Stored], member: str) -> list[Stored]:
     """The tensors of a member that a codec does not leave as they are."""
     return [tensor for tensor in tensors if tensor.member == member and tensor.form != "float32"]
 
 
-def _allocated(tensors: list[Stored], errors: Errors, shares: dict[str, float], budget: int) -> list[Stored]:
+def allocated(tensors: list[Stored], errors: Errors, shares: dict[str, float], budget: int) -> list[Stored]:
     """The tensors in the forms that are worth their bytes."""
     options = []
     for tensor in tensors:
