@@ -58,27 +58,46 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     tensors = stored(recipe, list(shares), blend.codec)
     videos = videos_of(recipe.dataset, records.find(data, "train"))
     errors: Errors = {}
-    with progress.bar(len(shares) * (1 + blend.calibrated), "quantize", unit=" members") as bar:
-        if blend.codec == "mixed":
-            for member in shares:
-                with encoder_of(recipe, member, runs, videos, calibrated=blend.calibrated) as encoder:
-                    errors[member] = encoder.errors(large(tensors, member))
-                bar.update()
-            tensors = allocated(tensors, errors, shares, for_codes(blend.limit))
-        if blend.calibrated:
-            for member in shares:
-                with encoder_of(recipe, member, runs, videos, calibrated=True) as encoder:
-                    best = {t.path: encoder.best(t.path, t.form)[0] for t in large(tensors, member)}
-                save_codes(run, member, best)
-                bar.update()
+    if blend.codec == "mixed":
+        errors = _measured(recipe, tensors, videos, runs, blend.calibrated)
+        tensors = allocated(tensors, errors, shares, for_codes(blend.limit))
+    if blend.calibrated:
+        _round(recipe, tensors, videos, runs, run)
+    progress.say(report(tensors, shares))
     forms: dict[str, dict[str, str]] = {}
     for tensor in tensors:
         forms.setdefault(tensor.member, {})[tensor.path] = tensor.form
-    progress.say(report(tensors, shares))
     about = {"codec": blend.codec, "calibrated": blend.calibrated, "limit": blend.limit}
     size = sum(tensor.size for tensor in tensors)
     write_json(run.plan, about | {"bytes": size, "forms": forms, "errors": errors})
     return run.plan
+
+
+def _measured(
+    recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, calibrated: bool
+) -> Errors:
+    """What each form of each tensor does to its member's probabilities."""
+    errors: Errors = {}
+    for member, own in _by_member(tensors, "measure"):
+        with encoder_of(recipe, member, runs, videos, calibrated=calibrated) as encoder:
+            errors[member] = encoder.errors(own)
+    return errors
+
+
+def _round(recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, run: Run) -> None:
+    """Keep the best codes of every tensor beside the plan."""
+    for member, own in _by_member(tensors, "round"):
+        with encoder_of(recipe, member, runs, videos, calibrated=True) as encoder:
+            save_codes(run, member, {t.path: encoder.best(t.path, t.form)[0] for t in own})
+
+
+def _by_member(tensors: Sequence[Stored], what: str) -> Iterator[tuple[str, list[Stored]]]:
+    """Each member with its tensors that are not left as they are, under a bar."""
+    members = list(dict.fromkeys(tensor.member for tensor in tensors))
+    with progress.bar(len(members), what, unit=" members") as bar:
+        for member in members:
+            yield member, large(tensors, member)
+            bar.update()
 
 
 class Encoder:
