@@ -1,6 +1,7 @@
 """Time and memory of a blend search at size, on random data, and its curve of bytes against GAP@20.
 
     python benchmarks/blend.py [--members 20] [--videos 20000] [--classes 3862] [--write]
+    python benchmarks/blend.py --recipe families [--ensemble all] [--data FOLDER] [--runs runs] [--write]
 
 Members see the truth through noise of their own, some more clearly than others, and weigh between 20 and 400
 MB; their probabilities are made anew whenever they are read, as a file would be. What candidates cost is
@@ -8,9 +9,12 @@ measured on the blend that is found: its GAP@20 among them against that of all c
 probabilities were rounded to float16, and how many videos are shown to be exact.
 """
 
+import os
 import resource
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +23,13 @@ from numpy.typing import NDArray
 
 from yt8m_kit.blend import mix
 from yt8m_kit.candidates import gather
+from yt8m_kit.evaluate import probabilities_of
+from yt8m_kit.gate import for_codes
 from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.plan import stored
+from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
 from yt8m_kit.selection import Search, held_out
-from yt8m_kit.table import markdown
+from yt8m_kit.table import Row, markdown
 
 Floats = NDArray[np.float32]
 
@@ -57,49 +65,91 @@ def member(number: int, noise: float, world: World) -> Floats:
     return probabilities
 
 
+class Members(NamedTuple):
+    """read: probabilities float32 (N, C) of each. sizes: bytes of each. limit: of all that are blended."""
+
+    read: Sequence[Callable[[], Floats]]
+    truth: NDArray[np.bool_]
+    sizes: list[int]
+    limit: int
+
+
+def random_members(count: int, videos: int, classes: int) -> Members:
+    """Larger ones see more clearly, on the whole."""
+    world, rng = world_of(videos, classes), np.random.default_rng(2)
+    sizes = [int(size) for size in np.geomspace(2e7, 4e8, count)]
+    noises = 0.45 - 0.1 * np.log10(np.array(sizes) / 1e7) + rng.normal(0, 0.03, count)
+    read = [partial(member, number, noise, world) for number, noise in enumerate(noises)]
+    return Members(read, world.truth, sizes, for_codes(SIZE_LIMIT))
+
+
+def real_members(recipe: Recipe, ensemble: str, data: Path, runs: Path) -> Members:
+    """Those of an ensemble, evaluated on the validation split."""
+    blend = recipe.ensembles[ensemble]
+    found = [probabilities_of(recipe, name, data, runs) for name in blend.members]
+    sizes = [sum(t.size for t in stored(recipe, [name], blend.codec)) for name in blend.members]
+    return Members([partial(_same, p) for _, p, _ in found], found[0][2], sizes, for_codes(blend.limit))
+
+
+def _same(probabilities: Floats) -> Floats:
+    return probabilities
+
+
+def _halved(read: Callable[[], Floats]) -> Floats:
+    return read().astype(np.float16).astype(np.float32)
+
+
+def searched(members: Members) -> str:
+    """What a search of the members' blend took and found."""
+    read, truth, sizes, limit = members
+    started = time.perf_counter()
+    candidates = gather(read, truth)
+    gathered = time.perf_counter()
+    search = Search(candidates, sizes, limit).run()
+    best = search.best()
+    found = time.perf_counter()
+    held, equal = held_out(candidates, truth.sum(axis=1), sizes, limit)
+    judged = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    exact = gap_at_20(mix(read, best.weights), truth)
+    halved = gap_at_20(mix([partial(_halved, each) for each in read], best.weights), truth)
+    rows: list[Row] = [
+        {
+            "MB": f"{point.size / 1e6:,.2f}",
+            "GAP@20": f"{point.gap:.5f}",
+            "members": len(point.members),
+            "fits": "yes" if point.size <= limit else "no",
+        }
+        for point in search.curve()
+    ]
+    return (
+        f"{len(read)} members, {truth.shape[0]:,} videos, {truth.shape[1]} classes: gathering "
+        f"{gathered - started:.0f} s, searching {found - gathered:.0f} s, judging on videos not searched on "
+        f"{judged - found:.0f} s; peak memory {peak:.2f} GiB (dense, the members alone are "
+        f"{len(read) * truth.size * 4 / 2**30:.2f} GiB).\n\n"
+        f"Within {limit / 1e6:,.0f} MB: GAP@20 {best.gap:.6f} among {candidates.hits.shape[1]} candidates a "
+        f"video, {exact:.6f} among all classes, {halved:.6f} after rounding to float16; "
+        f"{candidates.certain(best.weights):.2%} of the videos shown to be exact. On videos not searched on: "
+        f"{held:.5f} with searched weights, {equal:.5f} with equal ones.\n\n{markdown(rows)}"
+    )
+
+
 def main() -> None:
     """Measures and prints."""
     parser = page.parser(__doc__)
     for name, default in (("members", 20), ("videos", 20_000), ("classes", 3862)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--recipe", help="take members of this recipe's --ensemble instead")
+    parser.add_argument("--ensemble", default="all")
+    parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
+    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
     options = parser.parse_args()
-    rng = np.random.default_rng(2)
-    world = world_of(options.videos, options.classes)
-    truth = world.truth
-    sizes = [int(size) for size in np.geomspace(2e7, 4e8, options.members)]
-    noises = 0.45 - 0.1 * np.log10(np.array(sizes) / 1e7) + rng.normal(0, 0.03, options.members)
-    read = [partial(member, number, noise, world) for number, noise in enumerate(noises)]
-    started = time.perf_counter()
-    candidates = gather(read, truth)
-    gathered = time.perf_counter()
-    search = Search(candidates, sizes, 2**30).run()
-    best = search.best()
-    found = time.perf_counter()
-    searched, equal = held_out(candidates, truth.sum(axis=1), sizes, 2**30)
-    judged = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    exact = gap_at_20(mix(read, best.weights), truth)
-    halves = [lambda r=r: r().astype(np.float16).astype(np.float32) for r in read]
-    text = (
-        f"{options.members} members, {options.videos:,} videos, {options.classes} classes: gathering "
-        f"{gathered - started:.0f} s, searching {found - gathered:.0f} s, judging on videos not searched on "
-        f"{judged - found:.0f} s; peak memory {peak:.2f} GiB (dense, the members alone are "
-        f"{options.members * truth.size * 4 / 2**30:.2f} GiB).\n\n"
-        f"Within 2^30 bytes: GAP@20 {best.gap:.6f} among {candidates.hits.shape[1]} candidates a video, "
-        f"{exact:.6f} among all classes, {gap_at_20(mix(halves, best.weights), truth):.6f} after rounding to "
-        f"float16; {candidates.certain(best.weights):.2%} of the videos shown to be exact. On videos not "
-        f"searched on: {searched:.5f} with searched weights, {equal:.5f} with equal ones.\n\n"
-    )
-    rows = [
-        {
-            "MB": f"{point.size / 1e6:,.0f}",
-            "GAP@20": f"{point.gap:.5f}",
-            "members": len(point.members),
-            "fits": "yes" if point.size <= 2**30 else "no",
-        }
-        for point in search.curve()
-    ]
-    page.show("blend", text + markdown(rows), options.write)
+    if options.recipe:
+        members = real_members(load(options.recipe), options.ensemble, options.data, options.runs)
+        page.show(f"blend {options.recipe} {options.ensemble}", searched(members), options.write)
+    else:
+        members = random_members(options.members, options.videos, options.classes)
+        page.show("blend", searched(members), options.write)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,14 @@ root mean square error in standard deviations of the weights: normal ones, and h
 4 degrees of freedom).
 """
 
-import os
 import time
 from collections.abc import Callable
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import page
 from numpy.typing import NDArray
 
-from yt8m_kit import backend
+from yt8m_kit.codecs import FORMS, decode, encode
 from yt8m_kit.table import Row, markdown
 
 Floats = NDArray[np.float32]
@@ -55,9 +52,6 @@ def main() -> None:
     parser = page.parser(__doc__)
     parser.add_argument("--millions", type=int, default=100)
     options = parser.parse_args()
-    backend.start("tensorflow")
-    from yt8m_kit.codecs import FORMS, decode, encode
-
     rng = np.random.default_rng(0)
     shape = (options.millions * 1_000_000 // 2048, 2048)
     normal = rng.standard_normal(shape, np.float32) * np.float32(0.05)
@@ -88,8 +82,6 @@ def main() -> None:
 
 def off(array: Floats, form: str) -> float:
     """Root mean square error of a form in standard deviations."""
-    from yt8m_kit.codecs import decode, encode
-
     return float(np.sqrt(np.mean(np.square(np.asarray(decode(encode(form, array))) - array))) / array.std())
 
 

@@ -1,8 +1,15 @@
-"""Puts what a benchmark printed into docs/quantization.md, between its marks; nothing to run here."""
+"""For the benchmarks, nothing to run here: TensorFlow started quietly, and results put into a page.
+
+What a benchmark printed goes into docs/quantization.md between its marks, with its command.
+"""
 
 import argparse
 import sys
 from pathlib import Path
+
+from yt8m_kit import backend
+
+backend.start("tensorflow")
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "quantization.md"
 

@@ -56,6 +56,10 @@ RECIPE = Recipe(
         "two": Ensemble(
             ("M1", "M6"), weights=(0.5, 0.5), codec="bfloat16", rounds=10, published_public=0.8790
         ),
-        "six_8bit": Ensemble(("M1", "M2", "M3", "M4", "M5", "M6"), rounds=10),
+        # Ours: half and a quarter of the bytes.
+        "six_8bit": Ensemble(("M1", "M2", "M3", "M4", "M5", "M6"), rounds=10, codec="int8_g128"),
+        "six_4bit": Ensemble(
+            ("M1", "M2", "M3", "M4", "M5", "M6"), rounds=10, codec="int4_g128", calibrated=True
+        ),
     },
 )  # fmt: skip

@@ -6,13 +6,15 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_models import ROWS, TOY
 
-from yt8m_kit import plan, quantize
+from yt8m_kit import models, plan, quantize
 from yt8m_kit.cli import main
 from yt8m_kit.codecs import FORMS, decode, encode
 from yt8m_kit.codecs.calibrated import encode_calibrated
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.errors import KitError
 from yt8m_kit.rebuild import load_weights, model_of
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
@@ -113,6 +115,26 @@ def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
     in_graph = graph.signatures["serving_default"](**inputs)["probabilities"]
     np.testing.assert_allclose(in_graph, found["kept"], atol=1e-6)
     assert np.abs(in_graph - found["nearest"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_paths_tell_a_models_tensors_apart(row):
+    """Plans and codes go by them."""
+    paths = [weight.path for weight in models.weights(ROWS[row][0], TOY, **ROWS[row][1])]
+    assert len(set(paths)) == len(paths)
+    assert not [path for path in paths if "|" in path]
+
+
+def test_codes_of_another_plan_are_refused(tmp_path):
+    run = Run.of(tmp_path, "r", "e")
+    kernel = RNG.standard_normal((200, 100)).astype(np.float32)
+    plan.save_codes(run, "m", {"kernel": encode("int4", kernel)})
+    tensor = plan.Stored("m", "kernel", (200, 100), "int4", 0)
+    np.testing.assert_array_equal(
+        decode(plan.load_codes(run, [tensor])["kernel"]), decode(encode("int4", kernel))
+    )
+    with pytest.raises(KitError, match="of another plan"):
+        plan.load_codes(run, [tensor._replace(form="int6")])
 
 
 def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):

@@ -6,7 +6,7 @@ from yt8m_kit import codecs, models
 from yt8m_kit.data import records
 from yt8m_kit.errors import KitError
 from yt8m_kit.models import Weight
-from yt8m_kit.recipe import CODECS, SIZE_LIMIT, Member, Recipe
+from yt8m_kit.recipe import CODECS, Member, Recipe
 from yt8m_kit.table import Row, plain
 
 MIB = 2**20
@@ -58,14 +58,16 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
     ensemble = recipe.ensembles[name]
     weights = [weight for member in ensemble.members for weight in outlines[member]]
     total = _bytes(weights, ensemble.codec)
-    over = f"no, by {total - SIZE_LIMIT:,} bytes; fits as "
-    over += codecs.fitting([(w.path, w.shape) for w in weights], SIZE_LIMIT) or "none"
+    # Where weights are searched, so are members: as many as fit.
+    over = "no" if ensemble.weights else "only some"
+    over += f", by {total - ensemble.limit:,} bytes; fits as "
+    over += codecs.fitting([(w.path, w.shape) for w in weights], ensemble.limit) or "none"
     return {
         "ensemble": name,
         "codec": ensemble.codec,
         "MiB": f"{total / MIB:.1f}",
         "published MiB": ensemble.published_mib,
-        "under 2^30": "yes" if total <= SIZE_LIMIT else over,
+        "within the limit": "yes" if total <= ensemble.limit else over,
         "members": " ".join(ensemble.members),
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 from yt8m_kit import codecs, models
 from yt8m_kit.atomic import replacing, write_json
 from yt8m_kit.codecs import Encoded
+from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
 
@@ -68,19 +69,24 @@ def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -
 
 def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
     """Keep a member's codes, by path."""
-    arrays = {f"{path}|{key}": a for path, each in encoded.items() for key, a in each.arrays.items()}
+    arrays = {f"{path}|{each.form}|{k}": a for path, each in encoded.items() for k, a in each.arrays.items()}
     with replacing(run.codes(member)) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
 
 def load_codes(run: Run, tensors: Sequence[Stored]) -> dict[str, Encoded]:
-    """The codes that were kept of a member, by path; none where none were. tensors: of that member."""
+    """The codes that were kept of a member, by path; none where none were. tensors: of that member.
+
+    Raises KitError for codes in other forms than the plan's.
+    """
     path = run.codes(tensors[0].member)
     if not path.exists():
         return {}
-    arrays: dict[str, dict[str, np.ndarray]] = {}
+    arrays: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     with np.load(path, allow_pickle=False) as kept:
         for name in kept.files:
-            tensor, _, key = name.rpartition("|")
-            arrays.setdefault(tensor, {})[key] = kept[name]
-    return {t.path: Encoded(t.form, t.shape, arrays[t.path]) for t in tensors if t.path in arrays}
+            tensor, form, key = name.split("|")
+            arrays.setdefault((tensor, form), {})[key] = kept[name]
+    if set(arrays) != {(t.path, t.form) for t in tensors if t.form != "float32"}:
+        raise KitError(f"{path} is of another plan than {run.plan}; delete both and run: yt8m quantize")
+    return {t.path: Encoded(t.form, t.shape, arrays[t.path, t.form]) for t in tensors if t.form != "float32"}

@@ -56,29 +56,48 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
         return run.plan
     shares = shares_of(recipe, name, run)
     tensors = stored(recipe, list(shares), blend.codec)
-    videos = _videos(recipe.dataset, records.find(data, "train"))
+    videos = videos_of(recipe.dataset, records.find(data, "train"))
     errors: Errors = {}
-    with progress.bar(len(shares) * (1 + blend.calibrated), "quantize", unit=" members") as bar:
-        if blend.codec == "mixed":
-            for member in shares:
-                with _encoder(recipe, member, runs, videos, blend.calibrated) as encoder:
-                    errors[member] = encoder.errors(_large(tensors, member))
-                bar.update()
-            tensors = _allocated(tensors, errors, shares, for_codes(blend.limit))
-        if blend.calibrated:
-            for member in shares:
-                with _encoder(recipe, member, runs, videos, True) as encoder:
-                    best = {t.path: encoder.best(t.path, t.form)[0] for t in _large(tensors, member)}
-                save_codes(run, member, best)
-                bar.update()
+    if blend.codec == "mixed":
+        errors = _measured(recipe, tensors, videos, runs, blend.calibrated)
+        tensors = allocated(tensors, errors, shares, for_codes(blend.limit))
+    if blend.calibrated:
+        _round(recipe, tensors, videos, runs, run)
+    progress.say(report(tensors, shares))
     forms: dict[str, dict[str, str]] = {}
     for tensor in tensors:
         forms.setdefault(tensor.member, {})[tensor.path] = tensor.form
-    progress.say(report(tensors, shares))
     about = {"codec": blend.codec, "calibrated": blend.calibrated, "limit": blend.limit}
     size = sum(tensor.size for tensor in tensors)
     write_json(run.plan, about | {"bytes": size, "forms": forms, "errors": errors})
     return run.plan
+
+
+def _measured(
+    recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, calibrated: bool
+) -> Errors:
+    """What each form of each tensor does to its member's probabilities."""
+    errors: Errors = {}
+    for member, own in _by_member(tensors, "measure"):
+        with encoder_of(recipe, member, runs, videos, calibrated=calibrated) as encoder:
+            errors[member] = encoder.errors(own)
+    return errors
+
+
+def _round(recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, run: Run) -> None:
+    """Keep the best codes of every tensor beside the plan."""
+    for member, own in _by_member(tensors, "round"):
+        with encoder_of(recipe, member, runs, videos, calibrated=True) as encoder:
+            save_codes(run, member, {t.path: encoder.best(t.path, t.form)[0] for t in own})
+
+
+def _by_member(tensors: Sequence[Stored], what: str) -> Iterator[tuple[str, list[Stored]]]:
+    """Each member with its tensors that are not left as they are, under a bar."""
+    members = list(dict.fromkeys(tensor.member for tensor in tensors))
+    with progress.bar(len(members), what, unit=" members") as bar:
+        for member in members:
+            yield member, large(tensors, member)
+            bar.update()
 
 
 class Encoder:
@@ -88,8 +107,9 @@ class Encoder:
     """
 
     def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
-        self._predict, self._moments, self._judged = predictor(model), moments, judged
-        self._variables = {variable.path: variable for variable in model.variables}
+        self.model, self.moments, self._judged = model, moments, judged
+        self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
+        self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in judged]
 
     def best(self, path: str, form: str) -> tuple[Encoded, float]:
@@ -97,11 +117,11 @@ class Encoder:
 
         The better of the nearest codes and, where its inputs are known, of those rounded by them.
         """
-        variable = self._variables[path]
+        variable = self.variables[path]
         exact = variable.numpy()
         options = [codecs.encode(form, exact)]
-        if path in self._moments and codecs.FORMS[form].affine:
-            options.append(encode_calibrated(form, exact, self._moments[path]))
+        if path in self.moments and codecs.FORMS[form].affine:
+            options.append(encode_calibrated(form, exact, self.moments[path]))
         errors = []
         for option in options:
             variable.assign(codecs.decode(option))
@@ -120,7 +140,9 @@ class Encoder:
 
 
 @contextmanager
-def _encoder(recipe: Recipe, name: str, runs: Path, videos: Videos, calibrated: bool) -> Iterator[Encoder]:
+def encoder_of(
+    recipe: Recipe, name: str, runs: Path, videos: Videos, *, calibrated: bool
+) -> Iterator[Encoder]:
     """The encoder of a member; its model's memory is free afterwards."""
     run = Run.of(runs, recipe.name, name)
     model = load_weights(model_of(recipe.member(name), recipe.dataset), run.need(run.averaged, "average"))
@@ -134,7 +156,7 @@ def _encoder(recipe: Recipe, name: str, runs: Path, videos: Videos, calibrated: 
     gc.collect()
 
 
-def _videos(dataset: Dataset, paths: list[Path]) -> Videos:
+def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
     """The first videos of the shuffled split; at most a quarter of a small one to measure on."""
     drawn = next(records.batches(paths, dataset, SEEN + JUDGED, seed=0, mix=4))
     aside = max(min(JUDGED, len(drawn.ids) // 4), 1)
@@ -148,12 +170,12 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(*arrays, batch.ids[rows], batch.position)
 
 
-def _large(tensors: Sequence[Stored], member: str) -> list[Stored]:
+def large(tensors: Sequence[Stored], member: str) -> list[Stored]:
     """The tensors of a member that a codec does not leave as they are."""
     return [tensor for tensor in tensors if tensor.member == member and tensor.form != "float32"]
 
 
-def _allocated(tensors: list[Stored], errors: Errors, shares: dict[str, float], budget: int) -> list[Stored]:
+def allocated(tensors: list[Stored], errors: Errors, shares: dict[str, float], budget: int) -> list[Stored]:
     """The tensors in the forms that are worth their bytes."""
     options = []
     for tensor in tensors:

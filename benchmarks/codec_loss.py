@@ -1,0 +1,112 @@
+"""GAP@20 that each codec costs each member of a recipe, on the validation split.
+
+    python benchmarks/codec_loss.py [--recipe audioset] [--members A,B] [--data FOLDER] [--runs runs]
+        [--write]
+
+Of members that were trained and averaged. Codes are decoded into the model and the model is evaluated: the
+same numbers as in the exported graph. "calibrated": rounded by what the kernels meet on training videos.
+"mixed": the bytes of the codec named, spread over the tensors by measured error. Says at the end whether
+uint8 loses under 0.0005 and float16 under 0.0001 everywhere, and exits with 1 where one does not.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import page
+
+from yt8m_kit import quantize
+from yt8m_kit.codecs import FORMS, decode, encode
+from yt8m_kit.data import records
+from yt8m_kit.evaluate import collect
+from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.plan import Stored, stored
+from yt8m_kit.rebuild import predictor
+from yt8m_kit.recipe import Recipe, load
+from yt8m_kit.run import Run
+from yt8m_kit.table import Row, markdown
+
+ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
+NEAREST = ("float16", "float16_four", "bfloat16", "uint8", *(form for form in FORMS if FORMS[form].affine))
+CALIBRATED = ("int8", "int6", "int4", "int4_g128")
+MIXED = ("int4_g128", "int6")  # whose bytes a mixed codec gets
+
+
+class Trial:
+    """A member whose tensors are decoded from one form after another."""
+
+    def __init__(self, recipe: Recipe, name: str, data: Path, encoder: quantize.Encoder):
+        self.recipe, self.name, self.encoder = recipe, name, encoder
+        self._paths = records.find(data, "validate")
+        self._exact = {path: variable.numpy() for path, variable in encoder.variables.items()}
+        self._predict = predictor(encoder.model)
+        self._whole = self._gap()
+
+    def all(self) -> Iterator[tuple[str, float]]:
+        """What was done, and the GAP@20 lost; first the GAP@20 of the float model."""
+        yield "float32: GAP@20", self._whole
+        for codec in NEAREST:
+            yield codec, self._lost(stored(self.recipe, [self.name], codec), calibrated=False)
+        for codec in CALIBRATED:
+            yield f"{codec}, calibrated", self._lost(stored(self.recipe, [self.name], codec), calibrated=True)
+        smallest = stored(self.recipe, [self.name], "mixed")
+        errors = {self.name: self.encoder.errors(quantize.large(smallest, self.name))}
+        for codec in MIXED:
+            budget = sum(tensor.size for tensor in stored(self.recipe, [self.name], codec))
+            mixed = quantize.allocated(smallest, errors, {self.name: 1.0}, budget)
+            yield f"mixed in the bytes of {codec}, calibrated", self._lost(mixed, calibrated=True)
+
+    def _lost(self, tensors: Sequence[Stored], *, calibrated: bool) -> float:
+        codes = {
+            tensor.path: self.encoder.best(tensor.path, tensor.form)[0]
+            if calibrated
+            else encode(tensor.form, self._exact[tensor.path])
+            for tensor in tensors
+            if tensor.form != "float32"
+        }
+        for path, encoded in codes.items():
+            self.encoder.variables[path].assign(decode(encoded))
+        lost = self._whole - self._gap()
+        for path, exact in self._exact.items():
+            self.encoder.variables[path].assign(exact)
+        return lost
+
+    def _gap(self) -> float:
+        _, probabilities, truth, _ = collect(
+            self._predict, self.recipe.dataset, self._paths, self.name, strict=False
+        )
+        return gap_at_20(probabilities, truth)
+
+
+def main() -> None:
+    """Measures, prints the table and the verdict."""
+    parser = page.parser(__doc__)
+    parser.add_argument("--recipe", default="audioset")
+    parser.add_argument("--members", help="default: all that were averaged")
+    parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
+    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
+    options = parser.parse_args()
+    recipe = load(options.recipe)
+    names = options.members.split(",") if options.members else list(recipe.members)
+    names = [name for name in names if Run.of(options.runs, recipe.name, name).averaged.exists()]
+    if not names:
+        print(f"no averaged member of {recipe.name} in {options.runs}: nothing to measure")
+        return
+    lost: dict[str, dict[str, float]] = {}
+    videos = quantize.videos_of(recipe.dataset, records.find(options.data, "train"))
+    for name in names:
+        with quantize.encoder_of(recipe, name, options.runs, videos, calibrated=True) as encoder:
+            for codec, value in Trial(recipe, name, options.data, encoder).all():
+                lost.setdefault(codec, {})[name] = value
+    rows: list[Row] = [
+        {"codec": codec} | {name: f"{values[name]:.5f}" for name in names} for codec, values in lost.items()
+    ]
+    wrong = [f"{c} {n} {lost[c][n]:.5f}" for c in ALLOWED for n in names if lost[c][n] >= ALLOWED[c]]
+    verdict = "uint8 loses under 0.0005 and float16 under 0.0001 everywhere."
+    verdict = f"Too much: {', '.join(wrong)}." if wrong else verdict
+    page.show(f"codec_loss {recipe.name}", f"{markdown(rows)}\n{verdict}", options.write)
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
