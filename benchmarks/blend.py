@@ -21,12 +21,10 @@ import numpy as np
 import page
 from numpy.typing import NDArray
 
-from yt8m_kit.blend import mix
+from yt8m_kit.blend import mix, sizes_of
 from yt8m_kit.candidates import gather
 from yt8m_kit.evaluate import probabilities_of
-from yt8m_kit.gate import for_codes
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.plan import stored
 from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
 from yt8m_kit.selection import Search, held_out
 from yt8m_kit.table import Row, markdown
@@ -80,15 +78,15 @@ def random_members(count: int, videos: int, classes: int) -> Members:
     sizes = [int(size) for size in np.geomspace(2e7, 4e8, count)]
     noises = 0.45 - 0.1 * np.log10(np.array(sizes) / 1e7) + rng.normal(0, 0.03, count)
     read = [partial(member, number, noise, world) for number, noise in enumerate(noises)]
-    return Members(read, world.truth, sizes, for_codes(SIZE_LIMIT))
+    return Members(read, world.truth, sizes, SIZE_LIMIT)
 
 
 def real_members(recipe: Recipe, ensemble: str, data: Path, runs: Path) -> Members:
     """Those of an ensemble, evaluated on the validation split."""
     blend = recipe.ensembles[ensemble]
     found = [probabilities_of(recipe, name, data, runs) for name in blend.members]
-    sizes = [sum(t.size for t in stored(recipe, [name], blend.codec)) for name in blend.members]
-    return Members([partial(_same, p) for _, p, _ in found], found[0][2], sizes, for_codes(blend.limit))
+    read = [partial(_same, probabilities) for _, probabilities, _ in found]
+    return Members(read, found[0][2], sizes_of(recipe, blend), blend.limit)
 
 
 def _same(probabilities: Floats) -> Floats:

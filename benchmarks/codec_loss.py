@@ -18,13 +18,13 @@ import page
 from yt8m_kit import quantize
 from yt8m_kit.codecs import FORMS, decode, encode
 from yt8m_kit.data import records
-from yt8m_kit.evaluate import collect
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.plan import Stored, stored
 from yt8m_kit.rebuild import predictor
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Run
 from yt8m_kit.table import Row, markdown
+from yt8m_kit.validation import predictions
 
 ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
 NEAREST = ("float16", "float16_four", "bfloat16", "uint8", *(form for form in FORMS if FORMS[form].affine))
@@ -72,7 +72,7 @@ class Trial:
         return lost
 
     def _gap(self) -> float:
-        _, probabilities, truth, _ = collect(
+        _, probabilities, truth, _ = predictions(
             self._predict, self.recipe.dataset, self._paths, self.name, strict=False
         )
         return gap_at_20(probabilities, truth)

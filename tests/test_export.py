@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import codecs, plan
+from yt8m_kit import codecs, gate, plan
 from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.errors import KitError
 from yt8m_kit.layers.sampling import average_rounds
 from yt8m_kit.metrics import top
 from yt8m_kit.rebuild import load_weights, model_of, save_weights
@@ -152,7 +153,6 @@ def test_the_graph_reads_records(exported, tiny_data, batch):
 
 
 def test_over_the_limit_nothing_is_written(runs, capsys):
-    """8 bits a weight are a tenth too many, so 6.25 bits fit: a group's scale and offset are 32 for 128."""
     assert main(["ensemble", "tiny", "tight", f"--runs={runs}"]) == 0
     assert main(["export", "tiny", "tight", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
@@ -162,9 +162,23 @@ def test_over_the_limit_nothing_is_written(runs, capsys):
     assert total == sum(t.size for t in plan.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
     assert "Largest members: netvlad" in message
     assert "largest tensors: logistic logistic/kernel" in message
-    assert "codec int6_g128 would fit" in message
+    assert "no codec would fit: leave members out" in message  # operations alone are more
     assert not Run.of(runs, "tiny", "tight").graph.exists()
     assert not list((runs / "tiny/tight").glob(".*partial"))
+
+
+def test_the_codec_that_would_fit_is_named(monkeypatch):
+    """Liu & Liu's M and P: 168.87 + 158.65 MiB as float32, a quarter of that (and 3 %) with 8 bits."""
+    monkeypatch.delenv("YT8M_RECIPES")
+    blend = Ensemble(("M", "P"), codec="float32", limit=100 * 2**20)
+    tensors = plan.stored(load("liu"), ["M", "P"], "float32")
+    with pytest.raises(KitError) as refused:
+        gate.check_size("both", blend, tensors)
+    message = str(refused.value)
+    total = int(re.search(r"both is ([\d,]+) bytes as float32", message)[1].replace(",", ""))
+    assert total / 2**20 == pytest.approx(168.87 + 158.65, abs=0.01)
+    assert "Largest members: M 177,076,088, P 166,354,984" in message
+    assert "codec int8_g128 would fit" in message
 
 
 def test_what_the_operations_add_counts(runs, monkeypatch, capsys):

@@ -15,9 +15,12 @@ from yt8m_kit.codecs.calibrated import encode_calibrated
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
 from yt8m_kit.errors import KitError
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.rebuild import load_weights, model_of, predictor
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
+from yt8m_kit.spec import AUDIOSET
+from yt8m_kit.validation import predictions
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 RNG = np.random.default_rng(0)
@@ -81,7 +84,8 @@ def made(runs, tiny_data, name):
 
 
 def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
-    monkeypatch.setattr(quantize, "for_codes", lambda limit: 150_000)
+    limit = load("tiny").ensemble("mixed").limit
+    monkeypatch.setattr(quantize, "operations", lambda rounds: (limit - 150_000) // 2)
     found, _, run = made(runs, tiny_data, "mixed")
     shares = {"logistic": 0.5, "netvlad": 0.5}
     tensors = plan.planned(load("tiny"), load("tiny").ensemble("mixed"), list(shares), run)
@@ -144,3 +148,42 @@ def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
     assert main(["ensemble", "tiny", "mixed", f"--runs={runs}"]) == 0
     assert main(["export", "tiny", "mixed", f"--runs={runs}"]) == 2
     assert "run: yt8m quantize tiny mixed" in capsys.readouterr().err
+
+
+def lost(encoder, tensors, paths, whole, calibrated):
+    """GAP@20 that a member loses with its tensors in these forms."""
+    exact = {path: variable.numpy() for path, variable in encoder.variables.items()}
+    codes = {
+        tensor.path: encoder.best(tensor.path, tensor.form)[0]
+        if calibrated
+        else encode(tensor.form, exact[tensor.path])
+        for tensor in tensors
+    }
+    for path, encoded in codes.items():
+        encoder.variables[path].assign(decode(encoded))
+    _, found, truth, _ = predictions(predictor(encoder.model), AUDIOSET, paths, "lost", strict=False)
+    for path, value in exact.items():
+        encoder.variables[path].assign(value)
+    return whole - gap_at_20(found, truth)
+
+
+@pytest.mark.long
+def test_what_codecs_cost_on_real_clips(real_data, tmp_path, monkeypatch):
+    """uint8 under 0.0005 GAP@20, float16 under 0.0001; calibrated 4 bits at most half of the nearest."""
+    monkeypatch.delenv("YT8M_RECIPES")
+    data, places = real_data / "audioset", [f"--runs={tmp_path}", f"--data={real_data / 'audioset'}"]
+    for verb in ("train", "average", "evaluate"):
+        assert main([verb, "audioset", "netvlad", *places]) == 0
+    recipe, paths = load("audioset"), records.find(data, "validate")
+    scores = Run.of(tmp_path, "audioset", "netvlad").evaluation("validate", "weights")
+    whole = json.loads(scores.read_text())["gap"]
+    videos = quantize.videos_of(AUDIOSET, records.find(data, "train"))
+    ways = [("uint8", False), ("float16", False), ("int4", False), ("int4", True)]
+    with quantize.encoder_of(recipe, "netvlad", tmp_path, videos, calibrated=True) as encoder:
+        uint8, float16, nearest, calibrated = (
+            lost(encoder, plan.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
+            for codec, rounded in ways
+        )
+    assert abs(float16) < 1e-4
+    assert uint8 < 5e-4
+    assert calibrated < 0.5 * nearest

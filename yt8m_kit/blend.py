@@ -13,10 +13,10 @@ from yt8m_kit.atomic import write_json
 from yt8m_kit.candidates import gather
 from yt8m_kit.errors import KitError
 from yt8m_kit.evaluate import probabilities_of
-from yt8m_kit.gate import for_codes
+from yt8m_kit.gate import operations
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.plan import stored
-from yt8m_kit.recipe import Recipe
+from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.selection import Blend, Search, held_out
 from yt8m_kit.table import plain
@@ -91,8 +91,7 @@ def _searched(
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
     """Weights of an ensemble's members, and how they were found."""
     blend = recipe.ensemble(name)
-    sizes = [sum(t.size for t in stored(recipe, [member], blend.codec)) for member in blend.members]
-    budget = for_codes(blend.limit)
+    sizes, budget = sizes_of(recipe, blend), blend.limit
     candidates = gather(members, truth)
     search = Search(candidates, sizes, budget).run()
     best = search.best()
@@ -109,6 +108,12 @@ def _searched(
     }
     progress.say(report(about))
     return weights, about
+
+
+def sizes_of(recipe: Recipe, blend: Ensemble) -> list[int]:
+    """Bytes that each member of an ensemble adds to its graph."""
+    beside = operations(blend.rounds)
+    return [beside + sum(t.size for t in stored(recipe, [m], blend.codec)) for m in blend.members]
 
 
 def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:

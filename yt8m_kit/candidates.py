@@ -3,8 +3,8 @@
 Twenty members' probabilities of 20,000 videos and 3862 classes are 6 GiB, and GAP@20 of one blend of them
 takes seconds. But a class that is far down in every member is so in every blend. Of each video the classes
 are kept that are most probable in the mean of the members, and then those most probable in any single one.
-What is left out of a blend is at most as probable as the largest value that was left out, so that for each
-video it is known whether its top 20 are the true ones.
+A blend gives to what was left out at most the blend of what each member gives to it, so that for each video
+it is known whether its top 20 are the true ones.
 
 Shapes: M members, N videos, C classes, P classes kept of a video.
 """
@@ -26,7 +26,8 @@ KEPT = 128  # classes of a video; with C at most this all are kept and everythin
 class Candidates:
     """members: float32 (M, N, P). hits: uint32 (N, P), 1 where the class is true.
 
-    positives: true labels of all videos. outside: float32 (N,), no member gives more to a class left out.
+    positives: true labels of all videos. outside: float32 (M, N), the most that a member gives to a class
+    left out.
     """
 
     members: Floats
@@ -36,7 +37,7 @@ class Candidates:
 
     def rows(self, chosen: NDArray[np.bool_], positives: int) -> "Candidates":
         """Those of some of the videos."""
-        return Candidates(self.members[:, chosen], self.hits[chosen], positives, self.outside[chosen])
+        return Candidates(self.members[:, chosen], self.hits[chosen], positives, self.outside[:, chosen])
 
     def mix(self, weights: Weights) -> Floats:
         """The blend's probabilities, float32 (N, P); members without weight are not read."""
@@ -54,8 +55,8 @@ class Candidates:
 
     def certain(self, weights: Weights) -> float:
         """Share of the videos whose top 20 are shown to be those of all classes."""
-        least_N = (self._top(self.mix(weights / weights.sum())).min(axis=1) >> np.uint32(1)).view(np.float32)
-        return float(np.mean(least_N >= self.outside))
+        least_N = (self._top(self.mix(weights)).min(axis=1) >> np.uint32(1)).view(np.float32)
+        return float(np.mean(least_N >= weights.astype(np.float32) @ self.outside))
 
     def _top(self, mixed_NP: Floats) -> NDArray[np.uint32]:
         """The 20 most probable of each video, in no order: bits of the probability, then the hit."""
@@ -72,18 +73,21 @@ def gather(read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], ke
         probabilities = member()
         np.maximum(largest, probabilities, out=largest)
         total += probabilities
-    labels, outside = _chosen(largest, total, kept)
+    labels = _chosen(largest, total, min(kept, truth_NC.shape[1]))
     members = np.empty((len(read), *labels.shape), np.float32)
+    outside = np.empty((len(read), len(labels)), np.float32)
     for number, member in enumerate(read):
-        members[number] = np.take_along_axis(member(), labels, axis=1)
+        probabilities = member().copy()
+        members[number] = np.take_along_axis(probabilities, labels, axis=1)
+        np.put_along_axis(probabilities, labels, 0, axis=1)
+        outside[number] = probabilities.max(axis=1)
     hits = np.take_along_axis(truth_NC, labels, axis=1).astype(np.uint32)
     return Candidates(members, hits, int(np.count_nonzero(truth_NC)), outside)
 
 
-def _chosen(largest: Floats, total: Floats, kept: int) -> tuple[NDArray[np.int32], Floats]:
-    """Labels (N, P), half of them by the total; the largest value of the others, 0 where there are none."""
+def _chosen(largest: Floats, total: Floats, kept: int) -> NDArray[np.int32]:
+    """Labels (N, P), half of them by the total; `largest` is used up."""
     likely, _ = top(total, kept // 2)
     np.put_along_axis(largest, likely, np.inf, axis=1)
-    labels, values = top(largest, kept + 1)
-    outside = values[:, kept] if kept < values.shape[1] else np.zeros(len(values), np.float32)
-    return labels[:, :kept], outside
+    labels, _ = top(largest, kept)
+    return labels

@@ -33,12 +33,12 @@ def export(recipe: Recipe, name: str, runs: Path, *, archive: bool = False) -> P
         return out
     shares = shares_of(recipe, name, run)
     tensors = planned(recipe, blend, list(shares), run)
-    check_size(name, blend.codec, tensors, blend.limit)
+    check_size(name, blend, tensors)
     parts = _parts(recipe, run, shares, tensors, runs)
     with _folder_for(out, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        check_size(name, blend.codec, tensors, blend.limit, written)
+        check_size(name, blend, tensors, written)
         settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
         write_json(
             run.packing if archive else run.export, {"bytes": written, "limit": blend.limit} | settings

@@ -59,10 +59,17 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
     def _initialize(self) -> None:
         tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=decode(self._stored))
 
-    def read(self) -> tf.Tensor:
-        """The float32 weight."""
+    def read_value(self) -> tf.Tensor:
+        """The float32 weight, as a tf.Variable gives its own."""
         value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
         return tf.ensure_shape(value, self._stored.shape)
+
+
+def _kept(encoded: Encoded) -> Decoded | tf.Variable:
+    """What a weight is read from; the many small ones that need no decoding are variables themselves."""
+    if encoded.form == "float32":
+        return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
+    return Decoded(encoded)
 
 
 def mixed(
@@ -84,7 +91,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
     top: the same -> {"labels": int32 (B, 20), "confidences": float32 (B, 20)}, descending.
     records: serialized SequenceExamples (B,) -> {"ids": string (B,)} and what top gives.
     """
-    decoded = [[Decoded(encoded) for _, encoded in part.weights] for part in parts]
+    kept = [[_kept(encoded) for _, encoded in part.weights] for part in parts]
     signature = [
         tf.TensorSpec((None, dataset.max_frames, dataset.width), tf.uint8, name="frames"),
         tf.TensorSpec((None,), tf.int32, name="num_frames"),
@@ -93,7 +100,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
     # A function of its own, so that the three signatures share one copy of the members' operations.
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def mix(frames: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
-        values = [[weight.read() for weight in member] for member in decoded]
+        values = [[weight.read_value() for weight in member] for member in kept]
         return mixed(parts, values, {"frames": frames, "num_frames": num_frames}, rounds)
 
     def probabilities(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -108,7 +115,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
         return {"ids": ids} | top(frames, num_frames)
 
     module = tf.Module()
-    module.weights = decoded
+    module.weights = kept
     module.probabilities = tf.function(probabilities, input_signature=signature)
     module.top = tf.function(top, input_signature=signature)
     strings = tf.TensorSpec((None,), tf.string, name="serialized")

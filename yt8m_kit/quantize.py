@@ -19,7 +19,7 @@ from yt8m_kit.codecs import Encoded
 from yt8m_kit.codecs.calibrated import encode_calibrated
 from yt8m_kit.data import records
 from yt8m_kit.data.records import Batch
-from yt8m_kit.gate import for_codes
+from yt8m_kit.gate import operations
 from yt8m_kit.moments import second_moments
 from yt8m_kit.plan import Stored, in_form, save_codes, shares_of, stored
 from yt8m_kit.rebuild import load_weights, model_of, predictor
@@ -60,7 +60,8 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     errors: Errors = {}
     if blend.codec == "mixed":
         errors = _measured(recipe, tensors, videos, runs, blend.calibrated)
-        tensors = allocated(tensors, errors, shares, for_codes(blend.limit))
+        budget = blend.limit - len(shares) * operations(blend.rounds)
+        tensors = allocated(tensors, errors, shares, budget)
     if blend.calibrated:
         _round(recipe, tensors, videos, runs, run)
     progress.say(report(tensors, shares))

@@ -54,7 +54,8 @@ class Search:
         if len(self.sizes) <= EXACT:
             self._subsets()
             return self
-        for budget in {self.budget, int(self.sizes.sum())}:
+        everything_fits = int(self.sizes.sum())
+        for budget in {min(self.budget, everything_fits), everything_fits}:
             self._forward(budget, lambda gained, added: gained)
             self._forward(budget, lambda gained, added: gained / max(added, 1))
         self._backward(self._climb(everything))

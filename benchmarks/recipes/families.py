@@ -36,7 +36,7 @@ RECIPE = Recipe(
     members=MEMBERS,
     ensembles={
         "all": Ensemble(tuple(MEMBERS)),
-        "within_4mb": Ensemble(tuple(MEMBERS), codec="int4_g128", limit=4_000_000, calibrated=True),
-        "mixed_4mb": Ensemble(tuple(MEMBERS), codec="mixed", limit=4_000_000, calibrated=True),
+        "within_5mb": Ensemble(tuple(MEMBERS), codec="int4_g128", limit=5_000_000, calibrated=True),
+        "mixed_5mb": Ensemble(tuple(MEMBERS), codec="mixed", limit=5_000_000, calibrated=True),
     },
 )
