@@ -44,6 +44,7 @@ def _row(recipe: Recipe, name: str, run: Run, split: str) -> Row:
         "exported MiB": _figure(exported.get("bytes") and exported["bytes"] / MIB, 2),
         "GAP lost": _figure(lost, 5),
         "trained videos/s": _figure(_training_rate(run), 0),
+        "epoch s": _figure(_epoch_seconds(recipe, name, run), 1),
         "predicted videos/s": _figure((graph or weights).get("videos_per_second"), 0),
         "board public": _figure(board.get("public")),
         "board private": _figure(board.get("private")),
@@ -61,6 +62,15 @@ def _training_rate(run: Run) -> float | None:
     """Median videos a second between the rows of metrics.jsonl; the first one holds the compilation."""
     rates = [row["videos_per_second"] for row in run.rows("checkpoints") if "videos_per_second" in row]
     return median(rates[1:]) if len(rates) > 1 else None
+
+
+def _epoch_seconds(recipe: Recipe, name: str, run: Run) -> float | None:
+    """What an epoch takes at the median rate, without compilation; None where the length is in steps."""
+    epochs, rate = recipe.members[name].epochs if name in recipe.members else None, _training_rate(run)
+    if not (epochs and rate):
+        return None
+    steps = max(row["step"] for row in run.rows("checkpoints"))
+    return float(steps * recipe.members[name].batch_size / epochs / rate)
 
 
 def _read(run: Run, path: Path) -> dict[str, Any]:
