@@ -71,6 +71,7 @@ class Member:
 
     Length is `steps`, or `epochs` over the train split. The learning rate falls by `decay` every
     `decay_examples` examples (staircase). `batch_size` videos make an update, in `accumulate` parts.
+    `mixup`: videos are blended in pairs while training, by shares from Beta(mixup, mixup).
     `teacher`: the ensemble (or member) whose soft labels are `teacher_weight` of the target.
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
     average only where validation GAP says so. `statistics_batches` training batches re-estimate the
@@ -90,6 +91,7 @@ class Member:
     decay_examples: int = 4_000_000
     clip_norm: float = 1.0
     loss_epsilon: float = 1e-5
+    mixup: float | None = None
     teacher: str | None = None
     teacher_weight: float = 0.5
     precision: str = "float32"
@@ -112,6 +114,8 @@ class Member:
             )
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
+        if self.mixup is not None and self.mixup <= 0:
+            raise UsageError(f"mixup must be over 0, or None for none; got {self.mixup}.")
         if not 0 <= self.teacher_weight <= 1:
             raise UsageError(f"teacher_weight must lie between 0 and 1; got {self.teacher_weight}.")
         if self.keep_average not in KEEP_AVERAGE:

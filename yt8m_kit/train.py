@@ -9,6 +9,7 @@ import keras
 
 from yt8m_kit import checkpoints, progress
 from yt8m_kit.data import records
+from yt8m_kit.data.mixup import mixed
 from yt8m_kit.data.order import Position
 from yt8m_kit.data.soft_labels import MANIFEST, SoftLabels
 from yt8m_kit.loop import Loop
@@ -87,6 +88,8 @@ def shuffled(
             reuse=AHEAD + UNDER_WAY + 1,
             soft_labels=soft_labels,
         )
+        if member.mixup is not None:
+            endless = mixed(endless, member.mixup, member.seed)
         return records.prefetch(endless, AHEAD)
 
     return batches

@@ -1,0 +1,84 @@
+"""Mixup: what two videos of a batch become, and that a run of it can be continued."""
+
+import numpy as np
+import pytest
+
+from yt8m_kit.data.mixup import mixed
+from yt8m_kit.data.order import Position
+from yt8m_kit.data.records import Batch
+from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import Member
+
+FRAMES, WIDTH, CLASSES = 6, 4, 5
+
+
+def batch(counts, position=Position(0, 0, 8)):  # noqa: B008 - immutable
+    rng = np.random.default_rng(len(counts))
+    frames = rng.integers(1, 256, (len(counts), FRAMES, WIDTH), np.uint8)
+    for video, count in enumerate(counts):
+        frames[video, count:] = 0
+    labels = np.eye(CLASSES, dtype=np.float32)[np.arange(len(counts)) % CLASSES]
+    return Batch(frames, np.array(counts, np.int32), labels, [str(i) for i in range(len(counts))], position)
+
+
+def copy(one):
+    return Batch(*(each.copy() for each in one[:3]), *one[3:])
+
+
+def only(iterator):
+    (one,) = iterator
+    return one
+
+
+def shares_of(blended, before):
+    """The share each video kept, read off its label."""
+    return np.array([blended.labels[video] @ before.labels[video] for video in range(len(before.ids))])
+
+
+def test_frames_and_labels_are_blended_by_the_same_share():
+    before = batch([FRAMES] * 4)
+    after = only(mixed(iter([copy(before)]), 1.0, seed=3))
+    shares = shares_of(after, before)
+    assert ((shares >= 0.5) & (shares <= 1)).all()
+    assert len(set(shares.tolist())) > 1
+    for video, partner in enumerate((3, 2, 1, 0)):
+        share = shares[video]
+        np.testing.assert_allclose(
+            after.labels[video], share * before.labels[video] + (1 - share) * before.labels[partner]
+        )
+        exact = share * before.frames[video].astype(float) + (1 - share) * before.frames[partner]
+        np.testing.assert_allclose(after.frames[video], exact, atol=0.5)  # the nearest byte
+
+
+def test_the_shorter_video_is_repeated_and_padding_stays_padding():
+    before = batch([5, 2])
+    after = only(mixed(iter([copy(before)]), 1.0, seed=3))
+    assert after.num_frames.tolist() == [5, 5]
+    assert not after.frames[:, 5:].any()
+    share = shares_of(after, before)[0]
+    repeated = before.frames[1, [0, 1, 0, 1, 0]].astype(float)
+    exact = share * before.frames[0, :5] + (1 - share) * repeated
+    np.testing.assert_allclose(after.frames[0, :5], exact, atol=0.5)
+
+
+@pytest.mark.parametrize("counts", [[3, 0], [0, 0], [4]], ids=["one empty", "both empty", "no partner"])
+def test_without_a_partner_nothing_changes(counts):
+    before = batch(counts)
+    after = only(mixed(iter([copy(before)]), 1.0, seed=3))
+    for one, other in zip(after[:3], before[:3]):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_shares_depend_on_seed_and_position_alone():
+    first, second = batch([FRAMES] * 4), batch([FRAMES] * 4, Position(0, 0, 16))
+    both = [each.labels.copy() for each in mixed(iter([copy(first), copy(second)]), 0.4, seed=1)]
+    resumed = only(mixed(iter([copy(second)]), 0.4, seed=1))
+    np.testing.assert_array_equal(resumed.labels, both[1])
+    assert not np.array_equal(both[0], both[1])
+    assert not np.array_equal(only(mixed(iter([copy(second)]), 0.4, seed=2)).labels, both[1])
+
+
+@pytest.mark.parametrize("alpha", [0, -1.0])
+def test_alpha_must_be_positive(alpha):
+    with pytest.raises(UsageError, match="mixup must be over 0"):
+        Member("netvlad", steps=1, mixup=alpha)
