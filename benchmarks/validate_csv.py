@@ -19,7 +19,7 @@ import numpy as np
 
 from yt8m_kit.metrics import top
 from yt8m_kit.spec import YOUTUBE8M_2018
-from yt8m_kit.submission_file import HEADER, check, rows
+from yt8m_kit.submission_file import HEADER, check, text
 
 CLASSES = YOUTUBE8M_2018.classes
 BLOCK = 20_000  # rows that differ; after them the same values come again under other ids
@@ -28,7 +28,7 @@ BLOCK = 20_000  # rows that differ; after them the same values come again under 
 def write(path: Path, count: int) -> None:
     """A CSV of `count` videos with 4-character ids, as in the competition."""
     values = np.random.default_rng(0).random((BLOCK, CLASSES), dtype=np.float32) ** 50
-    lines = [line.partition(",")[2] for line in rows([""] * BLOCK, *top(values))]
+    lines = text([""] * BLOCK, *top(values)).replace(",", "").splitlines(keepends=True)
     ids = ("".join(letters) for letters in product(ascii_letters + digits, repeat=4))
     with path.open("w") as file:
         file.write(HEADER + "\n")
