@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import page
+import quiet  # noqa: F401
 from numpy.typing import NDArray
 
 from yt8m_kit.blend import mix, sizes_of

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import page
+import quiet  # noqa: F401
 
 from yt8m_kit import quantize
 from yt8m_kit.codecs import FORMS, decode, encode

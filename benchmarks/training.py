@@ -1,0 +1,166 @@
+"""For the benchmarks, nothing to run here: training steps on random videos, the kit's and plain ones.
+
+Every way has the same loss, the same optimiser (Adam, each gradient clipped) and the same batch in memory. A
+turn is so many steps that it takes about a second, at least one.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from yt8m_kit import backend
+from yt8m_kit.data.order import Position
+from yt8m_kit.data.records import Batch
+from yt8m_kit.recipe import Member
+from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
+
+ALIGNMENT = 64  # bytes; a batch of the kit's reader has it
+Steps = Callable[[int], None]
+PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
+    "NetVLAD 64": ("netvlad", {"clusters": 64, "hidden": 1024}),
+    "NeXtVLAD 8x112": ("nextvlad", {}),
+    "GRU 2x1024": ("gru", {"units": 1024}),
+    "LSTM 2x1024": ("lstm", {"units": 1024}),
+    "DBoF 4096, 30 frames": ("dbof", {"clusters": 4096, "draws": 30}),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model and a way to train it.
+
+    way: "kit", its step; "plain", benchmarks/naive.py under one tf.function; "fit", the kit's model under
+    Keras' fit; "plain fit". compiled: what XLA compiles of the kit's step in TensorFlow, see
+    steps.tensorflow_step.
+    """
+
+    family: str
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    batch: int = 64
+    frames: int = 300
+    classes: int = YOUTUBE8M_2018.classes
+    way: str = "kit"
+    precision: str = "float32"
+    compiled: str = "update"
+    seconds: float = 1.0
+
+    @property
+    def dataset(self) -> Dataset:
+        """YouTube-8M with other sizes."""
+        return replace(YOUTUBE8M_2018, classes=self.classes, max_frames=self.frames)
+
+    @property
+    def member(self) -> Member:
+        """As a recipe would have it."""
+        return Member(
+            self.family, self.hyperparameters, batch_size=self.batch, steps=1, precision=self.precision
+        )
+
+
+def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
+    """For contest.serve: the steps of a turn, their number, and the model's parameters."""
+    job = Job(**arguments)
+    backend.start()
+    ways = {"kit": _kit, "plain": _plain, "fit": _fit, "plain fit": _fit}
+    steps, parameters = ways[job.way](job)
+    steps(1)
+    started = time.perf_counter()
+    steps(1)
+    count = max(1, round(job.seconds / (time.perf_counter() - started)))
+    return lambda: steps(count), {"steps": count, "parameters": parameters}
+
+
+def random_batch(job: Job) -> Batch:
+    """Videos of random bytes, most of them shorter than the longest, with three labels each."""
+    rng = np.random.default_rng(0)
+    shape = (job.batch, job.frames, job.dataset.width)
+    memory = np.empty(math.prod(shape) + ALIGNMENT, np.uint8)
+    frames = memory[-memory.ctypes.data % ALIGNMENT :][: math.prod(shape)].reshape(shape)
+    frames[:] = rng.integers(0, 256, shape, np.uint8)
+    counts = rng.integers(job.frames * 2 // 5, job.frames + 1, job.batch).astype(np.int32)
+    for row, count in zip(frames, counts):
+        row[count:] = 0
+    labels = np.zeros((job.batch, job.classes), np.float32)
+    np.put_along_axis(labels, rng.integers(0, job.classes, (job.batch, 3)), 1, axis=1)
+    return Batch(frames, counts, labels, [""] * job.batch, Position())
+
+
+def _kit(job: Job) -> tuple[Steps, int]:
+    import keras
+
+    from yt8m_kit.rebuild import counts, model_of
+    from yt8m_kit.steps import make_step, tensorflow_step
+    from yt8m_kit.train import optimizer_of
+
+    model = model_of(job.member, job.dataset, job.precision)
+    optimizer = optimizer_of(job.member, job.member.learning_rate)
+    optimizer.build(model.trainable_variables)
+    if keras.backend.backend() == "tensorflow":
+        stepper = tensorflow_step(model, optimizer, job.member.loss_epsilon, compiled=job.compiled)
+    else:
+        stepper = make_step(model, optimizer, job.member.loss_epsilon)
+    batch = random_batch(job)
+
+    def steps(count: int) -> None:
+        losses = [stepper.step(batch) for _ in range(count)]
+        np.asarray(losses[-1])  # JAX answers before it has computed
+
+    return steps, counts(model)[0]
+
+
+def _plain_model(job: Job) -> Any:
+    import naive
+
+    return naive.FAMILIES[job.family](job.dataset, **job.hyperparameters)
+
+
+def _plain(job: Job) -> tuple[Steps, int]:
+    import tensorflow as tf
+
+    from yt8m_kit.layers.loss import label_loss
+    from yt8m_kit.rebuild import counts
+    from yt8m_kit.train import optimizer_of
+
+    model, optimizer = _plain_model(job), optimizer_of(job.member, job.member.learning_rate)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(frames: Any, num_frames: Any, labels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            probabilities = model({"frames": frames, "num_frames": num_frames}, training=True)
+            loss = label_loss(labels, probabilities, job.member.loss_epsilon) + sum(model.losses)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    tensors = [tf.constant(array) for array in random_batch(job)[:3]]
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step(*tensors)
+
+    return steps, counts(model)[0]
+
+
+def _fit(job: Job) -> tuple[Steps, int]:
+    from yt8m_kit.layers.loss import label_loss
+    from yt8m_kit.rebuild import counts, model_of
+    from yt8m_kit.train import optimizer_of
+
+    model = _plain_model(job) if job.way == "plain fit" else model_of(job.member, job.dataset)
+    epsilon = job.member.loss_epsilon
+    model.compile(
+        optimizer_of(job.member, job.member.learning_rate),
+        loss=lambda labels, probabilities: label_loss(labels, probabilities, epsilon),
+    )
+    batch = random_batch(job)
+
+    def steps(count: int) -> None:
+        frames, num_frames, labels = (np.concatenate([array] * count) for array in batch[:3])
+        inputs = {"frames": frames, "num_frames": num_frames}
+        model.fit(inputs, labels, batch_size=job.batch, shuffle=False, verbose=0)
+
+    return steps, counts(model)[0]
