@@ -38,9 +38,9 @@ def timed(work: Callable[[], object]) -> Turn:
     return Turn(time.perf_counter() - wall, time.process_time() - cpu, peak())
 
 
-def peak() -> float:
-    """GiB that this process had at most since it began."""
-    status = Path("/proc/self/status").read_text()
+def peak(process: int | str = "self") -> float:
+    """GiB that this process, or another one, had at most since it began."""
+    status = Path(f"/proc/{process}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**20  # type: ignore[index]
 
 
@@ -132,8 +132,8 @@ def median(values: Sequence[float], form: str = ".3g") -> str:
 
 def against(baseline: Sequence[Turn], taken: Sequence[Turn]) -> dict[str, str]:
     """How many times faster, and with how many times less CPU time, turn by turn; and memory beside it."""
-    return {
-        "times as fast": spread([base.wall / own.wall for base, own in zip(baseline, taken)], ".2f"),
-        "times less CPU": spread([base.cpu / own.cpu for base, own in zip(baseline, taken)], ".2f"),
-        "peak GiB": f"{max(own.peak for own in taken):.2f}",
-    }
+    wall, cpu = "1", "1"
+    if taken is not baseline:
+        wall = spread([base.wall / own.wall for base, own in zip(baseline, taken)], ".2f")
+        cpu = spread([base.cpu / own.cpu for base, own in zip(baseline, taken)], ".2f")
+    return {"times as fast": wall, "times less CPU": cpu, "peak GiB": f"{max(own.peak for own in taken):.2f}"}

@@ -8,7 +8,7 @@ which fold dequantization and the input's BatchNorm into the first product, and 
 compiles. Milliseconds and ratios are medians with the least and the greatest of the turns.
 """
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import contest
 import page
@@ -36,27 +36,8 @@ def rows_of(case: str, repeats: int, seconds: float) -> list[Row]:
     name, batch = CASES[case]
     family, hyperparameters = training.PUBLISHED[name]
     job = training.Job(family, hyperparameters, batch, seconds=seconds)
-    ways = {way: contest.Way(asdict(job) | settings) for way, settings in WAYS.items()}
-    assert len({way.about["parameters"] for way in ways.values()}) == 1, "not the same model"
-    taken = contest.turns(ways, repeats)
-    rows = []
-    for way, each in taken.items():
-        steps = ways[way].about["steps"]
-        own = [turn.per(steps) for turn in each]
-        base = [turn.per(ways["plain"].about["steps"]) for turn in taken["plain"]]
-        rows.append(
-            {
-                "model": name,
-                "batch": batch,
-                "M parameters": f"{ways[way].about['parameters'] / 1e6:.1f}",
-                "way": way,
-                "ms a step": contest.spread([1e3 * turn.wall for turn in own], ".0f"),
-                "videos/s": contest.median([batch / turn.wall for turn in own], ".0f"),
-                "CPU ms a video": contest.median([1e3 * turn.cpu / batch for turn in own], ".2f"),
-            }
-            | contest.against(base, own)
-        )
-    return rows
+    jobs = {way: replace(job, **settings) for way, settings in WAYS.items()}
+    return [{"model": name} | row for row in training.compared(jobs, repeats)]
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ turn is so many steps that it takes about a second, at least one.
 """
 
 import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import contest
 import numpy as np
 
 from yt8m_kit import backend
@@ -17,6 +17,7 @@ from yt8m_kit.data.order import Position
 from yt8m_kit.data.records import Batch
 from yt8m_kit.recipe import Member
 from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
+from yt8m_kit.table import Row
 
 ALIGNMENT = 64  # bytes; a batch of the kit's reader has it
 Steps = Callable[[int], None]
@@ -67,11 +68,40 @@ def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
     backend.start()
     ways = {"kit": _kit, "plain": _plain, "fit": _fit, "plain fit": _fit}
     steps, parameters = ways[job.way](job)
-    steps(1)
-    started = time.perf_counter()
-    steps(1)
-    count = max(1, round(job.seconds / (time.perf_counter() - started)))
-    return lambda: steps(count), {"steps": count, "parameters": parameters}
+    first, second = (contest.timed(lambda: steps(1)).wall for _ in range(2))
+    count = max(1, round(job.seconds / second))
+    return lambda: steps(count), {"steps": count, "parameters": parameters, "first": first}
+
+
+def compared(jobs: Mapping[str, Job], repeats: int, backends: Mapping[str, str] | None = None) -> list[Row]:
+    """A row for each job, against the first; all of the same model, or AssertionError.
+
+    backends: of Keras, by job.
+    """
+    ways = {
+        name: contest.Way(asdict(job), {"KERAS_BACKEND": (backends or {}).get(name, "tensorflow")})
+        for name, job in jobs.items()
+    }
+    taken = contest.turns(ways, repeats)
+    first = next(iter(ways))
+    assert len({way.about["parameters"] for way in ways.values()}) == 1, "not the same model"
+    each = {name: [turn.per(ways[name].about["steps"]) for turn in taken[name]] for name in ways}
+    return [
+        row_of(jobs[name], name, ways[name].about, own) | contest.against(each[first], own)
+        for name, own in each.items()
+    ]
+
+
+def row_of(job: Job, name: str, about: dict[str, Any], steps: list[contest.Turn]) -> Row:
+    """What its steps took."""
+    return {
+        "batch": job.batch,
+        "M parameters": f"{about['parameters'] / 1e6:.1f}",
+        "way": name,
+        "ms a step": contest.spread([1e3 * step.wall for step in steps], ".0f"),
+        "videos/s": contest.median([job.batch / step.wall for step in steps], ".0f"),
+        "CPU ms a video": contest.median([1e3 * step.cpu / job.batch for step in steps], ".2f"),
+    }
 
 
 def random_batch(job: Job) -> Batch:
