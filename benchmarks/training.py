@@ -63,14 +63,19 @@ class Job:
 
 
 def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
-    """For contest.serve: the steps of a turn, their number, and the model's parameters."""
+    """For contest.serve: the steps of a turn, and what is to be said of them.
+
+    Their number, the model's parameters, seconds of the first step, GiB before there was a model.
+    """
     job = Job(**arguments)
     backend.start()
+    before = contest.peak()
     ways = {"kit": _kit, "plain": _plain, "fit": _fit, "plain fit": _fit}
     steps, parameters = ways[job.way](job)
     first, second = (contest.timed(lambda: steps(1)).wall for _ in range(2))
     count = max(1, round(job.seconds / second))
-    return lambda: steps(count), {"steps": count, "parameters": parameters, "first": first}
+    about = {"steps": count, "parameters": parameters, "first": first, "before": before}
+    return lambda: steps(count), about
 
 
 def compared(jobs: Mapping[str, Job], repeats: int, backends: Mapping[str, str] | None = None) -> list[Row]:
