@@ -75,8 +75,17 @@ leaderboard: .venv/installed  ## regenerate submissions/README.md
 faults: .venv/installed-tests  ## meet each fault on the way to Kaggle for docs/faults.md (half an hour)
 	$(BIN)/python tests/fault_table.py --write
 
-bench: .venv/installed-tests  ## run the benchmarks
-	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+# The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
+BENCHMARKS := machine reader reader_scaling download train_step compilation growth jax_step start predict \
+  csv_text gap validate_csv encode blend export_at_size
+bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --write; done
+	@# Of trained members, each skipped with a line where they are not in RUNS.
+	@set -e; export YT8M_RECIPES=benchmarks/recipes; $(BIN)/python benchmarks/blend.py --recipe families --write; \
+	  $(BIN)/python benchmarks/blend.py --recipe families --ensemble within_5mb --write; \
+	  $(BIN)/python benchmarks/codec_loss.py --recipe families --write
+	@$(BIN)/python benchmarks/techniques.py --write
+	@$(BIN)/python benchmarks/codec_loss.py --write
 
 clean:  ## remove .venv, runs/demo and data/demo
 	rm -rf .venv runs/demo data/demo

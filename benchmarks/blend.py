@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import page
+import quiet  # noqa: F401
 from numpy.typing import NDArray
 
 from yt8m_kit.blend import mix, sizes_of
@@ -26,6 +27,7 @@ from yt8m_kit.candidates import gather
 from yt8m_kit.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
+from yt8m_kit.run import Run
 from yt8m_kit.selection import Search, held_out
 from yt8m_kit.table import Row, markdown
 
@@ -143,7 +145,12 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
     options = parser.parse_args()
     if options.recipe:
-        members = real_members(load(options.recipe), options.ensemble, options.data, options.runs)
+        recipe = load(options.recipe)
+        names = recipe.ensembles[options.ensemble].members
+        if not all(Run.of(options.runs, recipe.name, name).averaged.exists() for name in names):
+            print(f"blend: skipped, {options.runs} lacks members of {options.recipe} {options.ensemble}")
+            return
+        members = real_members(recipe, options.ensemble, options.data, options.runs)
         page.show(f"blend {options.recipe} {options.ensemble}", searched(members), options.write)
     else:
         members = random_members(options.members, options.videos, options.classes)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import page
+import quiet  # noqa: F401
 
 from yt8m_kit import quantize
 from yt8m_kit.codecs import FORMS, decode, encode
@@ -90,7 +91,7 @@ def main() -> None:
     names = options.members.split(",") if options.members else list(recipe.members)
     names = [name for name in names if Run.of(options.runs, recipe.name, name).averaged.exists()]
     if not names:
-        print(f"no averaged member of {recipe.name} in {options.runs}: nothing to measure")
+        print(f"codec_loss: skipped, no averaged member of {recipe.name} is in {options.runs}")
         return
     lost: dict[str, dict[str, float]] = {}
     videos = quantize.videos_of(recipe.dataset, records.find(options.data, "train"))

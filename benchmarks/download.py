@@ -1,12 +1,12 @@
 """What a download costs the machine, from a server on the loopback interface that sends as fast as it can.
 
-    python benchmarks/download.py [--megabytes 64] [--files 16] [--folder TMP]
+    python benchmarks/download.py [--megabytes 64] [--files 16] [--folder TMP] [--repeats 5]
+        [--write]
 
 For so many files: bytes a second and CPU seconds a GB (hashing included), over 1, 4 and 8 connections, beside
 hashing alone. Then a whole plan of 3,844 files of 1 kB: what a file costs, whatever its size.
 """
 
-import argparse
 import hashlib
 import json
 import multiprocessing
@@ -20,8 +20,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import contest
+import page
+
 from yt8m_kit.data.download import download, sources
 from yt8m_kit.data.partition import Partition, parse_plan
+from yt8m_kit.table import Row, markdown
 
 TRAIN = Partition("2", "frame", "train")
 DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits
@@ -106,30 +110,37 @@ def hashing(origin: Path) -> float:
     return sum(map(len, contents)) / (time.process_time() - began)
 
 
+def row_of(origin: Path, files: int, size: int, connections: int, repeats: int) -> Row:
+    """Some downloads of all of it."""
+    total = files * size
+    walls, cpus = zip(*(timed(origin, files, size, connections) for _ in range(repeats)))
+    return {
+        "files": f"{files:,} of {size / 1e6:g} MB",
+        "connections": connections,
+        "MB/s": contest.spread([total / wall / 1e6 for wall in walls], ",.0f"),
+        "CPU s a GB": contest.spread([used / total * 1e9 for used in cpus], ".2f"),
+        "CPU ms a file": contest.median([used / files * 1e3 for used in cpus], ".1f"),
+    }
+
+
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = page.parser(__doc__)
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--files", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     size = options.megabytes * 10**6
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         large, small = Path(name) / "large", Path(name) / "small"
         fill(large, options.files, size)
-        total = options.files * size
-        print(f"MD5 alone, one thread: {hashing(large) / 1e6:,.0f} MB/s")
-        print("\n| files | connections | MB/s | CPU s a GB |\n|---|---|---|---|")
-        for connections in (1, 4, 8):
-            wall, used = timed(large, options.files, size, connections)
-            row = f"{total / wall / 1e6:,.0f} | {used / total * 1e9:.2f}"
-            print(f"| {options.files} of {options.megabytes} MB | {connections} | {row} |")
+        hashed = [hashing(large) / 1e6 for _ in range(options.repeats)]
+        rows = [row_of(large, options.files, size, each, options.repeats) for each in (1, 4, 8)]
         fill(small, len(NAMES), 1000)
-        wall, used = timed(small, len(NAMES), 1000, 8)
-        each = used / len(NAMES) * 1e3
-        print(f"\n{len(NAMES)} files of 1 kB over 8 connections: {wall:.1f} s, {each:.1f} ms CPU each")
+        rows.append(row_of(small, len(NAMES), 1000, 8, options.repeats))
+    alone = f"MD5 alone, one thread: {contest.spread(hashed, ',.0f')} MB/s."
+    page.show("download", f"{alone}\n\n{markdown(rows)}", options.write)
 
 
 if __name__ == "__main__":

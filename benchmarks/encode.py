@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import page
+import quiet  # noqa: F401
 from numpy.typing import NDArray
 
 from yt8m_kit.codecs import FORMS, decode, encode

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import page
+import quiet  # noqa: F401
 
 from yt8m_kit.table import Row, markdown
 

@@ -1,35 +1,41 @@
-"""For the benchmarks, nothing to run here: TensorFlow started quietly, and results put into a page.
+"""For the benchmarks, nothing to run here: what a benchmark printed is put into the page that has its mark.
 
-What a benchmark printed goes into docs/quantization.md between its marks, with its command.
+A mark is a pair of comments in a page of docs/, <!-- name --> and <!-- /name -->, alone on their lines.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from yt8m_kit import backend
-
-backend.start("tensorflow")
-
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "quantization.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with the script's docstring as its help, and --write."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
-    made.add_argument("--write", action="store_true", help=f"put the result into {PAGE.name}, too")
+    made.add_argument("--write", action="store_true", help="put the result into its page of docs/, too")
     return made
 
 
-def show(name: str, text: str, write: bool) -> None:
-    """Print a result and, if asked, put it with its command between <!-- name --> and <!-- /name -->."""
+def show(name: str, text: str, write: bool, *, command: bool = True) -> None:
+    """Print a result and, if asked, put it, below its command, where the mark is."""
     print(text)
-    if not write:
-        return
+    if write:
+        _write(name, f"`{_command()}`\n\n{text.strip()}\n" if command else f"{text.strip()}\n")
+
+
+def _command() -> str:
     words = [word for word in sys.argv[1:] if word != "--write"]
-    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
-    before, start, rest = PAGE.read_text().partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition(f"<!-- /{name} -->")
-    if not (start and end):
-        raise SystemExit(f"{PAGE} has no <!-- {name} --> ... <!-- /{name} -->.")
-    PAGE.write_text(f"{before}{start}`{command}`\n\n{text.strip()}\n{end}{after}")
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+
+
+def _write(name: str, text: str) -> None:
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    pages = [page for page in sorted(DOCS.glob("*.md")) if begin in page.read_text()]
+    if len(pages) != 1:
+        raise SystemExit(f"{begin.strip()} must stand in one page of {DOCS}; it stands in {len(pages)}.")
+    before, _, rest = pages[0].read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{pages[0]} has no {end} behind {begin.strip()}.")
+    pages[0].write_text(f"{before}{begin}{text}{end}{after}")

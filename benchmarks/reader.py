@@ -1,50 +1,34 @@
 """How much the reader costs, against the way of the YouTube-8M starter code: CPU and wall time a video.
 
     python benchmarks/reader.py [--videos 2000] [--repeats 5] [--batch 128] [--folder TMP]
+        [--write]
 
 Writes records in the real layout (300 frames of 1024 + 128 random bytes), so that they lie in the page cache,
-and visits each once a pass. The ways take turns; medians are printed. CPU time is user + system of the whole
+and visits each once a pass. The ways take turns; medians are
+printed with the least and the greatest. CPU time is user + system of the whole
 process, all its threads. "step" goes on into a nearly free training step; the kit's batches get there by
 DLPack, without a copy.
 """
 
-import argparse
 import os
-import resource
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
+import contest
+import page
 import tensorflow as tf
+from random_records import write
 
-from yt8m_kit.data import records, tfrecord
-from yt8m_kit.data.examples import sequence_example
+from yt8m_kit.data import records
 from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, YOUTUBE8M_2018
+from yt8m_kit.table import Row, markdown
 
 FRAMES = YOUTUBE8M_2018.max_frames
 Way = Callable[[], int]
-
-
-def write(folder: Path, videos: int, shards: int = 2) -> list[Path]:
-    """Shards of videos whose frames are random bytes."""
-    rng = np.random.default_rng(0)
-    paths = [folder / f"train{shard:04d}.tfrecord" for shard in range(shards)]
-    for path, numbers in zip(paths, np.array_split(np.arange(videos), shards)):
-        with tfrecord.writing(path) as add:
-            for number in numbers:
-                features = {
-                    name: rng.integers(0, 256, (FRAMES, width), np.uint8)
-                    for name, width in YOUTUBE8M_2018.features
-                }
-                labels = sorted(rng.choice(YOUTUBE8M_2018.classes, 3, replace=False).tolist())
-                add(sequence_example(f"{number:04d}", labels, features))
-    return paths
 
 
 def parse_as_the_starter(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -121,48 +105,45 @@ def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
                 yield name, partial(ours, paths, batch, step, check_crc=check_crc, threads=threads)
 
 
-def measure(way: Way, videos: int) -> tuple[float, float]:
-    """CPU and wall microseconds a video of one pass."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+def counted(way: Way, videos: int) -> None:
+    """One pass, which must see every video."""
     seen = way()
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
     assert seen == videos, f"saw {seen} of {videos} videos"
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return cpu / videos * 1e6, wall / videos * 1e6
+
+
+def rows_of(paths: list[Path], videos: int, batch: int, repeats: int) -> list[Row]:
+    """A row for each way."""
+    passes = {name: partial(counted, way, videos) for name, way in ways(paths, batch)}
+    taken = contest.alternate(passes, repeats)
+    rows: list[Row] = []
+    for name, turns in taken.items():
+        own = [turn.per(videos) for turn in turns]
+        if name.startswith("starter"):
+            starters = own
+        rows.append(
+            {
+                "way": name,
+                "CPU us a video": contest.spread([1e6 * turn.cpu for turn in own]),
+                "wall us a video": contest.spread([1e6 * turn.wall for turn in own]),
+            }
+            | contest.against(starters, own)
+        )
+        del rows[-1]["peak GiB"]  # one process has them all
+    return rows
 
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = page.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument(
-        "--folder", type=Path, help="where to put 350 kB a video meanwhile; default: the system's"
-    )
+    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         paths = write(Path(folder), options.videos)
-        contest = dict(ways(paths, options.batch))
-        for way in contest.values():  # traces, maps memory, fills the page cache
-            way()
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contest}
-        for _ in range(options.repeats):
-            for name, way in contest.items():
-                taken[name].append(measure(way, options.videos))
-    print(
-        f"{options.videos} videos of {FRAMES} frames, batch {options.batch}, medians of {options.repeats}\n"
-    )
-    print("| way | CPU us a video | wall us a video | CPU, times less than the starter | wall |")
-    print("|---|---|---|---|---|")
-    for name, figures in taken.items():
-        cpu, wall = (statistics.median(column) for column in zip(*figures))
-        if name.startswith("starter"):
-            starter_cpu, starter_wall = cpu, wall
-        print(f"| {name} | {cpu:.1f} | {wall:.1f} | {starter_cpu / cpu:.2f} | {starter_wall / wall:.2f} |")
+        rows = rows_of(paths, options.videos, options.batch, options.repeats)
+    page.show("reader", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The reader under load: against the disk, TFRecordDataset and the starter's way, on a cold and a warm cache.
 
-    python benchmarks/reader_scaling.py [--videos 2400] [--shards 6] [--repeats 3] [--batch 128]
-                                        [--folder TMP]
+    python benchmarks/reader_scaling.py [--videos 2400] [--shards 6] [--repeats 5] [--batch 128]
+                                        [--folder TMP] [--write]
 
 Writes records in the real layout (300 frames of 1024 + 128 random bytes). "Cold": the shards are dropped from
 the page cache before each pass (posix_fadvise); a drive's own cache, or a virtual machine's host, may still
@@ -12,20 +12,22 @@ are read.
 
 import argparse
 import os
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import contest
+import page
 import tensorflow as tf
-from reader import ours, starter, write
+from random_records import write
+from reader import ours, starter
+
+from yt8m_kit.table import Row, markdown
 
 Way = Callable[[], int]
 MEMORY = """
@@ -75,39 +77,34 @@ def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
         yield name, partial(ours, paths, batch, None, check_crc=True, threads=threads)
 
 
-def throughput(paths: list[Path], options: argparse.Namespace) -> None:
-    """Prints the table of the ways."""
+def throughput(paths: list[Path], options: argparse.Namespace) -> list[Row]:
+    """Rows of the ways."""
     size = sum(path.stat().st_size for path in paths)
-    contest = dict(ways(paths, options.batch))
-    print("| cache | way | videos/s | MB/s | of the raw read | CPU us a video |\n|---|---|---|---|---|---|")
-    for cache in ("cold", "warm"):
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contest}
+    passes, rows = dict(ways(paths, options.batch)), []
+    for cache, prepare in (("cold", drop), ("warm", raw_read)):
+        taken: dict[str, list[contest.Turn]] = {name: [] for name in passes}
         for _ in range(options.repeats):
-            for name, way in contest.items():
-                if cache == "cold":
-                    drop(paths)
-                else:
-                    raw_read(paths)
-                taken[name].append(measured(way))
-        bound = statistics.median(wall for wall, _ in taken["raw read"])
-        for name, figures in taken.items():
-            wall, cpu = (statistics.median(column) for column in zip(*figures))
-            speed = f"{options.videos / wall:,.0f} | {size / wall / 1e6:,.0f} | {bound / wall:.2f}"
-            print(f"| {cache} | {name} | {speed} | {cpu / options.videos * 1e6:.0f} |")
+            for name, way in passes.items():
+                prepare(paths)
+                taken[name].append(contest.timed(way))
+        for name, turns in taken.items():
+            bound = [raw.wall / own.wall for raw, own in zip(taken["raw read"], turns)]
+            rows.append(
+                {
+                    "cache": cache,
+                    "way": name,
+                    "videos/s": contest.spread([options.videos / turn.wall for turn in turns], ",.0f"),
+                    "MB/s": contest.median([size / turn.wall / 1e6 for turn in turns], ",.0f"),
+                    "of the raw read": contest.median(bound, ".2f"),
+                    "CPU us a video": contest.median([turn.cpu / options.videos * 1e6 for turn in turns]),
+                }
+            )
+    return rows
 
 
-def measured(way: Way) -> tuple[float, float]:
-    """Wall and CPU seconds of one pass."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    way()
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
-def memory(paths: list[Path], folder: Path) -> None:
-    """Prints the peak of a process of its own that reads so many shards, all of them links to a small one."""
-    print("\n| shards | videos read | peak MB |\n|---|---|---|")
+def memory(paths: list[Path], folder: Path) -> list[Row]:
+    """Peaks of processes of their own that read so many shards, all of them links to a small one."""
+    rows = []
     for count in (100, 400, 1600, 3844):
         many = folder / f"links{count}"
         many.mkdir()
@@ -116,28 +113,26 @@ def memory(paths: list[Path], folder: Path) -> None:
         words = [sys.executable, "-c", MEMORY, str(many)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         videos, peak = map(int, done.stdout.split())
-        print(f"| {count} | {videos:,} | {peak / 1e3:.0f} |")
+        rows.append({"shards": count, "videos read": videos, "peak MB": f"{peak / 1e3:.0f}"})
+    return rows
 
 
 def main() -> None:
     """Measures and prints the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = page.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2400)
     parser.add_argument("--shards", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        paths = write(folder, options.videos, options.shards)
-        print(f"{options.videos} videos of 300 frames, {options.shards} shards, {os.cpu_count()} cores\n")
-        throughput(paths, options)
+        rows = throughput(write(folder, options.videos, options.shards), options)
         small = folder / "small"
         small.mkdir()
-        memory(write(small, 4, 1), folder)
+        peaks = memory(write(small, 4, 1), folder)
+    page.show("reader_scaling", f"{markdown(rows)}\n{markdown(peaks)}", options.write)
 
 
 if __name__ == "__main__":

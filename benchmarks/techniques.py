@@ -1,15 +1,17 @@
 """What each technique reached: mean and spread over seeds of the runs of submissions/techniques.py.
 
-python benchmarks/techniques.py [RUNS]  after  make results RECIPE=techniques DATA=FOLDER, which leaves the
-scores under RUNS/techniques (default: runs). Prints a Markdown table.
+    python benchmarks/techniques.py [--runs runs] [--write]
+
+after  make results RECIPE=techniques DATA=FOLDER, which leaves the scores under RUNS/techniques.
 """
 
 import json
+import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
+import page
 
 from yt8m_kit import recipe as recipes
 from yt8m_kit.table import markdown
@@ -26,13 +28,19 @@ def figures(run: Path) -> dict[str, float] | None:
 
 def main() -> None:
     """Print the table."""
-    runs = Path(sys.argv[1] if len(sys.argv) > 1 else "runs") / "techniques"
+    parser = page.parser(__doc__)
+    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
+    options = parser.parse_args()
+    runs = options.runs / "techniques"
     recipe = recipes.load("techniques")
     found: dict[str, list[dict[str, float]]] = {}
     for name in [*recipe.members, *recipe.ensembles]:
         scores = figures(runs / name)
         if scores:
             found.setdefault(re.sub(r"_\d$", "", name), []).append(scores)
+    if not found:
+        print(f"techniques: skipped, nothing was scored in {runs}")
+        return
     rows = []
     for technique, scores in found.items():
         row = {"technique": technique, "seeds": len(scores)}
@@ -41,7 +49,7 @@ def main() -> None:
             row[title] = f"{np.mean(values):.4f}"
             row[f"{title} spread"] = f"{np.ptp(values):.4f}"
         rows.append(row)
-    print(markdown(rows), end="")
+    page.show("techniques", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

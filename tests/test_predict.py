@@ -52,11 +52,11 @@ SLOW = """
 import sys, time
 from yt8m_kit import predict
 predict.BATCH, predict.SAVE_BATCHES = 4, 1
-rows = predict.rows
+text = predict.text
 def slow(*arguments):
     time.sleep(0.2)
-    return rows(*arguments)
-predict.rows = slow
+    return text(*arguments)
+predict.text = slow
 from yt8m_kit.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from yt8m_kit.errors import KitError
-from yt8m_kit.submission_file import HEADER, check, read, rows
+from yt8m_kit.submission_file import HEADER, check, read, text
 
 CLASSES = 100
 
@@ -23,14 +23,31 @@ def write(path, lines):
 
 def test_a_row_is_written_as_the_starter_writes_it():
     confidences = np.array([[0.5, 1 / 3, 1e-7]], np.float32)
-    assert list(rows(["abcd"], np.array([[7, 0, 3861]], np.int32), confidences)) == [
+    assert text(["abcd"], np.array([[7, 0, 3861]], np.int32), confidences) == (
         "abcd,7 0.5 0 0.333333 3861 1e-07\n"
+    )
+
+
+def test_every_confidence_is_written_as_python_writes_it():
+    rng = np.random.default_rng(0)
+    steps = np.concatenate([np.linspace(0, 1, 10_001), np.arange(1, 8192) / 8192, 10.0 ** -np.arange(45)])
+    near = np.concatenate([10.0**-exponent * (1 + np.linspace(-1e-6, 1e-6, 41)) for exponent in range(39)])
+    values = [steps, near, rng.random(200_000) ** 60, [np.nan, np.inf, -0.25, 1.5, -1.5e-30, 0.9999995]]
+    confidences = np.concatenate(values).astype(np.float32)
+    confidences = confidences[: confidences.size // 20 * 20].reshape(-1, 20)
+    labels = rng.integers(0, 12_000, confidences.shape).astype(np.int32)
+    ids = [f"é{number}" * (number % 3 + 1) for number in range(len(labels))]
+    line = "%s," + " ".join(["%i %g"] * 20)
+    plain = [
+        line % (video, *(number for pair in zip(row.tolist(), values.tolist()) for number in pair))
+        for video, row, values in zip(ids, labels, confidences)
     ]
+    assert text(ids, labels, confidences).splitlines() == plain
 
 
 def test_round_trip(tmp_path):
     ids, labels, confidences = made()
-    path = write(tmp_path / "s.csv", rows(ids, labels, confidences))
+    path = write(tmp_path / "s.csv", text(ids, labels, confidences))
     got_ids, got_labels, got_confidences = read(path, CLASSES)
     assert got_ids == ids
     np.testing.assert_array_equal(got_labels, labels)
@@ -45,7 +62,7 @@ def test_fewer_classes_than_twenty(tmp_path):
 
 def broken(change):
     ids, labels, confidences = made()
-    lines = list(rows(ids, labels, confidences))
+    lines = text(ids, labels, confidences).splitlines(keepends=True)
     lines[1] = change(lines[1])
     return lines
 
@@ -85,6 +102,6 @@ def test_header_and_row_count(tmp_path):
     path.write_text("VideoId,Labels\n")
     with pytest.raises(KitError, match="line 1 must be"):
         check(path, CLASSES, 0)
-    write(path, rows(*made()))
+    write(path, text(*made()))
     with pytest.raises(KitError, match="has 3 rows; the split has 4 videos"):
         check(path, CLASSES, 4)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 TOP = 20  # confidences of a video that count
 _ROWS = 256  # videos whose keys fit into the cache
+_KEYS = 1 << 15  # keys of pairs that do
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -42,10 +43,25 @@ def _ordered(values: Floats) -> NDArray[np.uint32]:
 
 
 def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A 32-bit hash of each index (the splitmix64 finaliser), to order ties without favour."""
-    mixed = index * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    return mixed >> np.uint64(32)
+    """A 32-bit hash of each index (the splitmix64 finaliser), to order ties without favour; index is lost."""
+    index *= np.uint64(0x9E3779B97F4A7C15)
+    index ^= index >> np.uint64(30)
+    index *= np.uint64(0xBF58476D1CE4E5B9)
+    index >>= np.uint64(32)
+    return index
+
+
+def _keys(confidences: Floats, hits: Bools) -> NDArray[np.uint64]:
+    """Confidence, tie breaker and hit of each pair in one number, made in pieces that fit into the cache."""
+    keys = np.empty(confidences.size, np.uint64)
+    for start in range(0, keys.size, _KEYS):
+        part = keys[start : start + _KEYS]
+        part[:] = confidences[start : start + _KEYS].view(np.uint32)
+        part <<= np.uint64(32)
+        part |= _scatter(np.arange(start, start + part.size, dtype=np.uint64))
+        part <<= np.uint64(1)
+        part |= hits[start : start + _KEYS]
+    return keys
 
 
 def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
@@ -57,12 +73,10 @@ def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
     """
     if positives <= 0:
         raise ValueError(f"GAP needs at least one positive label; got {positives}.")
-    bits = np.ascontiguousarray(confidences_Nk, np.float32).ravel().view(np.uint32).astype(np.uint64)
-    ties = _scatter(np.arange(bits.size, dtype=np.uint64))
-    keys = (bits << np.uint64(33)) | (ties << np.uint64(1)) | hits_Nk.ravel().astype(np.uint64)
+    keys = _keys(np.ascontiguousarray(confidences_Nk, np.float32).ravel(), hits_Nk.ravel())
     keys.sort()
-    hits = (keys[::-1] & np.uint64(1)).astype(bool)
-    ranks = np.flatnonzero(hits) + 1
+    keys &= np.uint64(1)
+    ranks = keys.size - np.flatnonzero(keys)[::-1]
     return float(np.sum(np.arange(1, ranks.size + 1) / ranks) / positives)
 
 

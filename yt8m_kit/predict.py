@@ -17,7 +17,7 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.spec import Dataset
-from yt8m_kit.submission_file import HEADER, check, rows
+from yt8m_kit.submission_file import HEADER, check, text
 
 BATCH = 128
 SAVE_BATCHES = 50  # batches between saved positions
@@ -90,7 +90,7 @@ def _write_rows(
             file.write(HEADER + "\n")
         for number, batch in enumerate(batches, 1):
             best = top(batch)
-            file.writelines(rows(batch.ids, best["labels"], best["confidences"]))
+            file.write(text(batch.ids, best["labels"], best["confidences"]))
             done += len(batch.ids)
             bar.update(len(batch.ids))
             if number % SAVE_BATCHES == 0:

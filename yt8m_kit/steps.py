@@ -50,20 +50,26 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) 
     return label_loss(labels_BC, outputs["probabilities"], epsilon) + terms
 
 
-def tensorflow_step(model: keras.Model, optimizer: keras.Optimizer, epsilon: float) -> Stepper:
-    """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs)."""
+def tensorflow_step(
+    model: keras.Model, optimizer: keras.Optimizer, epsilon: float, *, compiled: str = "update"
+) -> Stepper:
+    """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs).
+
+    compiled: what XLA compiles, the "update", "everything" or "nothing"; benchmarks/compilation.py
+    measures all three.
+    """
     import tensorflow as tf
 
     trained = _trained(model)
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=compiled == "everything")  # type: ignore[untyped-decorator]
     def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             outputs = trained({"frames": frames, "num_frames": num_frames}, training=True)
             loss = objective(model, outputs, labels, epsilon) + sum(trained.losses)
         return loss, tape.gradient(loss, model.trainable_weights)
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=compiled != "nothing")  # type: ignore[untyped-decorator]
     def update(gradients: Any) -> None:
         optimizer.apply(gradients, model.trainable_weights)
 

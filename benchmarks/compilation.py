@@ -1,0 +1,69 @@
+"""What XLA should compile of a training step on this machine, by family: its update, everything or nothing.
+
+    python benchmarks/compilation.py [--families gru,...] [--batch 64] [--repeats 5] [--seconds 1] [--write]
+
+The kit's float32 step on videos of 300 frames with 3862 classes. The choice that the kit makes comes first;
+ratios are to it, so that a number over 1 is a better choice. "first step" is tracing and compiling. A family
+that cannot be compiled whole has no such row.
+"""
+
+from dataclasses import asdict, replace
+
+import contest
+import page
+import training
+
+from yt8m_kit.table import Row, markdown
+
+FAMILIES = {
+    **dict(training.PUBLISHED.values()),
+    "soft_bof": {"clusters": 1000},
+    "frame_logistic": {},
+    "stnet": {},
+    "hg_nl": {},
+}
+COMPILED = ("update", "everything", "nothing")
+RECURRENT = ("gru", "lstm")  # keras.ops.scan cannot be trained under XLA in TensorFlow
+
+
+def rows_of(family: str, batch: int, repeats: int, seconds: float) -> list[Row]:
+    """A row for each choice."""
+    job = training.Job(family, FAMILIES[family], batch, seconds=seconds)
+    choices = [each for each in COMPILED if not (each == "everything" and family in RECURRENT)]
+    ways = {each: contest.Way(asdict(replace(job, compiled=each))) for each in choices}
+    taken = contest.turns(ways, repeats)
+    each = {name: [turn.per(way.about["steps"]) for turn in taken[name]] for name, way in ways.items()}
+    return [
+        {
+            "family": family,
+            "compiled": name,
+            "ms a step": contest.spread([1e3 * step.wall for step in own], ".0f"),
+            "first step s": f"{ways[name].about['first']:.1f}",
+        }
+        | contest.against(each["update"], own)
+        for name, own in each.items()
+    ]
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = page.parser(__doc__)
+    parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
+    parser.add_argument("--way", help="(for its own processes)")
+    options = parser.parse_args()
+    if options.way:
+        contest.serve(options.way, training.ready)
+        return
+    rows = [
+        row
+        for family in options.families.split(",")
+        for row in rows_of(family, options.batch, options.repeats, options.seconds)
+    ]
+    page.show("compilation", markdown(rows), options.write)
+
+
+if __name__ == "__main__":
+    main()

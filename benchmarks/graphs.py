@@ -1,0 +1,96 @@
+"""For the benchmarks, nothing to run here: graphs of members with random weights, which run as trained ones.
+
+Shapes: B videos, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import contest
+import numpy as np
+import quiet  # noqa: F401
+import tensorflow as tf
+
+from yt8m_kit import models
+from yt8m_kit.codecs import Encoded, decode
+from yt8m_kit.export import encoded
+from yt8m_kit.graph import Part, mixed, write_saved_model
+from yt8m_kit.metrics import TOP
+from yt8m_kit.plan import stored
+from yt8m_kit.rebuild import model_of
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.spec import YOUTUBE8M_2018
+
+
+def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
+    """The members with equal shares, their initial weights in the codec's form."""
+    tensors, parts = stored(recipe, list(names), codec), []
+    for name in names:
+        member = recipe.member(name)
+        outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
+        forms = {tensor.path: tensor.form for tensor in tensors if tensor.member == name}
+        parts.append(encoded(model_of(member, recipe.dataset), outline, 1 / len(names), forms, {}))
+    return parts
+
+
+def write(recipe: Recipe, names: Sequence[str], codec: str, folder: Path) -> None:
+    """The kit's graph of them."""
+    write_saved_model(recipe.dataset, parts_of(recipe, names, codec), 1, folder)
+
+
+class Gathered(tf.Module):
+    """A weight as codes into a book of 256 values, looked up at each call: first place's way in 2018."""
+
+    def __init__(self, stored: Encoded):
+        super().__init__()
+        steps = np.arange(256, dtype=np.float32)
+        self.codes = tf.Variable(stored.arrays["codes"], trainable=False)
+        self.book = tf.Variable(steps * stored.arrays["step"] + stored.arrays["offset"], trainable=False)
+
+    def read_value(self) -> tf.Tensor:
+        """The float32 weight."""
+        return tf.gather(self.book, tf.cast(self.codes, tf.int32))
+
+
+def write_gathered(recipe: Recipe, names: Sequence[str], folder: Path) -> None:
+    """A graph with the signatures of the kit's, whose large weights are Gathered."""
+    parts, dataset = parts_of(recipe, names, "uint8"), recipe.dataset
+    module = tf.Module()
+    module.kept = [
+        [
+            Gathered(each) if each.form == "uint8" else tf.Variable(decode(each), trainable=False)
+            for _, each in part.weights
+        ]
+        for part in parts
+    ]
+
+    def probabilities(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = [[weight.read_value() for weight in member] for member in module.kept]
+        return {"probabilities": mixed(parts, values, {"frames": frames, "num_frames": num_frames}, 1)}
+
+    def top(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
+        confidences, labels = tf.math.top_k(probabilities(frames, num_frames)["probabilities"], TOP)
+        return {"labels": labels, "confidences": confidences}
+
+    signature = [
+        tf.TensorSpec((None, dataset.max_frames, dataset.width), tf.uint8, name="frames"),
+        tf.TensorSpec((None,), tf.int32, name="num_frames"),
+    ]
+    names_of = {"serving_default": probabilities, "top": top}
+    signatures = {
+        name: tf.function(way, input_signature=signature).get_concrete_function()
+        for name, way in names_of.items()
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def seconds_of(folders: Mapping[str, Path], batch: int, repeats: int) -> dict[str, list[contest.Turn]]:
+    """Loaded graphs take turns on a batch of random videos."""
+    dataset, rng = YOUTUBE8M_2018, np.random.default_rng(0)
+    frames = rng.integers(0, 256, (batch, dataset.max_frames, dataset.width), np.uint8)
+    counts = rng.integers(dataset.max_frames * 2 // 5, dataset.max_frames + 1, batch).astype(np.int32)
+    loaded = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
+    inputs = {"frames": tf.constant(frames), "num_frames": tf.constant(counts)}
+    work = {name: partial(graph.signatures["serving_default"], **inputs) for name, graph in loaded.items()}
+    return contest.alternate(work, repeats)

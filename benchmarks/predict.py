@@ -1,0 +1,131 @@
+"""Records to the CSV: the quantized ensemble against its floats, and against codes looked up at each call.
+
+    python benchmarks/predict.py [--videos 1500] [--repeats 5] [--batches 64,256] [--folder TMP] [--write]
+
+NetVLAD, NeXtVLAD and DBoF of random weights (benchmarks/recipes/speed.py), which run as trained ones do, as
+8-bit codes, as float32, and as first place's graph held them: codes that are gathered from a book of 256
+values whenever the graph runs. First table: `yt8m predict` as a whole process, start, loading and reading
+back included, on records in the page cache. Second: the loaded graphs take turns on a batch in memory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import contest
+import page
+from random_records import write
+
+from yt8m_kit.recipe import load
+from yt8m_kit.run import Run
+from yt8m_kit.table import Row, markdown
+
+RECIPES = Path(__file__).parent / "recipes"
+TITLES = {"gathered": "looked up at each call", "floats": "float32", "codes": "kit, uint8"}
+
+
+def prepare(runs: str) -> None:
+    """Members with random weights, and the graph that the kit would not write."""
+    import graphs
+
+    from yt8m_kit.rebuild import model_of, save_weights
+
+    recipe = load("speed")
+    names = recipe.ensembles["codes"].members
+    for name in names:
+        run = Run.of(Path(runs), recipe.name, name)
+        run.path.mkdir(parents=True)
+        save_weights(model_of(recipe.member(name), recipe.dataset), run.averaged)
+    graphs.write_gathered(recipe, names, Run.of(Path(runs), recipe.name, "gathered").graph)
+
+
+def steady(runs: str, batch: int, repeats: int) -> None:
+    """Prints what the loaded graphs take."""
+    import graphs
+
+    folders = {name: Run.of(Path(runs), "speed", name).graph for name in TITLES}
+    print(json.dumps(graphs.seconds_of(folders, batch, repeats)))
+
+
+def apart(step: str, **arguments: object) -> str:
+    """A step in a process of its own, so that this one stays small; what it printed."""
+    words = [sys.executable, __file__, "--step", step, "--arguments", json.dumps(arguments)]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def yt8m(*words: str) -> list[str]:
+    """A verb's command line."""
+    return [sys.executable, "-m", "yt8m_kit.cli", *words]
+
+
+def whole(data: Path, runs: Path, videos: int, repeats: int) -> list[Row]:
+    """A row for each graph: `yt8m predict` from start to end."""
+    taken: dict[str, list[contest.Turn]] = {name: [] for name in TITLES}
+    for _ in range(repeats):
+        for name, turns in taken.items():
+            turns.append(
+                contest.of_process(yt8m("predict", "speed", name, f"--data={data}", f"--runs={runs}"))
+            )
+            Run.of(runs, "speed", name).submission.unlink()
+    return [
+        {
+            "graph": title,
+            "MiB": f"{_bytes(Run.of(runs, 'speed', name).graph) / 2**20:.0f}",
+            "wall s": contest.spread([turn.wall for turn in taken[name]]),
+            "videos/s": contest.median([videos / turn.wall for turn in taken[name]]),
+        }
+        | contest.against(taken["gathered"], taken[name])
+        for name, title in TITLES.items()
+    ]
+
+
+def loaded(runs: Path, batch: int, repeats: int) -> list[Row]:
+    """A row for each graph, beside the others in one process."""
+    found = json.loads(apart("steady", runs=str(runs), batch=batch, repeats=repeats))
+    taken = {name: [contest.Turn(*turn) for turn in turns] for name, turns in found.items()}
+    rows: list[Row] = []
+    for name, title in TITLES.items():
+        times = {"ms a batch": contest.spread([1e3 * turn.wall for turn in taken[name]], ".0f")}
+        ratios = contest.against(taken["floats"], taken[name])
+        del ratios["peak GiB"]  # one process has them all
+        rows.append({"batch": batch, "graph": title} | times | ratios)
+    return rows
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def main() -> None:
+    """Measures and prints the tables."""
+    parser = page.parser(__doc__)
+    parser.add_argument("--videos", type=int, default=1500)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--batches", default="64,256")
+    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video and 2 GB meanwhile")
+    parser.add_argument("--step", help="(for its own processes)")
+    parser.add_argument("--arguments", help="(for its own processes)")
+    options = parser.parse_args()
+    os.environ["YT8M_RECIPES"] = str(RECIPES)
+    if options.step:
+        {"prepare": prepare, "steady": steady}[options.step](**json.loads(options.arguments))
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        data, runs = Path(name) / "data", Path(name) / "runs"
+        data.mkdir()
+        write(data, options.videos, split="test")
+        apart("prepare", runs=str(runs))
+        for ensemble in ("codes", "floats"):
+            subprocess.run(yt8m("export", "speed", ensemble, f"--runs={runs}"), check=True)
+        rows = whole(data, runs, options.videos, options.repeats)
+        turns = [
+            row for batch in options.batches.split(",") for row in loaded(runs, int(batch), options.repeats)
+        ]
+    page.show("predict", f"{markdown(rows)}\n{markdown(turns)}", options.write)
+
+
+if __name__ == "__main__":
+    main()

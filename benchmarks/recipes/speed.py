@@ -1,0 +1,24 @@
+"""Members at their real widths for benchmarks/predict.py and benchmarks/start.py; nothing to be trained."""
+
+from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.spec import YOUTUBE8M_2018
+
+MEMBERS = {
+    "netvlad": Member("netvlad", {"clusters": 64, "hidden": 1024}, batch_size=64, steps=1),
+    "nextvlad": Member("nextvlad", {"clusters": 64, "hidden": 1024}, batch_size=64, steps=1),
+    "dbof": Member("dbof", {"clusters": 4096, "draws": 30}, batch_size=64, steps=1),
+}
+FIRST_STEP = {"first_step": Member("netvlad", {"clusters": 64, "hidden": 1024}, batch_size=64, steps=1)}
+EQUAL = (1 / 3, 1 / 3, 1 / 3)
+
+RECIPE = Recipe(
+    name="speed",
+    description="members of random weights, to measure speed with",
+    dataset=YOUTUBE8M_2018,
+    members=MEMBERS | FIRST_STEP,
+    ensembles={
+        "codes": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="uint8"),
+        "floats": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="float32"),
+        "gathered": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="uint8"),
+    },
+)

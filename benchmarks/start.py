@@ -1,0 +1,99 @@
+"""From the start of the process to the end of the first training step, against a script as the starter's.
+
+    python benchmarks/start.py [--repeats 5] [--folder TMP] [--write]
+
+Gated NetVLAD, 64 clusters, hidden 1024, batch 64, 3862 classes, 200 videos. "kit": `yt8m train`, until the
+first step's loss is logged. "starter-like" (benchmarks/starter_like.py): TensorFlow imported, a tf.data
+pipeline, the model of benchmarks/naive.py, compile and fit, until the first batch has ended.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import contest
+import page
+from random_records import write
+
+from yt8m_kit.run import Run
+from yt8m_kit.table import markdown
+
+RECIPES = Path(__file__).parent / "recipes"
+POLL = 0.005  # seconds
+VIDEOS = 200
+
+
+def kit(data: Path, runs: Path) -> contest.Turn:
+    """Until the row of the first step is there."""
+    run = Run.of(runs, "speed", "first_step")
+    words = [sys.executable, "-m", "yt8m_kit.cli", "train", "speed", "first_step"]
+    words += [f"--data={data}", f"--runs={runs}"]
+    return until(lambda: run.metrics.exists() and run.metrics.stat().st_size > 0, words)
+
+
+def starter_like(data: Path, runs: Path) -> contest.Turn:
+    """Until it leaves a file."""
+    mark = runs / "starter-like"
+    words = [sys.executable, str(Path(__file__).parent / "starter_like.py"), str(data), str(mark)]
+    return until(lambda: mark.exists(), words)
+
+
+def until(done: Callable[[], bool], words: list[str]) -> contest.Turn:
+    """A process from its start to where `done` is true; then it is killed."""
+    environment = os.environ | {"YT8M_RECIPES": str(RECIPES), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    began = time.perf_counter()
+    with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as process:
+        while not done():
+            if process.poll() is not None:
+                raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
+            time.sleep(POLL)
+        wall = time.perf_counter() - began
+        cpu, peak = used(process.pid)
+        process.kill()
+    return contest.Turn(wall, cpu, peak)
+
+
+def used(pid: int) -> tuple[float, float]:
+    """CPU seconds and the peak in GiB of a process that runs."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK"), contest.peak(pid)
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = page.parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--folder", type=Path, help="where to put 350 MB meanwhile; default: the system's")
+    options = parser.parse_args()
+    ways = {"starter-like": starter_like, "kit": kit}
+    taken: dict[str, list[contest.Turn]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        data = Path(name) / "data"
+        data.mkdir()
+        write(data, VIDEOS)
+        for turn in range(options.repeats + 1):
+            for title, way in ways.items():
+                runs = Path(name) / f"{title} {turn}"
+                runs.mkdir()
+                found = way(data, runs)
+                if turn:  # the first brings files into the page cache
+                    taken[title].append(found)
+    rows = [
+        {
+            "way": title,
+            "wall s": contest.spread([turn.wall for turn in turns]),
+            "CPU s": contest.spread([turn.cpu for turn in turns]),
+        }
+        | contest.against(taken["starter-like"], turns)
+        for title, turns in taken.items()
+    ]
+    page.show("start", markdown(rows), options.write)
+
+
+if __name__ == "__main__":
+    main()
