@@ -1,18 +1,20 @@
 """What each technique reached: mean and spread over seeds of the runs of submissions/techniques.py.
 
-python benchmarks/techniques.py [RUNS]  after  make results RECIPE=techniques DATA=FOLDER, which leaves the
-scores under RUNS/techniques (default: runs). Prints a Markdown table.
+    python benchmarks/techniques.py [--runs runs] [--write]
+
+After make results RECIPE=techniques DATA=FOLDER, which leaves the scores under RUNS/techniques.
 """
 
 import json
+import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
+import page
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.table import markdown
+from yt8m_kit.table import Row, markdown
 
 
 def figures(run: Path) -> dict[str, float] | None:
@@ -24,24 +26,31 @@ def figures(run: Path) -> dict[str, float] | None:
     return None
 
 
+def row(technique: str, scores: list[dict[str, float]]) -> Row:
+    """Mean over seeds, and the difference of the best seed and the worst."""
+    found: Row = {"technique": technique, "seeds": len(scores)}
+    for key, title in (("gap", "GAP@20"), ("map", "mAP"), ("hit1", "Hit@1")):
+        values = [each[key] for each in scores]
+        found[title] = f"{np.mean(values):.4f}"
+        found[f"{title} spread"] = f"{np.ptp(values):.4f}" if len(values) > 1 else None
+    return found
+
+
 def main() -> None:
     """Print the table."""
-    runs = Path(sys.argv[1] if len(sys.argv) > 1 else "runs") / "techniques"
+    parser = page.parser(__doc__)
+    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
+    options = parser.parse_args()
     recipe = recipes.load("techniques")
     found: dict[str, list[dict[str, float]]] = {}
     for name in [*recipe.members, *recipe.ensembles]:
-        scores = figures(runs / name)
+        scores = figures(options.runs / "techniques" / name)
         if scores:
             found.setdefault(re.sub(r"_\d$", "", name), []).append(scores)
-    rows = []
-    for technique, scores in found.items():
-        row = {"technique": technique, "seeds": len(scores)}
-        for key, title in (("gap", "GAP@20"), ("map", "mAP"), ("hit1", "Hit@1")):
-            values = [each[key] for each in scores]
-            row[title] = f"{np.mean(values):.4f}"
-            row[f"{title} spread"] = f"{np.ptp(values):.4f}"
-        rows.append(row)
-    print(markdown(rows), end="")
+    if not found:
+        print(f"nothing of techniques was evaluated in {options.runs}: nothing to show")
+        return
+    page.show("techniques", markdown([row(name, scores) for name, scores in found.items()]), options.write)
 
 
 if __name__ == "__main__":
