@@ -153,8 +153,6 @@ def main() -> None:
     shards = list(taught(recipe, graph, paths, options.videos))
     classes = recipe.dataset.classes
     rows: list[Row] = []
-    if options.student:
-        rows.append({"k": "none"} | students(recipe, options, None))
     for kept in [*(kept for kept in KEPT if kept < classes), classes]:
         with tempfile.TemporaryDirectory() as folder:
             row = cost(shards, kept, Path(folder))
@@ -162,6 +160,8 @@ def main() -> None:
                 write_json(Path(folder) / soft_labels.MANIFEST, {"top": kept})
                 row |= students(recipe, options, Path(folder))
         rows.append(row)
+    if options.student:
+        rows.append({"k": "no teacher"} | students(recipe, options, None))
     videos = sum(len(shard.ids) for shard in shards)
     text = f"{options.name} of {recipe.name}, {videos:,} videos, {classes:,} classes:\n\n{markdown(rows)}"
     page.show("soft_labels", text, options.write)
