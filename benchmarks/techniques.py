@@ -2,7 +2,7 @@
 
     python benchmarks/techniques.py [--runs runs] [--write]
 
-after  make results RECIPE=techniques DATA=FOLDER, which leaves the scores under RUNS/techniques.
+After make results RECIPE=techniques DATA=FOLDER, which leaves the scores under RUNS/techniques.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 import page
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.table import markdown
+from yt8m_kit.table import Row, markdown
 
 
 def figures(run: Path) -> dict[str, float] | None:
@@ -26,30 +26,31 @@ def figures(run: Path) -> dict[str, float] | None:
     return None
 
 
+def row(technique: str, scores: list[dict[str, float]]) -> Row:
+    """Mean over seeds, and the difference of the best seed and the worst."""
+    found: Row = {"technique": technique, "seeds": len(scores)}
+    for key, title in (("gap", "GAP@20"), ("map", "mAP"), ("hit1", "Hit@1")):
+        values = [each[key] for each in scores]
+        found[title] = f"{np.mean(values):.4f}"
+        found[f"{title} spread"] = f"{np.ptp(values):.4f}" if len(values) > 1 else None
+    return found
+
+
 def main() -> None:
     """Print the table."""
     parser = page.parser(__doc__)
     parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
     options = parser.parse_args()
-    runs = options.runs / "techniques"
     recipe = recipes.load("techniques")
     found: dict[str, list[dict[str, float]]] = {}
     for name in [*recipe.members, *recipe.ensembles]:
-        scores = figures(runs / name)
+        scores = figures(options.runs / "techniques" / name)
         if scores:
             found.setdefault(re.sub(r"_\d$", "", name), []).append(scores)
     if not found:
-        print(f"techniques: skipped, nothing was scored in {runs}")
+        print(f"nothing of techniques was evaluated in {options.runs}: nothing to show")
         return
-    rows = []
-    for technique, scores in found.items():
-        row = {"technique": technique, "seeds": len(scores)}
-        for key, title in (("gap", "GAP@20"), ("map", "mAP"), ("hit1", "Hit@1")):
-            values = [each[key] for each in scores]
-            row[title] = f"{np.mean(values):.4f}"
-            row[f"{title} spread"] = f"{np.ptp(values):.4f}"
-        rows.append(row)
-    page.show("techniques", markdown(rows), options.write)
+    page.show("techniques", markdown([row(name, scores) for name, scores in found.items()]), options.write)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stand-in for the 2018 starter's inference.py --input_model_tgz, written from model_families 13.6.
+"""A stand-in for the 2018 starter's inference.py --input_model_tgz, written from what that script does.
 
     python tests/starter_loader.py ARCHIVE RECORDS OUT.npz [BATCH]
 

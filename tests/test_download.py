@@ -397,14 +397,21 @@ def test_after_kill_9_the_rest_is_fetched_and_no_more(tmp_path):
         assert resumed == {f"bytes={size}-" for size in parts.values() if size}
 
 
-def test_ctrl_c_ends_at_once_even_if_the_server_stalls(tmp_path):
+@pytest.mark.parametrize(
+    "faults", [[None, at.stall(200_000)], [None, at.cut(200_000), at.silence]], ids=["body", "no answer"]
+)
+def test_ctrl_c_ends_at_once_even_if_the_server_stalls(tmp_path, faults):
+    """In the middle of a body, or where it took the request and says nothing."""
     with Mirror(FILES) as server:
-        server.faults = {path: [None, at.stall(200_000)] for path in PATHS}
+        server.faults = {path: list(faults) for path in PATHS}
         process = started(tmp_path, server)
+        deadline = time.monotonic() + 20
+        while all(server.faults.values()) and time.monotonic() < deadline:
+            time.sleep(0.01)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=50)
-        assert time.monotonic() - began < 30, "the server stalls for longer"
+        assert time.monotonic() - began < 20, "the server stalls for longer"
         assert process.returncode == 130
         assert "interrupted; the same command goes on" in err
 

@@ -252,6 +252,19 @@ def test_a_position_beyond_the_data_is_refused(shards):
         next(batches(shards, SMALL, 4, start=Position(0, 0, 54)))
 
 
+def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
+    """Continued behind the records that are left: the next epoch has all of those."""
+    path = shards[0]
+    cut = int(tfrecord.index(path).offsets[10])
+    path.write_bytes(path.read_bytes()[:cut])
+    faults = Faults()
+    found = batches(shards, SMALL, 43, seed=3, epochs=3, start=Position(1, 0, 50), faults=faults)
+    assert sorted(ids(found)) == ALL[:10] + ALL[20:]
+    [(file, record, reason)] = faults
+    assert (file, record) == (path, 10)
+    assert reason.startswith("truncated")
+
+
 @pytest.mark.parametrize("workers", [2, 3, 7])
 @pytest.mark.parametrize("mix", [1, 16])
 def test_workers_share_the_records_exactly(shards, workers, mix):

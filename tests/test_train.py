@@ -13,7 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
+from yt8m_kit import checkpoints
 from yt8m_kit.cli import main
+from yt8m_kit.data import records, tfrecord
+from yt8m_kit.data.order import Position
 from yt8m_kit.layers.loss import label_loss
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -57,9 +60,9 @@ def uninterrupted(tiny_data, tmp_path_factory):
     return runs / "tiny/long/trained.weights.h5"
 
 
-def begin_and_signal(data, runs, which, after):
-    """Start training the long member and send it a signal once a checkpoint of step >= after is there."""
-    process = subprocess.Popen(command(data, runs, "long"), stderr=subprocess.PIPE, text=True)
+def begin(data, runs, after, *more):
+    """A process that trains the long member, once a checkpoint of step >= after is there."""
+    process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, text=True)
     state = runs / "tiny/long/checkpoints/state.npz"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -70,7 +73,13 @@ def begin_and_signal(data, runs, which, after):
         except (OSError, ValueError, KeyError):
             pass
         time.sleep(0.005)
-    assert process.poll() is None, "the training was over before the signal"
+    assert process.poll() is None, "the training was over too early"
+    return process
+
+
+def begin_and_signal(data, runs, which, after):
+    """Start training the long member and send it a signal once a checkpoint of step >= after is there."""
+    process = begin(data, runs, after)
     process.send_signal(which)
     _, stderr = process.communicate(timeout=60)
     return process.returncode, stderr
@@ -132,6 +141,19 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_data, tmp_path, 
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
 
+def test_a_checkpoint_that_is_missing_costs_no_more_than_itself(tmp_path):
+    """Also where a kill came between the renames; without any, training begins anew."""
+    for step in (10, 20):
+        checkpoints.save_state(tmp_path, checkpoints.State(step, Position(0, 0, step), [], [], [], {}))
+    newest = tmp_path / "state.npz"
+    newest.rename(tmp_path / "state.next.npz")
+    assert checkpoints.load_state(tmp_path).step == 20
+    (tmp_path / "state.next.npz").unlink()
+    assert checkpoints.load_state(tmp_path).step == 10
+    (tmp_path / "state.previous.npz").unlink()
+    assert checkpoints.load_state(tmp_path) is None
+
+
 def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys):
     folder = tmp_path / "tiny/long/checkpoints"
     folder.mkdir(parents=True)
@@ -162,20 +184,70 @@ def test_a_changed_recipe_is_refused(tiny_data, tmp_path, monkeypatch, capsys):
     assert "learning_rate was 0.01, is now 0.03" in capsys.readouterr().err
 
 
-def test_a_bad_record_is_counted_or_with_strict_an_error(tiny_data, tmp_path, capsys):
-    data = tmp_path / "data"
-    data.mkdir()
+@pytest.fixture
+def own_data(tiny_data, tmp_path):
+    """Shards that may be damaged."""
+    folder = tmp_path / "data"
+    folder.mkdir()
     for path in tiny_data.path.glob("*.tfrecord"):
-        (data / path.name).write_bytes(path.read_bytes())
-    shard = sorted(data.glob("train*"))[0]
-    content = bytearray(shard.read_bytes())
-    content[200] ^= 1
-    shard.write_bytes(content)
-    words = ["train", "tiny", "logistic", f"--data={data}"]
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def flip(shard, record):
+    """Change one byte of a record in place, as a failing disk would."""
+    with shard.open("r+b") as file:
+        at = int(tfrecord.index(shard).offsets[record]) + 50
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_bad_record_is_counted_or_with_strict_an_error(own_data, tmp_path, capsys):
+    shard = records.find(own_data, "train")[0]
+    flip(shard, 0)
+    words = ["train", "tiny", "logistic", f"--data={own_data}"]
     assert main([*words, f"--runs={tmp_path / 'a'}", "--strict"]) == 1
     assert f"{shard}" in capsys.readouterr().err
     assert main([*words, f"--runs={tmp_path / 'b'}"]) == 0
     assert f"skipped 1 record in 1 shard: {shard.name} record 0" in capsys.readouterr().err
+
+
+def test_records_that_turn_bad_in_a_later_epoch_are_skipped_counted_and_named(own_data, tmp_path):
+    """Damaged while the process trains, in its sixth epoch or later."""
+    process = begin(own_data, tmp_path / "runs", 20)
+    for shard in records.find(own_data, "train"):
+        flip(shard, 7)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    said = [line for line in stderr.splitlines() if "skipped" in line]
+    assert said[-1].partition("skipped ")[2].startswith("2 records in 2 shards: ")
+    for name in ("train0000.tfrecord", "train0001.tfrecord"):
+        assert f"{name} record 7: data CRC mismatch" in said[-1]
+    assert (tmp_path / "runs/tiny/long/trained.weights.h5").exists()
+
+
+def test_strict_stops_at_a_shard_that_turns_bad_and_goes_on_when_it_is_whole(
+    own_data, tmp_path, uninterrupted
+):
+    """One line names the shard; brought back, the run ends as if nothing had been."""
+    process = begin(own_data, tmp_path, 20, "--strict")
+    shard = records.find(own_data, "train")[1]
+    whole = shard.read_bytes()
+    os.truncate(shard, len(whole) // 2)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    last = stderr.splitlines()[-1]
+    assert last.startswith(f"yt8m: {shard} record ")
+    assert "truncated" in last
+    assert "Traceback" not in stderr
+    assert (tmp_path / "tiny/long/checkpoints/state.npz").exists()
+    shard.write_bytes(whole)
+    done = finish(own_data, tmp_path, "long", "--strict")
+    assert done.returncode == 0, done.stderr
+    assert "resuming" in done.stderr
+    assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
 
 STEPS = """

@@ -1,9 +1,9 @@
 """The blend as the archive of the 2018 starter code: what its inference.py takes as --input_model_tgz.
 
-A flat gzipped tar of a TensorFlow 1 MetaGraph, its checkpoint and model_flags.json (model_families 13.6). The
-starter imports the graph beside its own reader, restores the global variables, initialises the local ones,
-feeds `input_batch_raw` and `num_frames` and fetches `predictions`. So codes are global variables and float
-weights local ones: they are decoded once, by a script that knows nothing of codes.
+A flat gzipped tar of a TensorFlow 1 MetaGraph, its checkpoint and model_flags.json. The starter imports the
+graph beside its own reader, restores the global variables, initialises the local ones, feeds
+`input_batch_raw` and `num_frames` and fetches `predictions`. So codes are global variables and float weights
+local ones: they are decoded once, by a script that knows nothing of codes.
 
 Shapes: B videos, T frames, D bytes of a frame, C classes.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import Recipe, load
 
 Split = Literal["train", "validate", "test"]
 
@@ -76,3 +77,9 @@ def data_place(data: Path | None, dataset: str) -> Path:
 def runs_place(runs: Path | None) -> Path:
     """Where runs are kept: `runs`, or $YT8M_RUNS, or runs."""
     return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
+
+
+def places(recipe: str, data: Path | None, runs: Path | None) -> tuple[Recipe, Path, Path]:
+    """The recipe of that name, where its records are, and where runs are kept."""
+    loaded = load(recipe)
+    return loaded, data_place(data, loaded.dataset.name), runs_place(runs)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from yt8m_kit import backend, data_verbs
-from yt8m_kit.binding import Pending, Split, data_place, runs_place, verb
+from yt8m_kit.binding import Pending, Split, data_place, places, runs_place, verb
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.recipe import load, names
 
 
 class Verbs:
@@ -23,10 +24,8 @@ class Verbs:
     @verb
     def recipes(self) -> None:
         """List the recipes with their members and ensembles."""
-        from yt8m_kit import recipe as recipes
-
-        for name in recipes.names():
-            recipe = recipes.load(name)
+        for name in names():
+            recipe = load(name)
             print(f"{name}: {recipe.description}")
             print(f"  members: {', '.join(recipe.members)}")
             print(f"  ensembles: {', '.join(recipe.ensembles) or 'none'}")
@@ -34,23 +33,18 @@ class Verbs:
     @verb
     def members(self, recipe: str, ensemble: str | None = None) -> None:
         """Print the members of an ensemble, or all of the recipe, one a line."""
-        from yt8m_kit.recipe import load
-
         loaded = load(recipe)
         print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
 
     @verb
     def ensembles(self, recipe: str) -> None:
         """Print the ensembles of a recipe, one a line."""
-        from yt8m_kit.recipe import load
-
         print("\n".join(load(recipe).ensembles))
 
     @verb
     def stages(self, recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
         """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
         from yt8m_kit.pipeline import as_rules, stages
-        from yt8m_kit.recipe import load
 
         found = stages(load(recipe), name, runs_place(runs))
         print(as_rules(found) if make else "\n".join(" ".join(stage.words) for stage in found))
@@ -60,7 +54,6 @@ class Verbs:
         """Compare parameters and bytes with the published ones; say which data is there."""
         backend.start()
         from yt8m_kit.check import check
-        from yt8m_kit.recipe import load
 
         loaded = load(recipe)
         text, wrong = check(loaded, data_place(data, loaded.dataset.name))
@@ -93,13 +86,11 @@ class Verbs:
         strict: bool = False,
     ) -> Path:
         """Train a member; goes on where it was. --strict makes a bad record an error."""
-        from yt8m_kit.recipe import load
-
         backend.start()
         from yt8m_kit.train import train
 
-        loaded = load(recipe)
-        return train(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs), strict=strict)
+        loaded, records, kept = places(recipe, data, runs)
+        return train(loaded, member, records, kept, strict=strict)
 
     @verb
     def distill(
@@ -114,10 +105,9 @@ class Verbs:
         """Write a teacher's soft labels for the train split: its graph's top probabilities of each video."""
         backend.start("tensorflow")
         from yt8m_kit.distill import distill
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
-        return distill(loaded, teacher, data_place(data, loaded.dataset.name), runs_place(runs), top=top)
+        loaded, records, kept = places(recipe, data, runs)
+        return distill(loaded, teacher, records, kept, top=top)
 
     @verb
     def average(
@@ -126,10 +116,9 @@ class Verbs:
         """Average a trained member's checkpoints over the recipe's range of steps."""
         backend.start()
         from yt8m_kit.average import average
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
-        return average(loaded, member, data_place(data, loaded.dataset.name), runs_place(runs))
+        loaded, records, kept = places(recipe, data, runs)
+        return average(loaded, member, records, kept)
 
     @verb
     def ensemble(
@@ -138,24 +127,22 @@ class Verbs:
         """Search the blend weights of an ensemble on validation GAP@20."""
         backend.start()
         from yt8m_kit.blend import ensemble as blend
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
-        return blend(loaded, ensemble, data_place(data, loaded.dataset.name), runs_place(runs))
+        loaded, records, kept = places(recipe, data, runs)
+        return blend(loaded, ensemble, records, kept)
 
     @verb
     def quantize(self, recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
         """Choose the form of each tensor, and codes, where an ensemble is mixed or calibrated."""
         from yt8m_kit.plan import without_videos
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
+        loaded, records, kept = places(recipe, data, runs)
         if not loaded.ensemble(name).is_measured:
-            return without_videos(loaded, name, runs_place(runs))
+            return without_videos(loaded, name, kept)
         backend.start("tensorflow")
         from yt8m_kit.quantize import quantize
 
-        return quantize(loaded, name, data_place(data, loaded.dataset.name), runs_place(runs))
+        return quantize(loaded, name, records, kept)
 
     @verb
     def export(
@@ -169,7 +156,6 @@ class Verbs:
         """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
         backend.start("tensorflow")
         from yt8m_kit.export import export
-        from yt8m_kit.recipe import load
 
         return export(load(recipe), name, runs_place(runs), archive=format == "tgz")
 
@@ -187,11 +173,9 @@ class Verbs:
         """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
         backend.start()
         from yt8m_kit.evaluate import evaluate
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
-        place = data_place(data, loaded.dataset.name)
-        return evaluate(loaded, name, place, runs_place(runs), split=split, strict=strict)
+        loaded, records, kept = places(recipe, data, runs)
+        return evaluate(loaded, name, records, kept, split=split, strict=strict)
 
     @verb
     def predict(
@@ -207,11 +191,9 @@ class Verbs:
         """Write the top 20 labels of every video of a split to a CSV; goes on where it was."""
         backend.start("tensorflow")
         from yt8m_kit.predict import predict
-        from yt8m_kit.recipe import load
 
-        loaded = load(recipe)
-        place = data_place(data, loaded.dataset.name)
-        return predict(loaded, name, place, runs_place(runs), split=split, strict=strict)
+        loaded, records, kept = places(recipe, data, runs)
+        return predict(loaded, name, records, kept, split=split, strict=strict)
 
     show = data_verbs.show
     segments = data_verbs.segments
@@ -235,21 +217,16 @@ class Verbs:
         --dry_run checks all that can be checked and sends nothing. --again hands in a file once more.
         Interrupted, the same command goes on where it was. Exit codes from 3 on: see docs/faults.md.
         """
-        from yt8m_kit.recipe import load
-
-        loaded = load(recipe)
-        place = data_place(data, loaded.dataset.name)
+        loaded, records, kept = places(recipe, data, runs)
         if to == "local":
             if message is not None or again:
                 raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
             from yt8m_kit.leaderboard import submit_locally
 
-            return submit_locally(loaded, name, place, runs_place(runs), dry_run=dry_run)
+            return submit_locally(loaded, name, records, kept, dry_run=dry_run)
         from yt8m_kit.kaggle_board.submit import submit
 
-        return submit(
-            loaded, name, place, runs_place(runs), message=message, wait=wait, dry_run=dry_run, again=again
-        )
+        return submit(loaded, name, records, kept, message=message, wait=wait, dry_run=dry_run, again=again)
 
     @verb
     def submissions(self, *, kaggle: bool = False) -> None:
@@ -279,7 +256,6 @@ class Verbs:
         self, recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
     ) -> None:
         """Print what the recipe's runs reached: scores, sizes, speed."""
-        from yt8m_kit.recipe import load
         from yt8m_kit.report import report
 
         print(report(load(recipe), runs_place(runs), split=split, as_markdown=markdown), end="")

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from yt8m_kit.binding import Split, data_place, runs_place, verb
+from yt8m_kit.binding import Split, data_place, places, verb
 from yt8m_kit.errors import UsageError
+from yt8m_kit.recipe import load
 
 Level = Literal["frame", "video"]
 Version = Literal["2", "3"]
@@ -77,7 +78,6 @@ def verify(
     an earlier look are left out, unless --again. --repair fetches those anew that are not as published.
     """
     from yt8m_kit.data import download, records, verify
-    from yt8m_kit.recipe import load
     from yt8m_kit.spec import YOUTUBE8M_2018
 
     if split is None:
@@ -109,7 +109,6 @@ def convert(
     numbers or names of --vocabulary, in place of the records' own. --videos is how many go into a shard.
     """
     from yt8m_kit.data.convert import convert
-    from yt8m_kit.recipe import load
     from yt8m_kit.spec import YOUTUBE8M_2018
 
     if videos < 1:
@@ -132,12 +131,10 @@ def show(
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name."""
-    from yt8m_kit.recipe import load
     from yt8m_kit.show import show
 
-    loaded = load(recipe)
-    place = data_place(data, loaded.dataset.name)
-    print(show(loaded, name, place, runs_place(runs), videos=videos, labels=labels), end="")
+    loaded, records, kept = places(recipe, data, runs)
+    print(show(loaded, name, records, kept, videos=videos, labels=labels), end="")
 
 
 @verb
@@ -155,9 +152,7 @@ def segments(
     from yt8m_kit import backend
 
     backend.start()
-    from yt8m_kit.recipe import load
     from yt8m_kit.segments import predict_segments
 
-    loaded = load(recipe)
-    place = data_place(data, loaded.dataset.name)
-    return predict_segments(loaded, name, place, runs_place(runs), split=split, strict=strict)
+    loaded, records, kept = places(recipe, data, runs)
+    return predict_segments(loaded, name, records, kept, split=split, strict=strict)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-# Smaller tensors (biases, BatchNorm vectors) stay float32: they cost nothing and decide a lot
-# (first place, model_families 11).
+# Smaller tensors (biases, BatchNorm vectors) stay float32: they cost nothing and decide a lot (first place's
+# choice: Skalic and Austin, 2018).
 LARGE = 17_000
 
-# Liu & Liu's four: hidden layer, experts' gates, experts, probability gate (model_families 10.1).
+# The four kernels of Liu & Liu (2018): hidden layer, experts' gates, experts, probability gate.
 FOUR = re.compile(r"(^|/)(hidden/kernel|experts/gate_kernel|experts/expert_kernel|probability_gate/kernel)$")
 
 

@@ -14,8 +14,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import requests
-
 from yt8m_kit import progress
 from yt8m_kit.atomic import write_shared
 from yt8m_kit.data.mirrors import Mirrors, Patience
@@ -56,8 +54,7 @@ def plan_of(partition: Partition, data: Path, urls: Sequence[str], patience: Pat
     """
     kept = data / partition.plan
     if not kept.exists():
-        with requests.Session() as session:
-            return fetch_small(partition.plan, session, Mirrors(urls, patience), parse_plan)
+        return fetch_small(partition.plan, Mirrors(urls, patience), parse_plan)
     text = kept.read_bytes()
     try:
         parse_plan(text)
@@ -221,7 +218,7 @@ class Crew(Watch):
 
     def _work(self, replace: bool) -> None:
         """What one thread does: a file at a time, until there are no more."""
-        with requests.Session() as session:
+        with self._mirrors.session() as session:
             while True:
                 try:
                     shard = self._queue.popleft()

@@ -6,8 +6,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import requests
-
 from yt8m_kit.atomic import write_shared
 from yt8m_kit.data import vocabulary
 from yt8m_kit.data.download import Sources
@@ -41,9 +39,7 @@ def _bring(
     path: Path, remote: str, urls: Sequence[str], check: Callable[[bytes], object], patience: Patience
 ) -> Path:
     if not path.exists():
-        with requests.Session() as session:
-            content = fetch_small(remote, session, Mirrors(urls, patience), check)
-        write_shared(path, content)
+        write_shared(path, fetch_small(remote, Mirrors(urls, patience), check))
     return path
 
 

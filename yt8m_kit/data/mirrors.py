@@ -1,12 +1,17 @@
 """Servers that hold the same files: which one to ask next, how long to leave one alone that is in trouble."""
 
+import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
@@ -80,6 +85,35 @@ class Mirror:
         return asked or 0.0
 
 
+class _Adapter(HTTPAdapter):
+    """Connections whose sockets are told of, so that the wait for an answer can be ended from outside."""
+
+    def __init__(self, told: Callable[[socket.socket], None]):
+        pools = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        self._pools = {scheme: _telling(pool, told) for scheme, pool in pools.items()}
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        super().init_poolmanager(*arguments, **settings)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *arguments: Any, **settings: Any) -> Any:
+        manager = super().proxy_manager_for(*arguments, **settings)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _telling(kind: Any, told: Callable[[socket.socket], None]) -> Any:
+    """The same kind of pool, whose connections tell of their sockets."""
+
+    class Connection(kind.ConnectionCls):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            told(self.sock)
+
+    return type(kind.__name__, (kind,), {"ConnectionCls": Connection})
+
+
 class Mirrors:
     """The servers in the order of preference, shared by all threads of a run."""
 
@@ -91,7 +125,7 @@ class Mirrors:
         self.patience = patience
         self._stop = threading.Event()
         self._heard = time.monotonic()
-        self._open: set[requests.Response] = set()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
 
     def choose(self, usable: Sequence[Mirror]) -> Mirror:
@@ -110,6 +144,19 @@ class Mirrors:
                 raise KitError(f"nothing came for {now - self._heard:.0f} s from {servers}.")
             self.wait(min(mirror.resting - now, 1.0))
 
+    def session(self) -> requests.Session:
+        """A session whose waits for a server are ended by stop()."""
+        session, adapter = requests.Session(), _Adapter(self._opened)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, adapter)
+        return session
+
+    def _opened(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(opened)
+        if self._stop.is_set():
+            _shut(opened)
+
     def heard(self) -> None:
         """Something came from one of them."""
         self._heard = time.monotonic()
@@ -124,7 +171,9 @@ class Mirrors:
     def get(
         self, session: requests.Session, mirror: Mirror, path: str, headers: dict[str, str]
     ) -> Iterator[requests.Response]:
-        """The answer of a server, its body still to be read. stop() ends the reading.
+        """The answer of a server, its body still to be read. stop() ends the wait for it, and the reading.
+
+        session: as session() gives it.
 
         Raises RefusedError or AttemptError for an answer that is no success, AttemptError for none.
         """
@@ -140,13 +189,7 @@ class Mirrors:
                 self._judge(mirror, began, response)
                 mirror.good(began)
                 self.heard()
-                with self._lock:
-                    self._open.add(response)
-                try:
-                    yield response
-                finally:
-                    with self._lock:
-                        self._open.discard(response)
+                yield response
         except (requests.RequestException, HTTPError) as error:
             self.check()
             self.bad(mirror, began)
@@ -170,14 +213,17 @@ class Mirrors:
             raise StoppedError
 
     def stop(self) -> None:
-        """Ends the run: waits end at once, bodies under way, too."""
+        """Ends the run: waits end at once, answers that are awaited and bodies under way, too."""
         self._stop.set()
         with self._lock:
-            for response in self._open:
-                try:
-                    response.raw.shutdown()
-                except (ValueError, RuntimeError, OSError):  # it has just ended by itself
-                    continue
+            for each in list(self._sockets):
+                _shut(each)
+
+
+def _shut(opened: socket.socket) -> None:
+    """Ends what another thread reads from it."""
+    with suppress(OSError, ValueError):  # it has just ended by itself
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 def body(response: requests.Response, patience: Patience) -> Iterator[bytes]:

@@ -50,10 +50,11 @@ class Walk(NamedTuple):
             position = begin if group == begin.group else Position(begin.epoch, group)
             yield [self.paths[shard] for shard in members], position
 
-    def order(self, records: int, at: Position) -> list[int]:
+    def order(self, records: int, at: Position, *, hidden: bool = False) -> list[int]:
         """This worker's records of the group at `at`, numbers below `records`, in the order of its visit.
 
-        Raises UsageError if `at` lies beyond them.
+        hidden: some records of the group can no longer be found. Unless so, raises UsageError if `at` lies
+        beyond those that there are.
         """
         share, workers = self.worker
         order = np.arange(records)
@@ -61,7 +62,7 @@ class Walk(NamedTuple):
             order = np.random.default_rng((self.seed, at.epoch, at.group)).permutation(records)
         # Who begins changes, so that over the groups and epochs no worker gets more records than another.
         mine: list[int] = order[(share + at.epoch + at.group) % workers :: workers].tolist()
-        if at.record > len(mine):
+        if at.record > len(mine) and not hidden:
             raise UsageError(
                 f"cannot continue at {at}: the group has {len(mine)} records; did the shards change?"
             )

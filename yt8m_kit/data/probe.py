@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import requests
-
 from yt8m_kit.data.mirrors import AttemptError, Mirrors, RefusedError, body
 from yt8m_kit.errors import KitError
 
@@ -36,7 +34,7 @@ def probe(paths: Sequence[str], mirrors: Mirrors, *, timed: bool) -> tuple[float
 def _look(path: str, mirrors: Mirrors, sample: int) -> tuple[int, int]:
     """Size of a file (0: unknown) and bytes received of its first `sample`."""
     usable = list(mirrors.all)
-    with requests.Session() as session:
+    with mirrors.session() as session:
         for _ in range(_LOOKS):
             try:
                 mirror = mirrors.choose(usable)

@@ -222,7 +222,8 @@ class _Reader:
             for paths, position in self._walk.groups(begin):
                 with Group(paths, self._soft_labels) as group:
                     self._note(group.faults, 0)
-                    yield group, self._walk.order(len(group), position), position
+                    order = self._walk.order(len(group), position, hidden=bool(group.faults))
+                    yield group, order, position
             if begin == Position(epoch) and not self._good and (self._bad or self._walk.last is None):
                 reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
                 raise DataError(f"no usable record in {plural(len(self._walk.paths), 'shard')}: {reasons}")

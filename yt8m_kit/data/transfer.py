@@ -246,9 +246,7 @@ def _total(response: requests.Response, start: int) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def fetch_small(
-    path: str, session: requests.Session, mirrors: Mirrors, check: Callable[[bytes], object]
-) -> bytes:
+def fetch_small(path: str, mirrors: Mirrors, check: Callable[[bytes], object]) -> bytes:
     """A file that fits into memory, from the first mirror whose copy `check` does not raise DataError for.
 
     Raises KitError if none has it.
@@ -259,7 +257,7 @@ def fetch_small(
             break
         mirror = mirrors.choose(usable)
         try:
-            with mirrors.get(session, mirror, path, {}) as response:
+            with mirrors.session() as session, mirrors.get(session, mirror, path, {}) as response:
                 content = response.content
             check(content)
             return content

@@ -1,11 +1,11 @@
 """NetVLAD in all forms in which it was submitted: WILLOW and first place, Liu & Liu, YT8M-T; baselines.
 
-The defaults are WILLOW's gated NetVLAD (Miech, Laptev, Sivic 2017), which first place used in 2018
-(section 4). The others:
+The defaults are WILLOW's gated NetVLAD (Miech, Laptev, Sivic 2017), which first place used in 2018. The
+others:
 * NetRVLAD: residual=False.
-* Liu & Liu (2.3): input_norm=False, relu=True, widen=2, mixtures=5.
-* YT8M-T's non-local NetVLAD (6): non_local="clusters" or "half", temperature, tie_g_to_phi, fusion="early".
-* the baselines of the NeXtVLAD paper (2.4): normalization="whitening", input_norm=False, draws=None,
+* Liu & Liu: input_norm=False, relu=True, widen=2, mixtures=5.
+* YT8M-T's non-local NetVLAD: non_local="clusters" or "half", temperature, tie_g_to_phi, fusion="early".
+* the baselines of the NeXtVLAD paper: normalization="whitening", input_norm=False, draws=None,
   dropout=0.5, mixtures=None, probability_gate=False, and reduction=4 for the small one.
 """
 

@@ -1,0 +1,92 @@
+"""Toys of the recipes that ship: the same members, averages, teachers, ensembles and codecs, made small."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+
+import pytest
+
+from yt8m_kit import recipe as recipes
+from yt8m_kit.gate import operations
+from yt8m_kit.plan import stored
+from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
+
+VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
+CLASSES, FRAMES = 50, 12
+PUBLISHED_VIDEOS, PUBLISHED_FRAMES = 3_888_919, 300  # of YouTube-8M's train split
+WIDTHS = {"clusters": 16, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
+LEAST = 4  # of any width
+
+
+@cache
+def toy(name: str) -> Recipe:
+    """The toy of the recipe of that name that ships."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("YT8M_RECIPES", raising=False)
+        real = recipes.load(name)
+    small = replace(
+        real,
+        dataset=replace(real.dataset, classes=CLASSES, max_frames=FRAMES),
+        members={name: _member(member) for name, member in real.members.items()},
+        ensembles={},
+    )
+    return replace(
+        small, ensembles={name: _ensemble(each, real, small) for name, each in real.ensembles.items()}
+    )
+
+
+def _member(member: Member) -> Member:
+    """As long as STEPS, all that is counted in steps or examples in proportion."""
+    steps = member.steps or member.epochs * PUBLISHED_VIDEOS / member.batch_size
+    share = STEPS / steps
+    return replace(
+        member,
+        hyperparameters=_narrow(member.family, member.hyperparameters),
+        batch_size=BATCH,
+        steps=STEPS if member.steps else None,
+        epochs=STEPS * BATCH / VIDEOS if member.epochs else None,
+        decay_examples=max(1, round(member.decay_examples * share * BATCH / member.batch_size)),
+        checkpoint_steps=max(1, round(member.checkpoint_steps * share)),
+        average=_average(member.average, share, member.batch_size),
+        statistics_batches=min(member.statistics_batches, 4),
+        published_parameters=None,
+        published_mib={},
+    )
+
+
+def _average(average: Range | Ema | None, share: float, batch_size: int) -> Range | Ema | None:
+    """The same kind, over the same part of the training."""
+    if isinstance(average, Range):
+        return replace(average, first=round(average.first * share), last=round(average.last * share))
+    if isinstance(average, Ema):
+        steps = average.steps_of(PUBLISHED_VIDEOS, batch_size)
+        short = max(1, round(steps * share))
+        gamma = min(1.0, average.gamma * steps / short)
+        return replace(average, steps=short, epochs=None, gamma=gamma)
+    return None
+
+
+def _narrow(family: str, given: Mapping[str, object]) -> dict[str, object]:
+    """Hyperparameters with every width divided and frames drawn in proportion, defaults included."""
+    defaults = inspect.signature(import_module(f"yt8m_kit.models.{family}").build).parameters
+    narrow = dict(given)
+    for name in defaults:
+        value = given.get(name, defaults[name].default)
+        if name in WIDTHS and value:
+            narrow[name] = max(LEAST, value // WIDTHS[name])
+        if name == "draws" and value:
+            narrow[name] = max(LEAST, value * FRAMES // PUBLISHED_FRAMES)
+    return narrow
+
+
+def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
+    """Its limit leaves as much room as the real one: members that fit together, or do not, do so as toys."""
+    bytes_of = {
+        recipe.dataset: sum(tensor.size for tensor in stored(recipe, ensemble.members, ensemble.codec))
+        for recipe in (real, small)
+    }
+    beside = len(ensemble.members) * operations(ensemble.rounds)
+    limit = ensemble.limit * bytes_of[small.dataset] // bytes_of[real.dataset] + beside
+    return replace(ensemble, limit=min(limit, SIZE_LIMIT))
