@@ -1,19 +1,20 @@
 """For the benchmarks, nothing to run here: what a benchmark printed is put into the page that has its mark.
 
-A mark is a pair of comments in a page of docs/, <!-- name --> and <!-- /name -->, alone on their lines.
+A mark is a pair of comments in the README or a page of docs/, <!-- name --> and <!-- /name -->, alone on
+their lines.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+TOP = Path(__file__).resolve().parent.parent
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with the script's docstring as its help, and --write."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
-    made.add_argument("--write", action="store_true", help="put the result into its page of docs/, too")
+    made.add_argument("--write", action="store_true", help="put the result into its page, too")
     return made
 
 
@@ -31,9 +32,9 @@ def _command() -> str:
 
 def _write(name: str, text: str) -> None:
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    pages = [page for page in sorted(DOCS.glob("*.md")) if begin in page.read_text()]
+    pages = [page for page in [TOP / "README.md", *TOP.glob("docs/*.md")] if begin in page.read_text()]
     if len(pages) != 1:
-        raise SystemExit(f"{begin.strip()} must stand in one page of {DOCS}; it stands in {len(pages)}.")
+        raise SystemExit(f"{begin.strip()} must stand in one page; it stands in {len(pages)}.")
     before, _, rest = pages[0].read_text().partition(begin)
     _, found, after = rest.partition(end)
     if not found:

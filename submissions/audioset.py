@@ -50,7 +50,7 @@ MEMBERS = {
     "bilstm": member("lstm", units=512, layers=1, bidirectional=256, state="cell", mixtures=None),
     "tsn": member("tsn", 1e-3, hidden=1024, segments=3, prediction_segments=10),
     "hg_nl": member("hg_nl", 1e-3),
-    "stnet": member("stnet", 1e-3, width=512, segments=5),
+    "stnet": member("stnet", width=512, segments=5),
 }
 
 RECIPE = Recipe(

@@ -1,0 +1,54 @@
+"""As far as 8,000 real clips go: the techniques together, on the clips of submissions/audioset.py.
+
+Mixup lets a member train for 60 epochs without overfitting; the checkpoints of the second half are averaged.
+The mixture of three NeXtVLADs is the strongest family here; `student` is one more of it that learns half from
+the blend of the others, `student_netvlad` the gated NetVLAD. `within_20_mb` blends what serves best in 20 MB
+of codes.
+
+Command: make results RECIPE=reach DATA=FOLDER_OF_RECORDS
+"""
+
+from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
+from yt8m_kit.spec import AUDIOSET
+
+EPOCH = 63  # steps of 128 clips
+VLAD = {"clusters": 32, "hidden": 512, "draws": 30}
+MIXTURE = {"groups": 4, "clusters": 32, "hidden": 512, "reduction": 8, "branches": 3}
+BAG = {"clusters": 1024, "hidden": 512, "draws": 30, "relu": True}
+
+
+def member(family: str, hyperparameters: dict, learning_rate: float, epochs: int = 60, **settings) -> Member:
+    """A family trained long, under mixup, and averaged over the second half."""
+    return Member(
+        family,
+        hyperparameters,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        mixup=1.0,
+        checkpoint_steps=EPOCH,
+        average=Range(epochs // 2 * EPOCH, epochs * EPOCH),
+        **settings,
+    )
+
+
+TEACHERS = {
+    "nextvlad_mix3": member("nextvlad", MIXTURE, 3e-4, loss_epsilon=1e-8),
+    "netvlad": member("netvlad", VLAD, 2e-4),
+    "netfv": member("netfv", VLAD, 2e-4),
+    "soft_bof": member("soft_bof", BAG, 2e-4, epochs=40),
+}
+STUDENTS = {
+    "student": member("nextvlad", MIXTURE, 3e-4, loss_epsilon=1e-8, teacher="teacher", seed=1),
+    "student_netvlad": member("netvlad", VLAD, 2e-4, teacher="teacher", seed=1),
+}
+
+RECIPE = Recipe(
+    name="reach",
+    description="AudioSet clips, all techniques together",
+    dataset=AUDIOSET,
+    members={**TEACHERS, **STUDENTS},
+    ensembles={
+        "teacher": Ensemble(tuple(TEACHERS)),
+        "within_20_mb": Ensemble((*TEACHERS, *STUDENTS), limit=20_000_000),
+    },
+)
