@@ -81,9 +81,8 @@ BENCHMARKS := machine reader reader_scaling download train_step compilation grow
 bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --write; done
 	@# Of trained members, each skipped with a line where they are not in RUNS.
-	@set -e; export YT8M_RECIPES=benchmarks/recipes; $(BIN)/python benchmarks/blend.py --recipe families --write; \
-	  $(BIN)/python benchmarks/blend.py --recipe families --ensemble within_5mb --write; \
-	  $(BIN)/python benchmarks/codec_loss.py --recipe families --write
+	@set -e; $(BIN)/python benchmarks/blend.py --recipe audioset --write; \
+	  $(BIN)/python benchmarks/blend.py --recipe audioset --ensemble within_5_mb --write
 	@$(BIN)/python benchmarks/techniques.py --write
 	@$(BIN)/python benchmarks/codec_loss.py --write
 
