@@ -28,9 +28,10 @@ TITLES = {"gathered": "looked up at each call", "floats": "float32", "codes": "k
 
 
 def prepare(runs: str) -> None:
-    """Members with random weights, and the graph that the kit would not write."""
+    """Members with random weights, blends with equal ones, and the graph that the kit would not write."""
     import graphs
 
+    from yt8m_kit.atomic import write_json
     from yt8m_kit.rebuild import model_of, save_weights
 
     recipe = load("speed")
@@ -39,6 +40,10 @@ def prepare(runs: str) -> None:
         run = Run.of(Path(runs), recipe.name, name)
         run.path.mkdir(parents=True)
         save_weights(model_of(recipe.member(name), recipe.dataset), run.averaged)
+    for name in TITLES:
+        run = Run.of(Path(runs), recipe.name, name)
+        run.path.mkdir()
+        write_json(run.ensemble, {"weights": dict.fromkeys(names, 1.0)})
     graphs.write_gathered(recipe, names, Run.of(Path(runs), recipe.name, "gathered").graph)
 
 
