@@ -124,7 +124,8 @@ def main() -> None:
         write(data, options.videos, split="test")
         apart("prepare", runs=str(runs))
         for ensemble in ("codes", "floats"):
-            subprocess.run(yt8m("export", "speed", ensemble, f"--runs={runs}"), check=True)
+            words = yt8m("export", "speed", ensemble, f"--runs={runs}")
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         rows = whole(data, runs, options.videos, options.repeats)
         turns = [
             row for batch in options.batches.split(",") for row in loaded(runs, int(batch), options.repeats)
