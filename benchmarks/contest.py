@@ -97,6 +97,11 @@ def turns(ways: Mapping[str, Way], repeats: int) -> dict[str, list[Turn]]:
     return taken
 
 
+def processes(jobs: Mapping[str, dict[str, Any]], repeats: int) -> dict[str, list[Turn]]:
+    """What the ways of these arguments took, each a process."""
+    return turns({name: Way(arguments) for name, arguments in jobs.items()}, repeats)
+
+
 def alternate(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[Turn]]:
     """The same within this process, after one call each to warm up."""
     for work in ways.values():

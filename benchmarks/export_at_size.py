@@ -1,13 +1,13 @@
 """Ensembles at their published widths in one graph: bytes, load time, memory, and speed against floats.
 
-    python benchmarks/export_at_size.py [--cases six_int4,eighteen_int4] [--folder TMP] [--repeats 3]
+    python benchmarks/export_at_size.py [--cases six_int4,eighteen_int4] [--folder TMP] [--repeats 5]
         [--write]
 
 The six members of YT8M-T and all eighteen of Liu & Liu, with untrained weights, which weigh and run as
 trained ones do; one sampling round. Every step is a process of its own, so that peak memory is that step's.
 Graph and float graph take turns in one process where there is memory for both. Files come from the page
-cache. CPU seconds are the steadier figure on a shared machine. Needs disk for the float graph: 7 GiB for the
-eighteen.
+cache. Speeds are medians; ratios of CPU time, the steadier figure on a shared machine, are medians with their
+least and greatest. Needs disk for the float graph: 7 GiB for the eighteen.
 """
 
 import gc
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import contest
 import numpy as np
 import page
 import quiet  # noqa: F401
@@ -121,8 +122,8 @@ def run(folders: list[str], repeats: int) -> list[dict[str, Any]]:
                     cpus[place].append(time.process_time() - cpu)
                 found[place]["out"] = out[:8].tolist()
         for place in range(len(loaded)):
-            found[place][f"wall {batch}"] = float(np.min(walls[place])) / batch
-            found[place][f"cpu {batch}"] = float(np.min(cpus[place])) / batch
+            found[place][f"wall {batch}"] = walls[place]
+            found[place][f"cpu {batch}"] = cpus[place]
     for each in found:
         each["peak"] = peak()
     return found
@@ -164,9 +165,10 @@ def measured(name: str, folder: Path, repeats: int, floats: dict[str, dict[str, 
         "load peak GiB": f"{coded['loading peak']:.2f}",
     }
     for batch in BATCHES:
-        row[f"videos/s at {batch}"] = f"{1 / coded[f'wall {batch}']:.0f}"
-        row[f"float at {batch}"] = f"{1 / floating[f'wall {batch}']:.0f}"
-        row[f"CPU ratio at {batch}"] = f"{coded[f'cpu {batch}'] / floating[f'cpu {batch}']:.3f}"
+        row[f"videos/s at {batch}"] = contest.median([batch / wall for wall in coded[f"wall {batch}"]], ".0f")
+        row[f"float at {batch}"] = contest.median([batch / wall for wall in floating[f"wall {batch}"]], ".0f")
+        cpus = zip(coded[f"cpu {batch}"], floating[f"cpu {batch}"])
+        row[f"CPU ratio at {batch}"] = contest.spread([own / float_ for own, float_ in cpus], ".3f")
     return row | {"max probability off": f"{off:.4f}"}
 
 
@@ -175,7 +177,7 @@ def main() -> None:
     parser = page.parser(__doc__)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--folder", type=Path, help="where graphs lie meanwhile; default: the system's")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--step", help="(for its own processes)")
     parser.add_argument("--arguments", help="(for its own processes)")
     options = parser.parse_args()

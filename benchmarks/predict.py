@@ -28,9 +28,10 @@ TITLES = {"gathered": "looked up at each call", "floats": "float32", "codes": "k
 
 
 def prepare(runs: str) -> None:
-    """Members with random weights, and the graph that the kit would not write."""
+    """Members with random weights, blends with equal ones, and the graph that the kit would not write."""
     import graphs
 
+    from yt8m_kit.atomic import write_json
     from yt8m_kit.rebuild import model_of, save_weights
 
     recipe = load("speed")
@@ -39,6 +40,10 @@ def prepare(runs: str) -> None:
         run = Run.of(Path(runs), recipe.name, name)
         run.path.mkdir(parents=True)
         save_weights(model_of(recipe.member(name), recipe.dataset), run.averaged)
+    for name in TITLES:
+        run = Run.of(Path(runs), recipe.name, name)
+        run.path.mkdir()
+        write_json(run.ensemble, {"weights": dict.fromkeys(names, 1.0)})
     graphs.write_gathered(recipe, names, Run.of(Path(runs), recipe.name, "gathered").graph)
 
 
@@ -119,7 +124,8 @@ def main() -> None:
         write(data, options.videos, split="test")
         apart("prepare", runs=str(runs))
         for ensemble in ("codes", "floats"):
-            subprocess.run(yt8m("export", "speed", ensemble, f"--runs={runs}"), check=True)
+            words = yt8m("export", "speed", ensemble, f"--runs={runs}")
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         rows = whole(data, runs, options.videos, options.repeats)
         turns = [
             row for batch in options.batches.split(",") for row in loaded(runs, int(batch), options.repeats)

@@ -3,6 +3,8 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def start(backend: str | None = None) -> None:
@@ -23,7 +25,8 @@ def _start_tensorflow() -> None:
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
-            import tensorflow as tf
+            with _missing("jax"):
+                import tensorflow as tf
 
             # The graph rewriter's arithmetic stage orders sums by the addresses of its nodes: the same
             # program differs in the last bit from process to process, and a resumed run with it.
@@ -36,3 +39,20 @@ def _start_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextmanager
+def _missing(module: str) -> Iterator[None]:
+    """Meanwhile the module is as if not installed, unless it was imported before.
+
+    TensorFlow Lite's converter imports JAX where it finds it, a fifth of TensorFlow's own time to start, for
+    conversions that nobody asks for.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]

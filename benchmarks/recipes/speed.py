@@ -9,7 +9,6 @@ MEMBERS = {
     "dbof": Member("dbof", {"clusters": 4096, "draws": 30}, batch_size=64, steps=1),
 }
 FIRST_STEP = {"first_step": Member("netvlad", {"clusters": 64, "hidden": 1024}, batch_size=64, steps=1)}
-EQUAL = (1 / 3, 1 / 3, 1 / 3)
 
 RECIPE = Recipe(
     name="speed",
@@ -17,8 +16,8 @@ RECIPE = Recipe(
     dataset=YOUTUBE8M_2018,
     members=MEMBERS | FIRST_STEP,
     ensembles={
-        "codes": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="uint8"),
-        "floats": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="float32"),
-        "gathered": Ensemble(tuple(MEMBERS), weights=EQUAL, codec="uint8"),
+        "codes": Ensemble(tuple(MEMBERS), codec="uint8"),
+        "floats": Ensemble(tuple(MEMBERS), codec="float32"),
+        "gathered": Ensemble(tuple(MEMBERS), codec="uint8"),
     },
 )
