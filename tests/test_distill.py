@@ -58,8 +58,9 @@ def test_a_side_file_is_small(tiny_data, taught):
 def test_other_settings_are_refused_and_the_same_do_nothing(tiny_data, taught, capsys):
     words = ["distill", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={taught}"]
     assert main([*words, "--top=10"]) == 0
-    assert main([*words, "--top=20"]) == 2
-    assert "holds other soft labels" in capsys.readouterr().err
+    for other in (["--top=20"], []):  # the default: 100, or all 50 classes
+        assert main([*words, *other]) == 2
+        assert "holds other soft labels" in capsys.readouterr().err
     assert main([*words, "--top=51"]) == 2
     assert "--top must lie between 1 and the 50 classes; got 51" in capsys.readouterr().err
 

@@ -12,9 +12,11 @@ from yt8m_kit import recipe as recipes
 from yt8m_kit.gate import operations
 from yt8m_kit.plan import stored
 from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
+from yt8m_kit.spec import YOUTUBE8M_2018
 
 VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
 CLASSES, FRAMES = 50, 12
+DATASET = replace(YOUTUBE8M_2018, classes=CLASSES, max_frames=FRAMES)
 PUBLISHED_VIDEOS, PUBLISHED_FRAMES = 3_888_919, 300  # of YouTube-8M's train split
 WIDTHS = {"clusters": 16, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
 LEAST = 4  # of any width
@@ -26,15 +28,10 @@ def toy(name: str) -> Recipe:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("YT8M_RECIPES", raising=False)
         real = recipes.load(name)
-    small = replace(
-        real,
-        dataset=replace(real.dataset, classes=CLASSES, max_frames=FRAMES),
-        members={name: _member(member) for name, member in real.members.items()},
-        ensembles={},
-    )
-    return replace(
-        small, ensembles={name: _ensemble(each, real, small) for name, each in real.ensembles.items()}
-    )
+    members = {name: _member(member) for name, member in real.members.items()}
+    small = replace(real, dataset=DATASET, members=members)
+    ensembles = {name: _ensemble(each, real, small) for name, each in real.ensembles.items()}
+    return replace(small, ensembles=ensembles)
 
 
 def _member(member: Member) -> Member:
@@ -63,7 +60,7 @@ def _average(average: Range | Ema | None, share: float, batch_size: int) -> Rang
     if isinstance(average, Ema):
         steps = average.steps_of(PUBLISHED_VIDEOS, batch_size)
         short = max(1, round(steps * share))
-        gamma = min(1.0, average.gamma * steps / short)
+        gamma = min(0.5, average.gamma * steps / short)
         return replace(average, steps=short, epochs=None, gamma=gamma)
     return None
 
@@ -83,10 +80,9 @@ def _narrow(family: str, given: Mapping[str, object]) -> dict[str, object]:
 
 def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
     """Its limit leaves as much room as the real one: members that fit together, or do not, do so as toys."""
-    bytes_of = {
-        recipe.dataset: sum(tensor.size for tensor in stored(recipe, ensemble.members, ensemble.codec))
+    of_real, of_small = (
+        sum(tensor.size for tensor in stored(recipe, ensemble.members, ensemble.codec))
         for recipe in (real, small)
-    }
+    )
     beside = len(ensemble.members) * operations(ensemble.rounds)
-    limit = ensemble.limit * bytes_of[small.dataset] // bytes_of[real.dataset] + beside
-    return replace(ensemble, limit=min(limit, SIZE_LIMIT))
+    return replace(ensemble, limit=min(ensemble.limit * of_small // of_real + beside, SIZE_LIMIT))

@@ -98,11 +98,14 @@ class Verbs:
         recipe: str,
         teacher: str,
         *,
-        top: int = 100,
+        top: int | None = None,
         data: Path | None = None,
         runs: Path | None = None,
     ) -> Path:
-        """Write a teacher's soft labels for the train split: its graph's top probabilities of each video."""
+        """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
+
+        --top of them, else 100, or all where there are fewer classes.
+        """
         backend.start("tensorflow")
         from yt8m_kit.distill import distill
 

@@ -15,17 +15,19 @@ from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 
 BATCH = 128
-KEEP = 100  # soft labels a video
+KEEP = 100  # soft labels a video, or all classes where there are fewer
 
 
-def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int = KEEP) -> Path:
-    """Write the top probabilities of the teacher's graph for every video of the train split.
+def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int | None = None) -> Path:
+    """Write the top probabilities (None: KEEP) of the teacher's graph for every video of the train split.
 
     One side file a shard, those that are there are left alone; the manifest comes last and is returned.
     Raises UsageError where the graph is not exported or labels with another `top` are there.
     """
     run = Run.of(runs, recipe.name, teacher)
     run.need(run.graph, "export")
+    if top is None:
+        top = min(KEEP, recipe.dataset.classes)
     if not 1 <= top <= min(recipe.dataset.classes, np.iinfo(np.uint16).max):
         raise UsageError(f"--top must lie between 1 and the {recipe.dataset.classes} classes; got {top}.")
     manifest = run.soft_labels / soft_labels.MANIFEST
