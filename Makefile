@@ -80,12 +80,14 @@ BENCHMARKS := machine reader reader_scaling download train_step compilation grow
   csv_text gap validate_csv encode blend
 bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --write; done
-	@# Two of its six cases: all of them take half an hour alone.
-	$(BIN)/python benchmarks/export_at_size.py --cases=six_uint8,six_int4 --write
+	@# Three of its six cases: all of them take half an hour alone.
+	$(BIN)/python benchmarks/export_at_size.py --cases=six_uint8,six_int4,eighteen_int4 --write
 	@# Of trained members, each skipped with a line where they are not in RUNS.
 	@set -e; $(BIN)/python benchmarks/blend.py --recipe audioset --write; \
 	  $(BIN)/python benchmarks/blend.py --recipe audioset --ensemble within_5_mb --write
+	@set -e; for recipe in audioset expanded reach; do $(BIN)/python benchmarks/results.py $$recipe --write; done
 	@$(BIN)/python benchmarks/techniques.py --write
+	@$(BIN)/python benchmarks/soft_labels.py --student video_moe --write
 	@$(BIN)/python benchmarks/codec_loss.py --write
 
 clean:  ## remove .venv, runs/demo and data/demo
