@@ -11,7 +11,7 @@ from test_models import ROWS, TOY
 from yt8m_kit import models, plan, quantize
 from yt8m_kit.cli import main
 from yt8m_kit.codecs import FORMS, decode, encode
-from yt8m_kit.codecs.calibrated import encode_calibrated
+from yt8m_kit.codecs.calibrated import encode_calibrated, factors
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import DEMO
 from yt8m_kit.errors import KitError
@@ -43,7 +43,7 @@ def test_outputs_change_less_than_with_the_nearest_codes(form):
     kernel = RNG.standard_normal((300, 70)).astype(np.float32)
     x = correlated(3000, 300)
     moments = (x[:2000].T @ x[:2000])[None]
-    nearest, calibrated = encode(form, kernel), encode_calibrated(form, kernel, moments)
+    nearest, calibrated = encode(form, kernel), encode_calibrated(form, kernel, factors(moments, len(kernel)))
     assert calibrated.size == nearest.size
     assert output_error(calibrated, kernel, x[2000:]) < 0.3 * output_error(nearest, kernel, x[2000:])
 
@@ -51,7 +51,7 @@ def test_outputs_change_less_than_with_the_nearest_codes(form):
 def test_inputs_that_say_nothing_of_each_other_leave_the_nearest_codes():
     kernel = RNG.standard_normal((256, 40)).astype(np.float32)
     for moments in (np.eye(256)[None], np.zeros((2, 128, 128))):
-        calibrated = encode_calibrated("int4_g128", kernel, moments.astype(np.float32))
+        calibrated = encode_calibrated("int4_g128", kernel, factors(moments.astype(np.float32), len(kernel)))
         for key, array in encode("int4_g128", kernel).arrays.items():
             np.testing.assert_array_equal(calibrated.arrays[key], array)
 
@@ -61,9 +61,11 @@ def test_blocks_are_rounded_apart():
     kernel = RNG.standard_normal((256, 40)).astype(np.float32)
     x = correlated(1000, 256)
     blocks = np.stack([x[:, :128].T @ x[:, :128], x[:, 128:].T @ x[:, 128:]])
-    whole = np.asarray(decode(encode_calibrated("int4_g128", kernel, blocks)))
+    whole = np.asarray(decode(encode_calibrated("int4_g128", kernel, factors(blocks, len(kernel)))))
     for half, block in ((slice(0, 128), blocks[:1]), (slice(128, 256), blocks[1:])):
-        alone = np.asarray(decode(encode_calibrated("int4_g128", kernel[half], block)))
+        alone = np.asarray(
+            decode(encode_calibrated("int4_g128", kernel[half], factors(block, len(kernel[half]))))
+        )
         np.testing.assert_allclose(whole[half], alone, atol=1e-5)
 
 

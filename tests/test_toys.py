@@ -27,8 +27,8 @@ SHORT, LONG = ("iqiyi",), ("next_top_gb", "phoenixlin", "yt8m_t", "liu", "baseli
 CHAIN = "two_level_0"  # of techniques: the student of an ensemble with the student of an ensemble
 # The root of a probability's mean squared change, of its spread over videos and classes.
 ALLOWED = {
-    "float32": 1e-4, "float16_four": 3e-3, "bfloat16": 3e-2, "uint8": 5e-2,
-    "int8_g128": 2e-2, "int4_g128": 0.3, "mixed": 0.3,
+    "float32": 1e-5, "float16_four": 0.01, "bfloat16": 0.1, "uint8": 0.02,
+    "int8_g128": 0.02, "int4_g128": 0.3, "mixed": 0.3,
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def data(tmp_path_factory):
     scope="module", params=[*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
 )
 def made(request, data, tmp_path_factory):
-    """The stages that make would follow, each once."""
+    """The stages that make would follow to the CSVs, each once."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
     (folder / f"{name}.py").write_text(f"import toys\n\nRECIPE = toys.toy({name!r})\n")
     runs = folder / "runs"
@@ -78,8 +78,9 @@ def made(request, data, tmp_path_factory):
         recipe = load(name)
         names = ends(recipe)
         for stage in (stage for each in names for stage in stages(recipe, each, runs)):
-            assert stage.makes.exists() or main(stage.words) == 0, stage.words
-            assert stage.makes.exists(), stage.words
+            if stage.makes.name not in ("validate.graph.json", "score.json"):
+                assert stage.makes.exists() or main(stage.words) == 0, stage.words
+                assert stage.makes.exists(), stage.words
     return Made(recipe, names, data, runs)
 
 

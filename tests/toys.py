@@ -15,11 +15,11 @@ from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
-CLASSES, FRAMES = 50, 12
+CLASSES, FRAMES = 50, 20  # a quarter of the synthesized videos are shorter: draws fill them up
 DATASET = replace(YOUTUBE8M_2018, classes=CLASSES, max_frames=FRAMES)
 PUBLISHED_VIDEOS, PUBLISHED_FRAMES = 3_888_919, 300  # of YouTube-8M's train split
-WIDTHS = {"clusters": 16, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
-LEAST = 4  # of any width
+WIDTHS = {"clusters": 32, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
+LEAST = 4  # of any width; two clusters are left for audio
 
 
 @cache

@@ -16,7 +16,7 @@ from yt8m_kit import codecs, progress
 from yt8m_kit.allocation import Option, allocate
 from yt8m_kit.atomic import write_json
 from yt8m_kit.codecs import Encoded
-from yt8m_kit.codecs.calibrated import encode_calibrated
+from yt8m_kit.codecs.calibrated import encode_calibrated, factors
 from yt8m_kit.data import records
 from yt8m_kit.data.records import Batch
 from yt8m_kit.gate import operations
@@ -112,6 +112,13 @@ class Encoder:
         self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
         self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in judged]
+        self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
+
+    def _factors_of(self, path: str, exact: Any) -> list[Any]:
+        """Inverting moments takes longer than rounding by them: all forms of a kernel share the factors."""
+        if self._factors[0] != path:
+            self._factors = path, factors(self.moments[path], exact.size // exact.shape[-1])
+        return self._factors[1]
 
     def best(self, path: str, form: str) -> tuple[Encoded, float]:
         """A tensor in a form, and the error of a video's probabilities (squares summed) when it alone is so.
@@ -122,7 +129,7 @@ class Encoder:
         exact = variable.numpy()
         options = [codecs.encode(form, exact)]
         if path in self.moments and codecs.FORMS[form].affine:
-            options.append(encode_calibrated(form, exact, self.moments[path]))
+            options.append(encode_calibrated(form, exact, self._factors_of(path, exact)))
         errors = []
         for option in options:
             variable.assign(codecs.decode(option))

@@ -21,10 +21,20 @@ STRIP = 4096  # output channels
 LAZY = 32  # inputs after which the rest of a block is brought up to date
 
 
-def encode_calibrated(form: str, array: Floats, moments_NRR: Floats) -> Encoded:
-    """An affine form of a kernel whose inputs have these second moments, sums or means of x x^T.
+def factors(moments_NRR: Floats, inputs: int) -> list[Floats]:
+    """What encode_calibrated rounds by, for every form of a kernel with so many inputs.
 
-    moments: of the inputs block by block, (N, R, R) with N * R >= I; what lies between blocks is taken as 0.
+    moments: second moments of the inputs, sums or means of x x^T, block by block, (N, R, R) with N * R >= I;
+    what lies between blocks is taken as 0.
+    """
+    size = moments_NRR.shape[1]
+    ends = [min(size, inputs - start) for start in range(0, inputs, size)]
+    return [_factor(moments[:end, :end]) for end, moments in zip(ends, moments_NRR)]
+
+
+def encode_calibrated(form: str, array: Floats, by: list[Floats]) -> Encoded:
+    """An affine form of a kernel whose inputs' moments have these factors.
+
     The error sum over blocks of tr(D^T M D), D the change of the weights, is what is kept small.
     """
     bits, _, group = FORMS[form]
@@ -33,10 +43,10 @@ def encode_calibrated(form: str, array: Floats, moments_NRR: Floats) -> Encoded:
     rows = np.arange(len(array_IO)) // (group or len(array_IO))
     steps, lows = (half.astype(np.float32) * unit for half in (scale, offset))
     codes = np.empty(array_IO.shape, np.uint8)
-    size = moments_NRR.shape[1]
-    for start, moments in zip(range(0, len(array_IO), size), moments_NRR):
-        block = slice(start, min(start + size, len(array_IO)))
-        factor = _factor(moments[: block.stop - start, : block.stop - start])
+    stop = 0
+    for factor in by:
+        block = slice(stop, stop + len(factor))
+        stop = block.stop
         # In strips that stay in the cache; the threads are those of the matrix products.
         for first in range(0, array_IO.shape[1], STRIP):
             columns = slice(first, first + STRIP)
