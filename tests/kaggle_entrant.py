@@ -76,6 +76,6 @@ def entrant(home: Path, videos: int = VIDEOS) -> Entrant:
     rng = np.random.default_rng(0)
     labels = np.argsort(rng.random((videos, CLASSES)), axis=1)[:, :20].astype(np.int32)
     confidences = -np.sort(-rng.random((videos, 20), np.float32), axis=1)
-    lines = submission_file.rows([f"v{i:06d}" for i in range(videos)], labels, confidences)
-    made.csv.write_text(submission_file.HEADER + "\n" + "".join(lines))
+    lines = submission_file.text([f"v{i:06d}" for i in range(videos)], labels, confidences)
+    made.csv.write_text(f"{submission_file.HEADER}\n{lines}")
     return made
