@@ -22,7 +22,7 @@ def member(family: str, learning_rate: float = 5e-4, **hyperparameters) -> Membe
 
 MEMBERS = {
     "frame_logistic": member("frame_logistic", 1e-2),
-    "video_moe": member("video_level", 1e-3),
+    "video_moe": member("video_level", 1e-2),
     "dbof": member("dbof", 1e-3, clusters=2048, hidden=512, draws=30),
     "soft_bof": member("soft_bof", clusters=512, hidden=256, draws=60, relu=True),
     "gated_dbof": member("gated_dbof", clusters=512, hidden=256, draws=60, relu=True),
