@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 import toys
 
-from yt8m_kit import submission_file
+from yt8m_kit import codecs, submission_file
 from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.layers.sampling import average_rounds
 from yt8m_kit.pipeline import stages
-from yt8m_kit.plan import planned
+from yt8m_kit.plan import load_codes, planned
 from yt8m_kit.predict import load_graph
 from yt8m_kit.rebuild import load_weights, model_of
 from yt8m_kit.recipe import Ema, Recipe, load
@@ -25,10 +25,10 @@ from yt8m_kit.run import Run
 VIDEOS = 40  # of validate, and of test
 SHORT, LONG = ("iqiyi",), ("next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
 CHAIN = "two_level_0"  # of techniques: the student of an ensemble with the student of an ensemble
-# The root of a probability's mean squared change, of its spread over videos and classes.
+# What a probability may change by, in the mean.
 ALLOWED = {
-    "float32": 1e-5, "float16_four": 0.01, "bfloat16": 0.1, "uint8": 0.02,
-    "int8_g128": 0.02, "int4_g128": 0.3, "mixed": 0.3,
+    "float32": 1e-6, "float16_four": 1e-3, "bfloat16": 5e-3, "uint8": 1e-3,
+    "int8_g128": 1e-3, "int4_g128": 5e-3, "mixed": 5e-3,
 }  # fmt: skip
 
 
@@ -132,30 +132,32 @@ def test_the_graph_is_as_asked(made):
         assert on_disk == export["bytes"] <= ensemble.limit, name
 
 
-def test_the_graph_says_what_the_float_members_say(made):
-    """Up to what the codec rounds; and with the rounds that were asked for, not another number."""
+def test_the_graph_says_what_its_members_say(made):
+    """To the digit with weights as stored and the rounds asked for; nearly so with float weights."""
     batch = next(records.batches(records.find(made.data, "validate"), made.recipe.dataset, VIDEOS))
-    inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
-
-    @functools.cache
-    def floats(member, rounds):
-        weights = made.run(member).averaged
-        model = load_weights(model_of(made.recipe.member(member), made.recipe.dataset), weights)
-        return np.asarray(average_rounds(model, inputs, rounds))
-
+    exact = functools.cache(functools.partial(said, made, batch))
     for name in made.names:
         ensemble, run = made.recipe.ensemble(name), made.run(name)
         shares = json.loads(run.export.read_text())["weights"]
+        tensors = planned(made.recipe, ensemble, list(shares), run)
         graph = load_graph(run.graph, "serving_default")(batch)["probabilities"]
-        off = {
-            rounds: change(graph, sum(shares[member] * floats(member, rounds) for member in shares))
-            for rounds in {1, ensemble.rounds}
-        }
-        print("OFF", made.recipe.name, name, ensemble.codec, off, len(shares), len(ensemble.members))
-        assert off[ensemble.rounds] <= ALLOWED[ensemble.codec], name
-        assert min(off, key=lambda rounds: off[rounds]) == ensemble.rounds, name
+        stored, floats = np.zeros((2, *graph.shape), np.float32)
+        for member, share in shares.items():
+            own = [tensor for tensor in tensors if tensor.member == member]
+            forms = {tensor.path: tensor.form for tensor in own}
+            stored += share * said(made, batch, member, ensemble.rounds, forms, load_codes(run, own))
+            floats += share * exact(member, ensemble.rounds)
+        np.testing.assert_allclose(graph, stored, atol=1e-5, err_msg=name)
+        assert np.abs(graph - floats).mean() <= ALLOWED[ensemble.codec], name
 
 
-def change(found, exact):
-    """Root mean square, of the spread of what is exact."""
-    return float(np.sqrt(np.mean((found - exact) ** 2)) / exact.std())
+def said(made, batch, member, rounds, forms=None, codes=None):
+    """A member's probabilities: of its float weights, or of those in forms, codes that were kept before."""
+    model = load_weights(model_of(made.recipe.member(member), made.recipe.dataset), made.run(member).averaged)
+    for variable in model.variables if forms else []:
+        if "float" in str(variable.dtype):
+            path = variable.path
+            encoded = codes[path] if path in codes else codecs.encode(forms[path], variable.numpy())
+            variable.assign(codecs.decode(encoded))
+    inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
+    return np.asarray(average_rounds(model, inputs, rounds))
