@@ -61,6 +61,5 @@ RECIPE = Recipe(
     ensembles={
         "blend": Ensemble(("frame_logistic", "dbof", "netvlad")),
         "all": Ensemble(tuple(MEMBERS)),
-        "within_5_mb": Ensemble(tuple(MEMBERS), codec="int4_g128", limit=5_000_000, calibrated=True),
     },
 )
