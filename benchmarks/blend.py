@@ -1,7 +1,7 @@
 """Time and memory of a blend search at size, on random data, and its curve of bytes against GAP@20.
 
     python benchmarks/blend.py [--members 20] [--videos 20000] [--classes 3862] [--write]
-    python benchmarks/blend.py --recipe reach [--ensemble within_20_mb] [--data FOLDER] [--runs runs] [--write]
+    python benchmarks/blend.py --recipe reach --ensemble within_20_mb [--data FOLDER] [--runs runs] [--write]
 
 Members see the truth through noise of their own, some more clearly than others, and weigh between 20 and 400
 MB; their probabilities are made anew whenever they are read, as a file would be. What candidates cost is
