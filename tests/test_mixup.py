@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from yt8m_kit.data import records, tfrecord
+from yt8m_kit.data.examples import sequence_example
 from yt8m_kit.data.mixup import mixed
 from yt8m_kit.data.order import Position
 from yt8m_kit.data.records import Batch
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import Member
+from yt8m_kit.spec import Dataset
 
 FRAMES, WIDTH, CLASSES = 6, 4, 5
 
@@ -76,6 +79,23 @@ def test_shares_depend_on_seed_and_position_alone():
     np.testing.assert_array_equal(resumed.labels, both[1])
     assert not np.array_equal(both[0], both[1])
     assert not np.array_equal(only(mixed(iter([copy(second)]), 0.4, seed=2)).labels, both[1])
+
+
+def test_the_readers_memory_is_clean_when_it_comes_again(tmp_path):
+    """Blending lengthens short videos in place; the next video in that row must not keep their frames."""
+    small = Dataset("small", (("rgb", 3), ("audio", 1)), classes=CLASSES, max_frames=FRAMES)
+    rng = np.random.default_rng(1)
+    with tfrecord.writing(tmp_path / "train0000.tfrecord") as add:
+        for number in range(40):
+            count = 1 + number % FRAMES
+            features = {
+                name: rng.integers(1, 256, (count, width), np.uint8) for name, width in small.features
+            }
+            add(sequence_example(f"v{number}", [number % CLASSES], features))
+    read = records.batches(records.find(tmp_path, "train"), small, 4, seed=2, epochs=3, reuse=1)
+    for each in mixed(read, 1.0, seed=3):
+        for frames, count in zip(each.frames, each.num_frames):
+            assert not frames[count:].any()
 
 
 @pytest.mark.parametrize("alpha", [0, -1.0])

@@ -65,12 +65,12 @@ def _training_rate(run: Run) -> float | None:
 
 
 def _epoch_seconds(recipe: Recipe, name: str, run: Run) -> float | None:
-    """What an epoch takes at the median rate, without compilation; None where the length is in steps."""
-    epochs, rate = recipe.members[name].epochs if name in recipe.members else None, _training_rate(run)
-    if not (epochs and rate):
+    """What an epoch takes at the median rate; None where the length is in steps or validation may end it."""
+    member, rate = recipe.members.get(name), _training_rate(run)
+    if rate is None or member is None or member.epochs is None or member.patience:
         return None
     steps = max(row["step"] for row in run.rows("checkpoints"))
-    return float(steps * recipe.members[name].batch_size / epochs / rate)
+    return float(steps * member.batch_size / member.epochs / rate)
 
 
 def _read(run: Run, path: Path) -> dict[str, Any]:

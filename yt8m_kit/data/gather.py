@@ -29,7 +29,6 @@ class Slot:
 
     def __init__(self, rows: int, dataset: Dataset):
         self._edges = np.cumsum([0, *(width for _, width in dataset.features)]).tolist()
-        self._dirty = [0] * rows  # frames of a row that are not zero
         self.frames = _aligned((rows, dataset.max_frames, dataset.width), np.uint8)
         self.num_frames = _aligned((rows,), np.int32)
         self.labels = _aligned((rows, dataset.classes), np.float32)
@@ -55,9 +54,8 @@ class Slot:
         self._finish(target, count, self.ids[source])
 
     def _finish(self, row: int, count: int, identity: str) -> None:
-        if self._dirty[row] > count:
-            self.frames[row, count : self._dirty[row]] = 0
-        self._dirty[row] = count
+        # What was there before, whoever wrote it: its frames are as many as num_frames says.
+        self.frames[row, count : int(self.num_frames[row])] = 0
         self.num_frames[row] = count
         self.ids[row] = identity
 

@@ -39,7 +39,7 @@ def _blend(batch: Batch, first: int, second: int, kept: NDArray[np.uint16]) -> N
     labels = batch.labels[pair]
     for video, own, other in ((first, 0, 1), (second, 1, 0)):
         share = kept[video]
-        # Half a step is added: the shift then rounds to the nearest byte.
+        # Half a step is added, so that the division rounds to the nearest byte.
         blended = frames[own] * share + frames[other] * (STEPS - share) + STEPS // 2
         batch.frames[video, :length] = blended // STEPS
         batch.labels[video] = (labels[own] * share + labels[other] * (STEPS - share)) / STEPS
