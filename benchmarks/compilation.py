@@ -49,13 +49,8 @@ def main() -> None:
     parser = page.parser(__doc__)
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, training.ready)
-        return
+    options = contest.options(parser, training.ready)
     rows = [
         row
         for family in options.families.split(",")

@@ -5,6 +5,7 @@ gets ready, then waits; turns go round, so that whatever else the machine does h
 are taken turn by turn. CPU time is user + system of the whole process, all its threads.
 """
 
+import argparse
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REPEATS = 5
+# Gives, of a way's arguments, its work and what is to be said about it.
+Ready = Callable[..., tuple[Callable[[], object], dict[str, Any]]]
 
 
 class Turn(NamedTuple):
@@ -77,9 +80,20 @@ class Way:
         return json.loads(line)  # type: ignore[no-any-return]
 
 
-def serve(text: str, ready: Callable[..., tuple[Callable[[], object], dict[str, Any]]]) -> None:
-    """The other side of Way: `ready(**arguments)` gives the work and what is to be said about it."""
-    work, about = ready(**json.loads(text))
+def options(parser: argparse.ArgumentParser, ready: Ready, repeats: int = REPEATS) -> argparse.Namespace:
+    """What stands on the command line; a process of a Way takes its turns here and ends."""
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--way", help="(for its own processes)")
+    found = parser.parse_args()
+    if found.way:
+        _serve(json.loads(found.way), ready)
+        raise SystemExit
+    return found
+
+
+def _serve(arguments: dict[str, Any], ready: Ready) -> None:
+    """The other side of Way."""
+    work, about = ready(**arguments)
     work()
     print(json.dumps(about), flush=True)
     for _ in sys.stdin:

@@ -55,7 +55,7 @@ def pairs(videos: int) -> tuple[Floats, Bools, int]:
 
 
 def ready(way: str, videos: int) -> tuple[Callable[[], object], dict[str, Any]]:
-    """For contest.serve."""
+    """For contest.options."""
     return partial(WAYS[way], *pairs(videos)), {}
 
 
@@ -64,12 +64,7 @@ def main() -> None:
     parser = page.parser(__doc__)
     parser.add_argument("--videos", type=int, default=1_100_000)
     parser.add_argument("--heap", type=int, default=20_000)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, ready)
-        return
+    options = contest.options(parser, ready)
     few = min(options.heap, options.videos)
     scores = [way(*pairs(few)) for way in WAYS.values()]
     assert np.ptp(scores) < 1e-4, scores  # ties are ordered otherwise by each

@@ -116,15 +116,10 @@ def main() -> None:
     """Measures and prints the tables."""
     parser = page.parser(__doc__)
     parser.add_argument("--models", default=";".join(MODELS), help="separated by semicolons")
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
     parser.add_argument("--folder", type=Path, help="where graphs lie meanwhile; default: the system's")
-    parser.add_argument("--way", help="(for its own processes)")
     parser.add_argument("--graph", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, training.ready)
-        return
+    options = contest.options(parser, training.ready)
     if options.graph:
         graph(**json.loads(options.graph))
         return

@@ -37,13 +37,8 @@ def main() -> None:
     """Measures and prints the table."""
     parser = page.parser(__doc__)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a turn, at least one step")
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, training.ready)
-        return
+    options = contest.options(parser, training.ready)
     if importlib.util.find_spec("jax") is None:
         print("jax_step: skipped, jax is not installed")
         return

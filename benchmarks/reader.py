@@ -112,7 +112,7 @@ def counted(way: Way, videos: int) -> None:
 
 
 def ready(way: str, paths: list[str], videos: int, batch: int) -> tuple[Way, dict[str, Any]]:
-    """For contest.serve."""
+    """For contest.options."""
     return partial(counted, dict(ways([Path(path) for path in paths], batch))[way], videos), {}
 
 
@@ -137,14 +137,9 @@ def main() -> None:
     """Measures and prints the table."""
     parser = page.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, ready)
-        return
+    options = contest.options(parser, ready)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         paths = write(Path(folder), options.videos)
         rows = rows_of(paths, options.videos, options.batch, options.repeats)

@@ -44,13 +44,8 @@ def main() -> None:
     """Measures and prints the table."""
     parser = page.parser(__doc__)
     parser.add_argument("--cases", default=";".join(CASES), help="separated by semicolons")
-    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, training.ready)
-        return
+    options = contest.options(parser, training.ready, repeats=7)
     rows = [
         row for case in options.cases.split(";") for row in rows_of(case, options.repeats, options.seconds)
     ]

@@ -63,7 +63,7 @@ class Job:
 
 
 def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
-    """For contest.serve: the steps of a turn, and what is to be said of them.
+    """For contest.options: the steps of a turn, and what is to be said of them.
 
     Their number, the model's parameters, seconds of the first step, GiB before there was a model.
     """

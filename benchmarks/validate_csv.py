@@ -63,7 +63,7 @@ WAYS = {"line by line": plain, "kit": check}
 
 
 def ready(way: str, path: str, videos: int) -> tuple[Callable[[], object], dict[str, Any]]:
-    """For contest.serve."""
+    """For contest.options."""
     return partial(WAYS[way], Path(path), CLASSES, videos), {}
 
 
@@ -71,13 +71,8 @@ def main() -> None:
     """Measures and prints the table."""
     parser = page.parser(__doc__)
     parser.add_argument("--rows", type=int, default=1_100_000)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--folder", type=Path, help="where to put 300 bytes a row meanwhile")
-    parser.add_argument("--way", help="(for its own processes)")
-    options = parser.parse_args()
-    if options.way:
-        contest.serve(options.way, ready)
-        return
+    options = contest.options(parser, ready)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "submission.csv"
         write(path, options.rows)

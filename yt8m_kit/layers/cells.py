@@ -60,7 +60,7 @@ def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
 
 def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
     """States after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
-    units, product = kernel.shape[0], _product(dtype)
+    units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
     gate_kernel, candidate_kernel = kernel[:, : 2 * units], kernel[:, 2 * units :]
 
     def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
@@ -79,13 +79,10 @@ def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) ->
 
 def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
     """Gradients of the gates and of the kernel."""
-    units, product = kernel.shape[0], _product(dtype)
+    units, product, back = kernel.shape[0], _product(dtype), ops.transpose(ops.cast(kernel, dtype))
     after, zr, candidate = saved
     before = _before(after)
-    gate_kernel, candidate_kernel = (
-        ops.transpose(kernel[:, : 2 * units]),
-        ops.transpose(kernel[:, 2 * units :]),
-    )
+    gate_kernel, candidate_kernel = back[: 2 * units], back[2 * units :]
 
     def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
         d_after, state, zr, candidate, real = inputs
@@ -108,7 +105,7 @@ def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, d
 
 def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
     """States and cell states after each frame, and all four gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
-    units, product = kernel.shape[0], _product(dtype)
+    units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
 
     def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
         (state, cell, _), (gates, real) = carry, inputs
@@ -128,7 +125,7 @@ def _lstm_backward(
     d_after: Tensor, d_last: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str
 ) -> Saved:
     """Gradients of the gates and of the kernel."""
-    product, back = _product(dtype), ops.transpose(kernel)
+    product, back = _product(dtype), ops.transpose(ops.cast(kernel, dtype))
     after, cells, active = saved
 
     def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
@@ -151,8 +148,10 @@ def _lstm_backward(
 
 
 def _product(dtype: str) -> Callable[[Tensor, Tensor], Tensor]:
-    def product(left: Tensor, right: Tensor) -> Tensor:
-        return ops.cast(ops.matmul(ops.cast(left, dtype), ops.cast(right, dtype)), "float32")
+    """By a kernel that has the dtype: cast within the loop, it would be cast once a frame."""
+
+    def product(left: Tensor, kernel: Tensor) -> Tensor:
+        return ops.cast(ops.matmul(ops.cast(left, dtype), kernel), "float32")
 
     return product
 
