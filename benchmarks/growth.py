@@ -43,6 +43,8 @@ def training_rows(name: str, repeats: int, seconds: float) -> list[Row]:
     rows: list[Row] = []
     for change in CHANGES:
         job = replace(whole, **change)
+        if family == "netvlad":  # else it draws 300 frames of however few
+            job = replace(job, hyperparameters=hyperparameters | {"draws": job.frames})
         way = contest.Way(asdict(job))
         steps = [turn.per(way.about["steps"]) for turn in contest.turns({"": way}, repeats)[""]]
         wall, cpu = (statistics.median(each) for each in list(zip(*steps))[:2])

@@ -26,7 +26,11 @@ def show(name: str, text: str, write: bool, *, command: bool = True) -> None:
 
 
 def _command() -> str:
-    words = [word for word in sys.argv[1:] if word != "--write"]
+    """As it would be typed anywhere: where files lie meanwhile is this machine's matter."""
+    hidden = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    hidden.add_argument("--write", action="store_true")
+    hidden.add_argument("--folder")
+    words = hidden.parse_known_args()[1]
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 
 

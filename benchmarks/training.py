@@ -46,7 +46,7 @@ class Job:
     classes: int = YOUTUBE8M_2018.classes
     way: str = "kit"
     precision: str = "float32"
-    compiled: str = "update"
+    compiled: str | None = None
     seconds: float = 1.0
 
     @property

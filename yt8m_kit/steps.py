@@ -28,6 +28,8 @@ class Stepper(NamedTuple):
 
 
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
+# Families whose whole step XLA compiles, as measured by benchmarks/compilation.py: little but the update in it.
+WHOLE = {"frame_logistic", "video_level"}
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
@@ -51,14 +53,15 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) 
 
 
 def tensorflow_step(
-    model: keras.Model, optimizer: keras.Optimizer, epsilon: float, *, compiled: str = "update"
+    model: keras.Model, optimizer: keras.Optimizer, epsilon: float, *, compiled: str | None = None
 ) -> Stepper:
     """Gradients by oneDNN's kernels, the update compiled by XLA (three times faster on CPUs).
 
-    compiled: what XLA compiles, the "update", "everything" or "nothing"; benchmarks/compilation.py
-    measures all three.
+    compiled: what XLA compiles, the "update", "everything" or "nothing"; None: what is best for the family.
     """
     import tensorflow as tf
+
+    compiled = compiled or ("everything" if model.name in WHOLE else "update")
 
     trained = _trained(model)
 

@@ -21,6 +21,7 @@ from yt8m_kit.errors import DataError
 from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
+_NO_WAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
 
 
@@ -83,7 +84,10 @@ class Group:
         self._files: list[int] = []
         try:
             self._files.extend(_open(path) for path in paths)
-            indices = [walk(path, file) for path, file in zip(paths, self._files)]
+            with ThreadPoolExecutor(
+                len(paths)
+            ) as pool:  # a header is a seek: to wait for all at once is as long
+                indices = list(pool.map(walk, paths, self._files))
         except BaseException:
             self.close()
             raise
@@ -107,6 +111,14 @@ class Group:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def expect(self, records: Sequence[int]) -> None:
+        """Has the system fetch what will be read soon, all at once, where it does not lie in memory yet."""
+        for record in records if hasattr(os, "posix_fadvise") else ():  # not on macOS
+            file, start = self._files[self._shard[record]], self._offset[record]
+            size = self._length[record] + FOOTER
+            if not _in_memory(file, start + size // 2):
+                os.posix_fadvise(file, start, size, os.POSIX_FADV_WILLNEED)
 
     def load(self, record: int, dataset: Dataset, buffer: "Buffer", check_crc: bool) -> Video:
         """Reads and parses a record; the answer is valid until the buffer is used again.
@@ -149,14 +161,18 @@ class Group:
 
 
 def _open(path: Path) -> int:
-    """A descriptor of the shard, which the system is told to read ahead."""
     try:
-        file = os.open(path, os.O_RDONLY)
+        return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if hasattr(os, "posix_fadvise"):  # not on macOS
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
-    return file
+
+
+def _in_memory(file: int, offset: int) -> bool:
+    """Whether a byte of a file can be had without waiting; to look is cheaper than to have it fetched."""
+    try:
+        return _NO_WAIT > 0 and os.preadv(file, [bytearray(1)], offset, _NO_WAIT) > 0
+    except OSError:  # it cannot, or the file system cannot tell
+        return False
 
 
 class Buffer:

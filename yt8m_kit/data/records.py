@@ -200,9 +200,11 @@ class _Reader:
         slot, filled, position = next(ring) or self._slot(), 0, self._walk.start
         with Gatherer(self._dataset, check_crc=check_crc, threads=threads) as gatherer:
             for group, order, position in self._groups():
+                group.expect(order[position.record : position.record + self._batch_size])
                 while position.record < len(order):
                     records = order[position.record : position.record + self._batch_size - filled]
                     position = position._replace(record=position.record + len(records))
+                    group.expect(order[position.record : position.record + self._batch_size])
                     faults = gatherer.fill(slot, filled, group, records)
                     self._note(faults, len(records) - len(faults))
                     filled += len(records) - len(faults)
