@@ -118,7 +118,8 @@ def row_of(origin: Path, files: int, size: int, connections: int, repeats: int) 
     return {
         "files": f"{files:,} of {size / 1e6:g} MB",
         "connections": connections,
-        "MB/s": contest.spread([total / wall / 1e6 for wall in walls], ",.0f"),
+        "MB/s": contest.spread([total / wall / 1e6 for wall in walls], ".3g"),
+        "files/s": contest.median([files / wall for wall in walls]),
         "CPU s a GB": contest.spread([used / total * 1e9 for used in cpus], ".2f"),
         "CPU ms a file": contest.median([used / files * 1e3 for used in cpus], ".1f"),
     }

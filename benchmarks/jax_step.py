@@ -1,9 +1,12 @@
-"""Training steps in JAX: the kit's against Keras' own fit, and against TensorFlow's, on CPUs in float32.
+"""Training steps in JAX: the kit's against plain ones and Keras' own fit, on whatever device JAX finds.
 
-    python benchmarks/jax_step.py [--batch 64] [--repeats 5] [--seconds 2] [--write]
+    python benchmarks/jax_step.py [--models "NetVLAD 64;..."] [--batch 64] [--precision float32] [--resident]
+        [--repeats 5] [--seconds 2] [--write]
 
-The same model, loss and optimiser each time; "plain" is benchmarks/naive.py. fit is given the batches of a
-turn in memory, and its overhead of beginning is shared by the steps of a turn. Needs jax installed.
+The same model, loss and optimiser each time; "plain" is benchmarks/naive.py, "step" the kit's: compiled
+whole, its state donated. fit is given the batches of a turn in memory, and its overhead of beginning is
+shared by the steps of a turn. --resident: the batch of a step lies on the device already, and fit is left
+out. Needs jax; without tensorflow, TensorFlow's row is left out.
 """
 
 import importlib.util
@@ -15,34 +18,51 @@ import training
 
 from yt8m_kit.table import Row, markdown
 
-MODELS = ("NetVLAD 64", "DBoF 4096, 30 frames")
+MODELS = {
+    **training.PUBLISHED,
+    "NetVLAD 256": ("netvlad", {"clusters": 256, "hidden": 1024}),
+    "DBoF 4096, 300 frames": ("dbof", {"clusters": 4096, "draws": 300}),
+}
 WAYS = {
-    "plain, Keras' fit, JAX": ("plain fit", "jax"),
-    "kit's layers, Keras' fit, JAX": ("fit", "jax"),
-    "kit, JAX": ("kit", "jax"),
+    "plain, Keras' fit": ("plain fit", "jax"),
+    "kit's layers, Keras' fit": ("fit", "jax"),
+    "plain, step": ("plain", "jax"),
+    "kit": ("kit", "jax"),
     "kit, TensorFlow": ("kit", "tensorflow"),
 }
 
 
-def rows_of(name: str, batch: int, repeats: int, seconds: float) -> list[Row]:
+def rows_of(name: str, job: training.Job, repeats: int) -> list[Row]:
     """The ways of one model."""
-    family, hyperparameters = training.PUBLISHED[name]
-    job = training.Job(family, hyperparameters, batch, seconds=seconds)
-    jobs = {title: replace(job, way=way) for title, (way, _) in WAYS.items()}
-    backends = {title: backend for title, (_, backend) in WAYS.items()}
+    ways = {
+        title: (way, backend)
+        for title, (way, backend) in WAYS.items()
+        if importlib.util.find_spec(backend) and not (job.resident and ("fit" in way or backend != "jax"))
+    }
+    jobs = {title: replace(job, way=way) for title, (way, _) in ways.items()}
+    backends = {title: backend for title, (_, backend) in ways.items()}
     return [{"model": name} | row for row in training.compared(jobs, repeats, backends)]
 
 
 def main() -> None:
     """Measures and prints the table."""
     parser = page.parser(__doc__)
+    parser.add_argument("--models", default="NetVLAD 64;DBoF 4096, 30 frames", help="separated by semicolons")
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--resident", action="store_true")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a turn, at least one step")
     options = contest.options(parser, training.ready)
     if importlib.util.find_spec("jax") is None:
         print("jax_step: skipped, jax is not installed")
         return
-    rows = [row for name in MODELS for row in rows_of(name, options.batch, options.repeats, options.seconds)]
+    rows = []
+    for name in options.models.split(";"):
+        family, hyperparameters = MODELS[name]
+        job = training.Job(
+            family, hyperparameters, options.batch, precision=options.precision, seconds=options.seconds
+        )
+        rows += rows_of(name, replace(job, resident=options.resident), options.repeats)
     page.show("jax_step", markdown(rows), options.write)
 
 

@@ -34,9 +34,9 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
 class Job:
     """A model and a way to train it.
 
-    way: "kit", its step; "plain", benchmarks/naive.py under one tf.function; "fit", the kit's model under
-    Keras' fit; "plain fit". compiled: what XLA compiles of the kit's step in TensorFlow, see
-    steps.tensorflow_step.
+    way: "kit", its step; "plain", benchmarks/naive.py under one tf.function, or in JAX under the kit's step;
+    "fit", the kit's model under Keras' fit; "plain fit". compiled: what XLA compiles of the kit's step in
+    TensorFlow, see steps.tensorflow_step. resident: in JAX, the batch lies on the device already.
     """
 
     family: str
@@ -47,6 +47,7 @@ class Job:
     way: str = "kit"
     precision: str = "float32"
     compiled: str | None = None
+    resident: bool = False
     seconds: float = 1.0
 
     @property
@@ -125,13 +126,19 @@ def random_batch(job: Job) -> Batch:
 
 
 def _kit(job: Job) -> tuple[Steps, int]:
+    from yt8m_kit.rebuild import model_of
+
+    return _stepped(model_of(job.member, job.dataset, job.precision), job)
+
+
+def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
+    """The kit's step of a model."""
     import keras
 
-    from yt8m_kit.rebuild import counts, model_of
+    from yt8m_kit.rebuild import counts
     from yt8m_kit.steps import make_step, tensorflow_step
     from yt8m_kit.train import optimizer_of
 
-    model = model_of(job.member, job.dataset, job.precision)
     optimizer = optimizer_of(job.member, job.member.learning_rate)
     optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "tensorflow":
@@ -139,6 +146,8 @@ def _kit(job: Job) -> tuple[Steps, int]:
     else:
         stepper = make_step(model, optimizer, job.member.loss_epsilon)
     batch = random_batch(job)
+    if job.resident:
+        batch = batch._replace(**{name: keras.ops.array(getattr(batch, name)) for name in batch._fields[:3]})
 
     def steps(count: int) -> None:
         losses = [stepper.step(batch) for _ in range(count)]
@@ -148,12 +157,22 @@ def _kit(job: Job) -> tuple[Steps, int]:
 
 
 def _plain_model(job: Job) -> Any:
+    import keras
     import naive
 
+    keras.config.set_dtype_policy(job.precision)
     return naive.FAMILIES[job.family](job.dataset, **job.hyperparameters)
 
 
 def _plain(job: Job) -> tuple[Steps, int]:
+    import keras
+
+    if keras.backend.backend() == "jax":
+        return _stepped(_plain_model(job), job)
+    return _plain_tensorflow(job)
+
+
+def _plain_tensorflow(job: Job) -> tuple[Steps, int]:
     import tensorflow as tf
 
     from yt8m_kit.layers.loss import label_loss
@@ -185,7 +204,7 @@ def _fit(job: Job) -> tuple[Steps, int]:
     from yt8m_kit.rebuild import counts, model_of
     from yt8m_kit.train import optimizer_of
 
-    model = _plain_model(job) if job.way == "plain fit" else model_of(job.member, job.dataset)
+    model = _plain_model(job) if job.way == "plain fit" else model_of(job.member, job.dataset, job.precision)
     epsilon = job.member.loss_epsilon
     model.compile(
         optimizer_of(job.member, job.member.learning_rate),
