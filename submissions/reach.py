@@ -2,8 +2,9 @@
 
 Mixup lets a member train for 60 epochs without overfitting; the checkpoints of the second half are averaged.
 The mixture of three NeXtVLADs is the strongest family here; `student` is one more of it that learns half from
-the blend of the others, `student_netvlad` the gated NetVLAD; `second_student`, a mixture of five, learns from
-teachers of which one is a student. `within_20_mb` blends what serves best in 20 MB of codes.
+the blend of the others, `student_netvlad` the gated NetVLAD. Of a blend with them learn `second_student`, longer
+and more from its teacher than from the labels, and `large_student`; of a blend with these `third_student`.
+`within_20_mb` blends what serves best in 20 MB of codes.
 
 Command: make results RECIPE=reach DATA=FOLDER_OF_RECORDS
 """
@@ -14,6 +15,7 @@ from yt8m_kit.spec import AUDIOSET
 EPOCH = 63  # steps of 128 clips
 VLAD = {"clusters": 32, "hidden": 512, "draws": 30}
 MIXTURE = {"groups": 4, "clusters": 32, "hidden": 512, "reduction": 8, "branches": 3}
+LARGE = {"groups": 8, "clusters": 64, "hidden": 1024, "reduction": 8, "branches": 3}
 BAG = {"clusters": 1024, "hidden": 512, "draws": 30, "relu": True}
 
 
@@ -41,14 +43,22 @@ STUDENTS = {
     "student": member("nextvlad", MIXTURE, 3e-4, loss_epsilon=1e-8, teacher="teacher", seed=1),
     "student_netvlad": member("netvlad", VLAD, 2e-4, teacher="teacher", seed=1),
 }
+PATIENT = {"epochs": 120, "teacher_weight": 0.8, "loss_epsilon": 1e-8, "precision": "mixed_bfloat16"}
 SECOND = {
-    "second_student": member(
+    "second_student": member("nextvlad", MIXTURE, 3e-4, teacher="second_teacher", seed=2, **PATIENT),
+    "large_student": member(
         "nextvlad",
-        {**MIXTURE, "branches": 5},
+        LARGE,
         3e-4,
         loss_epsilon=1e-8,
+        precision="mixed_bfloat16",
         teacher="second_teacher",
-        seed=2,
+        seed=3,
+    ),
+}
+THIRD = {
+    "third_student": member(
+        "nextvlad", LARGE, 3e-4, teacher="third_teacher", seed=4, **PATIENT | {"epochs": 80}
     ),
 }
 
@@ -56,10 +66,14 @@ RECIPE = Recipe(
     name="reach",
     description="AudioSet clips, all techniques together",
     dataset=AUDIOSET,
-    members={**TEACHERS, **STUDENTS, **SECOND},
+    members={**TEACHERS, **STUDENTS, **SECOND, **THIRD},
     ensembles={
         "teacher": Ensemble(tuple(TEACHERS)),
         "second_teacher": Ensemble(("nextvlad_mix3", "student", "netvlad"), weights=(1.0, 1.0, 1.0)),
-        "within_20_mb": Ensemble((*TEACHERS, *STUDENTS, *SECOND), limit=20_000_000),
+        "third_teacher": Ensemble(
+            ("second_student", "large_student", "student", "student_netvlad", "nextvlad_mix3"),
+            weights=(1.0,) * 5,
+        ),
+        "within_20_mb": Ensemble((*TEACHERS, *STUDENTS, *SECOND, *THIRD), limit=20_000_000),
     },
 )
