@@ -2,9 +2,9 @@
 
 Mixup lets a member train for 60 epochs without overfitting; the checkpoints of the second half are averaged.
 The mixture of three NeXtVLADs is the strongest family here; `student` is one more of it that learns half from
-the blend of the others, `student_netvlad` the gated NetVLAD. Of a blend with them learn `second_student`, longer
-and more from its teacher than from the labels, and `large_student`; of a blend with these `third_student`.
-`within_20_mb` blends what serves best in 20 MB of codes.
+the blend of the others, `student_netvlad` the gated NetVLAD. Of a blend with them learn `second_student`,
+longer and more from its teacher than from the labels, and `large_student`; of a blend with these
+`third_student`. `within_20_mb` blends what serves best in 20 MB of codes.
 
 Command: make results RECIPE=reach DATA=FOLDER_OF_RECORDS
 """
