@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.data import records, tfrecord
+from yt8m_kit.data import gather, records, tfrecord
 from yt8m_kit.data.examples import sequence_example
 from yt8m_kit.data.records import Faults, Position, batches, find, prefetch
 from yt8m_kit.errors import DataError, UsageError
@@ -232,6 +232,33 @@ def test_few_files_are_open_at_a_time(tmp_path):
 
 
 # Continuing and sharing
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux says what lies in memory")
+def test_records_are_asked_for_before_they_are_read_unless_they_lie_in_memory(shards, monkeypatch):
+    seen = []
+    advise, read = os.posix_fadvise, os.preadv
+
+    def advised(file, offset, length, advice):
+        seen.append(("asked", file, offset, length))
+        return advise(file, offset, length, advice)
+
+    def was_read(file, buffers, offset, flags=0):
+        if not flags:
+            seen.append(("read", file, offset, sum(map(len, buffers))))
+        return read(file, buffers, offset, flags)
+
+    monkeypatch.setattr(os, "posix_fadvise", advised)
+    monkeypatch.setattr(os, "preadv", was_read)
+    warm = ids(batches(shards, SMALL, 4, seed=1))
+    assert [kind for kind, *_ in seen] == ["read"] * len(ALL)
+    seen.clear()
+    monkeypatch.setattr(gather, "_NO_WAIT", 0)  # where the system cannot tell
+    assert ids(batches(shards, SMALL, 4, seed=1)) == warm
+    assert len(seen) == 2 * len(ALL)
+    for kind, *place in seen:
+        if kind == "asked":
+            assert seen.index(("asked", *place)) < seen.index(("read", *place))
 
 
 @pytest.mark.parametrize("seed", [None, 5])
