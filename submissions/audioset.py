@@ -58,8 +58,5 @@ RECIPE = Recipe(
     description="AudioSet clips, one small size per family",
     dataset=AUDIOSET,
     members=MEMBERS,
-    ensembles={
-        "blend": Ensemble(("frame_logistic", "dbof", "netvlad")),
-        "all": Ensemble(tuple(MEMBERS)),
-    },
+    ensembles={"blend": Ensemble(("frame_logistic", "dbof", "netvlad"))},
 )
