@@ -28,7 +28,7 @@ class Stepper(NamedTuple):
 
 
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
-# Families whose whole step XLA compiles, as measured by benchmarks/compilation.py: little but the update in it.
+# Families of which XLA compiles the whole step, which is little but the update (benchmarks/compilation.py).
 WHOLE = {"frame_logistic", "video_level"}
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
