@@ -59,7 +59,8 @@ def main(archive, records, out, batch=7):
     """Predict all records of a file and keep ids and probabilities."""
     with tempfile.TemporaryDirectory() as train_dir:
         with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(train_dir, filter="data")
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
+            tar.extractall(train_dir)
         with open(os.path.join(train_dir, "model_flags.json")) as file:
             flags = json.load(file)
         assert flags["frame_features"] is True
