@@ -3,9 +3,9 @@
     python benchmarks/compilation.py [--families gru,...] [--batch 32] [--precision float32]
         [--repeats 5] [--seconds 1] [--write]
 
-The kit's float32 step on videos of 300 frames with 3862 classes. Ratios are to compiling the update alone, so
-that a number over 1 is a better choice. "first step" is tracing and compiling. A family
-that cannot be compiled whole has no such row.
+The kit's step on videos of 300 frames with 3862 classes. Ratios are to compiling the update alone, so that a
+number over 1 is a better choice. "first step" is tracing and compiling. A family that cannot be compiled
+whole has no such row.
 """
 
 import argparse

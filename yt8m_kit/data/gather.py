@@ -21,6 +21,7 @@ from yt8m_kit.errors import DataError
 from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
+SEEKS = 8  # shards whose headers are walked at a time: waiting for several is as long as for one
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
 
@@ -84,9 +85,7 @@ class Group:
         self._files: list[int] = []
         try:
             self._files.extend(_open(path) for path in paths)
-            with ThreadPoolExecutor(
-                len(paths)
-            ) as pool:  # a header is a seek: to wait for all at once is as long
+            with ThreadPoolExecutor(SEEKS) as pool:
                 indices = list(pool.map(walk, paths, self._files))
         except BaseException:
             self.close()

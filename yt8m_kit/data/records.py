@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from yt8m_kit.data import manifest, tfrecord
-from yt8m_kit.data.gather import Gatherer, Group, Slot
+from yt8m_kit.data.gather import SEEKS, Gatherer, Group, Slot
 from yt8m_kit.data.order import Position, Walk
 from yt8m_kit.data.soft_labels import SoftLabels
 from yt8m_kit.data.tfrecord import RecordError
@@ -25,7 +25,6 @@ from yt8m_kit.progress import plural
 from yt8m_kit.spec import Dataset
 
 T = TypeVar("T")
-_SEEKS = 8  # shards whose headers are looked for at a time
 _NAMED = 3  # faults that a summary spells out
 _LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
 
@@ -112,7 +111,7 @@ def count(paths: Sequence[Path]) -> int:
     """
     known = manifest.counts(paths)
     unknown = [path for path in paths if path not in known]
-    with ThreadPoolExecutor(_SEEKS) as pool:  # a header is a seek: to wait for several at once is as long
+    with ThreadPoolExecutor(SEEKS) as pool:
         found = pool.map(lambda path: len(tfrecord.index(path).offsets), unknown)
         return sum(known.values()) + sum(found)
 
