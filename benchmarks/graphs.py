@@ -8,19 +8,20 @@ from functools import partial
 from pathlib import Path
 
 import contest
+import naive
 import numpy as np
 import quiet  # noqa: F401
 import tensorflow as tf
 
 from yt8m_kit import models
-from yt8m_kit.codecs import Encoded, decode
+from yt8m_kit.codecs import Encoded, decode, form_of
 from yt8m_kit.export import encoded
 from yt8m_kit.graph import Part, mixed, write_saved_model
 from yt8m_kit.metrics import TOP
 from yt8m_kit.plan import stored
 from yt8m_kit.rebuild import model_of
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
+from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
 
 
 def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
@@ -31,6 +32,17 @@ def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
         outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
         forms = {tensor.path: tensor.form for tensor in tensors if tensor.member == name}
         parts.append(encoded(model_of(member, recipe.dataset), outline, 1 / len(names), forms, {}))
+    return parts
+
+
+def plain_parts(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
+    """The same, written down plainly (benchmarks/naive.py)."""
+    parts = []
+    for name in names:
+        member = recipe.member(name)
+        model = naive.FAMILIES[member.family](recipe.dataset, **member.hyperparameters)
+        forms = {v.path: form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
+        parts.append(encoded(model, model, 1 / len(names), forms, {}))
     return parts
 
 
@@ -53,9 +65,8 @@ class Gathered(tf.Module):
         return tf.gather(self.book, tf.cast(self.codes, tf.int32))
 
 
-def write_gathered(recipe: Recipe, names: Sequence[str], folder: Path) -> None:
-    """A graph with the signatures of the kit's, whose large weights are Gathered."""
-    parts, dataset = parts_of(recipe, names, "uint8"), recipe.dataset
+def write_gathered(dataset: Dataset, parts: Sequence[Part], folder: Path) -> None:
+    """A graph with the signatures of the kit's, whose large weights, in uint8, are Gathered."""
     module = tf.Module()
     module.kept = [
         [
@@ -67,7 +78,7 @@ def write_gathered(recipe: Recipe, names: Sequence[str], folder: Path) -> None:
 
     def probabilities(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
         values = [[weight.read_value() for weight in member] for member in module.kept]
-        return {"probabilities": mixed(parts, values, {"frames": frames, "num_frames": num_frames}, 1)}
+        return {"probabilities": mixed(list(parts), values, {"frames": frames, "num_frames": num_frames}, 1)}
 
     def top(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:
         confidences, labels = tf.math.top_k(probabilities(frames, num_frames)["probabilities"], TOP)

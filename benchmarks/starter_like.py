@@ -18,11 +18,14 @@ from yt8m_kit.spec import YOUTUBE8M_2018 as DATASET
 BATCH = 64
 
 
-def parse(record: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """A record to padded bytes and their number of frames, and multi-hot labels."""
+def parse(record: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
+    """A record to its id, padded bytes with their number of frames, and multi-hot labels."""
     context, lists = tf.io.parse_single_sequence_example(
         record,
-        context_features={"labels": tf.io.VarLenFeature(tf.int64)},
+        context_features={
+            "id": tf.io.FixedLenFeature([], tf.string),
+            "labels": tf.io.VarLenFeature(tf.int64),
+        },
         sequence_features={
             name: tf.io.FixedLenSequenceFeature([], tf.string) for name, _ in DATASET.features
         },
@@ -35,7 +38,7 @@ def parse(record: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     frames = tf.pad(tf.concat(parts, 1), [[0, DATASET.max_frames - count], [0, 0]])
     frames = tf.ensure_shape(frames, (DATASET.max_frames, DATASET.width))
     labels = tf.sparse.to_indicator(context["labels"], DATASET.classes)
-    return {"frames": frames, "num_frames": count}, tf.cast(labels, tf.float32)
+    return context["id"], {"frames": frames, "num_frames": count}, tf.cast(labels, tf.float32)
 
 
 class Mark(keras.callbacks.Callback):
@@ -52,7 +55,7 @@ class Mark(keras.callbacks.Callback):
 def main(data: str, mark: str) -> None:
     """Trains."""
     paths = [str(path) for path in sorted(Path(data).glob("train*.tfrecord"))]
-    videos = tf.data.TFRecordDataset(paths).map(parse).batch(BATCH).prefetch(1)
+    videos = tf.data.TFRecordDataset(paths).map(lambda record: parse(record)[1:]).batch(BATCH).prefetch(1)
     model = naive.netvlad(DATASET, clusters=64, hidden=1024)
     model.compile(keras.optimizers.Adam(clipnorm=1.0), loss=lambda y, p: label_loss(y, p, 1e-5))
     model.fit(videos, callbacks=[Mark(Path(mark))], verbose=0)

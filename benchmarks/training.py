@@ -135,9 +135,9 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     """The kit's step of a model."""
     import keras
 
+    from yt8m_kit.optimizer import optimizer_of
     from yt8m_kit.rebuild import counts
     from yt8m_kit.steps import make_step, tensorflow_step
-    from yt8m_kit.train import optimizer_of
 
     optimizer = optimizer_of(job.member, job.member.learning_rate)
     optimizer.build(model.trainable_variables)
@@ -164,6 +164,13 @@ def _plain_model(job: Job) -> Any:
     return naive.FAMILIES[job.family](job.dataset, **job.hyperparameters)
 
 
+def _plain_adam(job: Job) -> Any:
+    import keras
+
+    member = job.member
+    return keras.optimizers.Adam(member.learning_rate, epsilon=1e-8, clipnorm=member.clip_norm)
+
+
 def _plain(job: Job) -> tuple[Steps, int]:
     import keras
 
@@ -177,9 +184,8 @@ def _plain_tensorflow(job: Job) -> tuple[Steps, int]:
 
     from yt8m_kit.layers.loss import label_loss
     from yt8m_kit.rebuild import counts
-    from yt8m_kit.train import optimizer_of
 
-    model, optimizer = _plain_model(job), optimizer_of(job.member, job.member.learning_rate)
+    model, optimizer = _plain_model(job), _plain_adam(job)
     optimizer.build(model.trainable_variables)
 
     @tf.function
@@ -202,12 +208,11 @@ def _plain_tensorflow(job: Job) -> tuple[Steps, int]:
 def _fit(job: Job) -> tuple[Steps, int]:
     from yt8m_kit.layers.loss import label_loss
     from yt8m_kit.rebuild import counts, model_of
-    from yt8m_kit.train import optimizer_of
 
     model = _plain_model(job) if job.way == "plain fit" else model_of(job.member, job.dataset, job.precision)
     epsilon = job.member.loss_epsilon
     model.compile(
-        optimizer_of(job.member, job.member.learning_rate),
+        _plain_adam(job),
         loss=lambda labels, probabilities: label_loss(labels, probabilities, epsilon),
     )
     batch = random_batch(job)

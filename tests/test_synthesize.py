@@ -14,10 +14,11 @@ from yt8m_kit.data.synthesize import DEMO, draw_frames, draw_labels, make_world,
 from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.moving_statistics import reestimate
+from yt8m_kit.optimizer import optimizer_of
 from yt8m_kit.rebuild import model_of, predictor
 from yt8m_kit.recipe import Member
 from yt8m_kit.steps import make_step
-from yt8m_kit.train import optimizer_of, statistics_batches
+from yt8m_kit.train import statistics_batches
 
 
 def read(path, split, dataset=DEMO):

@@ -16,12 +16,12 @@ from yt8m_kit.cli import main
 from yt8m_kit.data import records
 from yt8m_kit.data.order import Position
 from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.optimizer import optimizer_of
 from yt8m_kit.rebuild import model_of
 from yt8m_kit.recipe import Member
 from yt8m_kit.scalars import Scalars
 from yt8m_kit.shadows import Shadows
 from yt8m_kit.steps import make_step
-from yt8m_kit.train import optimizer_of
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 

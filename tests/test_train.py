@@ -257,9 +257,9 @@ STEPS = """
     from yt8m_kit import models
     from yt8m_kit.data import records
     from yt8m_kit.data.synthesize import DEMO
+    from yt8m_kit.optimizer import optimizer_of
     from yt8m_kit.recipe import Member
     from yt8m_kit.steps import make_step
-    from yt8m_kit.train import optimizer_of
 
     family, hyperparameters, weights, data = json.loads(sys.argv[1])
     model = models.build(family, DEMO, **hyperparameters)

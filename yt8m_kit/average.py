@@ -14,11 +14,12 @@ from yt8m_kit.data import records
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.loop import Loop
 from yt8m_kit.moving_statistics import reestimate
+from yt8m_kit.optimizer import optimizer_of
 from yt8m_kit.rebuild import load_weights, model_of, save_weights
 from yt8m_kit.recipe import Ema, Member, Range, Recipe
 from yt8m_kit.run import Run
 from yt8m_kit.shadows import Shadows
-from yt8m_kit.train import optimizer_of, shuffled, statistics_batches
+from yt8m_kit.train import shuffled, statistics_batches
 from yt8m_kit.validation import validation_gap
 
 Candidate = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model

@@ -16,6 +16,7 @@ from yt8m_kit import checkpoints, progress
 from yt8m_kit.data import records
 from yt8m_kit.data.order import Position
 from yt8m_kit.errors import KitError
+from yt8m_kit.optimizer import ClippedAdam
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
 from yt8m_kit.scalars import Scalars
@@ -46,7 +47,7 @@ class Loop:
     folder: Path
     member: Member
     model: keras.Model
-    optimizer: keras.Optimizer
+    optimizer: ClippedAdam
     total: int
     batches: Batches
     keep: tuple[int, int] | None = None

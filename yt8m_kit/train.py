@@ -14,6 +14,7 @@ from yt8m_kit.data.order import Position
 from yt8m_kit.data.soft_labels import MANIFEST, SoftLabels
 from yt8m_kit.loop import Loop
 from yt8m_kit.moving_statistics import reestimate, without_moving
+from yt8m_kit.optimizer import optimizer_of
 from yt8m_kit.rebuild import assign, model_of, save_weights
 from yt8m_kit.recipe import Member, Range, Recipe
 from yt8m_kit.run import Run
@@ -112,19 +113,6 @@ def validator(model: keras.Model, member: Member, dataset: Dataset, data: Path) 
             return validation_gap(model, dataset, validate_paths, "validate")
 
     return validate
-
-
-def optimizer_of(member: Member, learning_rate: float) -> keras.Optimizer:
-    """Adam with staircase decay by examples, each gradient clipped on its own."""
-    rate = keras.optimizers.schedules.ExponentialDecay(
-        learning_rate, member.decay_examples / member.batch_size, member.decay, staircase=True
-    )
-    return keras.optimizers.Adam(
-        rate,
-        epsilon=1e-8,
-        clipnorm=member.clip_norm,
-        gradient_accumulation_steps=member.accumulate if member.accumulate > 1 else None,
-    )
 
 
 def total_steps(member: Member, paths: list[Path]) -> int:

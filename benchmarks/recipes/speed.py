@@ -19,5 +19,6 @@ RECIPE = Recipe(
         "codes": Ensemble(tuple(MEMBERS), codec="uint8"),
         "floats": Ensemble(tuple(MEMBERS), codec="float32"),
         "gathered": Ensemble(tuple(MEMBERS), codec="uint8"),
+        "plain": Ensemble(tuple(MEMBERS), codec="uint8"),
     },
 )

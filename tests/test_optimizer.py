@@ -1,0 +1,49 @@
+"""The optimiser against Keras' own Adam, plain and compiled."""
+
+import keras
+import numpy as np
+import pytest
+
+from yt8m_kit.optimizer import LARGE, ClippedAdam, optimizer_of
+from yt8m_kit.recipe import Member
+
+SHAPES = [(3,), (LARGE // 64, 64), (40, 50)]  # the second is large enough to be compiled
+
+
+def after(optimizer, gradients_of_steps, compile_update):
+    tf = pytest.importorskip("tensorflow")
+    variables = [keras.Variable(np.full(shape, 0.5, np.float32)) for shape in SHAPES]
+    optimizer.build(variables)
+
+    @tf.function
+    def update(gradients):
+        optimizer.apply(gradients, variables)
+
+    if compile_update:
+        optimizer.compiler = lambda function: tf.function(function, jit_compile=True, autograph=False)
+    for gradients in gradients_of_steps:
+        update([tf.constant(gradient) for gradient in gradients])
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+@pytest.mark.parametrize("compile_update", [False, True])
+@pytest.mark.parametrize("accumulate", [None, 2])
+def test_updates_are_those_of_keras_adam(compile_update, accumulate):
+    rng = np.random.default_rng(0)
+    # Norms far above and far below the limit, and none at all.
+    sizes = [0.0, 1e-4, 1.0, 30.0, 1e-3, 5.0]
+    steps = [[(size * rng.normal(size=shape)).astype(np.float32) for shape in SHAPES] for size in sizes]
+    settings = {"epsilon": 1e-8, "gradient_accumulation_steps": accumulate}
+    expected = after(keras.optimizers.Adam(0.01, clipnorm=0.7, **settings), steps, False)
+    found = after(ClippedAdam(0.01, clip_norm=0.7, **settings), steps, compile_update)
+    for ours, theirs in zip(found, expected):
+        assert abs(theirs - 0.5).max() > 1e-3
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_members_settings_reach_its_optimizer():
+    member = Member("netvlad", steps=1, batch_size=50, decay_examples=100, decay=0.5, clip_norm=0.3)
+    optimizer = optimizer_of(member, 0.08)
+    assert optimizer.clip_norm == 0.3
+    rates = [float(optimizer._learning_rate(step)) for step in range(5)]
+    np.testing.assert_allclose(rates, [0.08, 0.08, 0.04, 0.04, 0.02], rtol=1e-6)
