@@ -1,6 +1,6 @@
 """The reader under load: against the disk, TFRecordDataset and the starter's way, on a cold and a warm cache.
 
-    python benchmarks/reader_scaling.py [--videos 2400] [--shards 6] [--repeats 5] [--batch 128]
+    python benchmarks/reader_scaling.py [--videos 2304] [--shards 6] [--repeats 5] [--batch 128]
                                         [--folder TMP] [--write]
 
 Writes records in the real layout (300 frames of 1024 + 128 random bytes). "Cold": the shards are dropped from
@@ -25,7 +25,7 @@ import contest
 import page
 import tensorflow as tf
 from random_records import write
-from reader import ours, starter
+from reader import Ours, starter
 
 from yt8m_kit.table import Row, markdown
 
@@ -37,7 +37,7 @@ from yt8m_kit.data import records
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 paths = sorted(Path(sys.argv[1]).glob("*.tfrecord"))
-read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, threads=2, reuse=2)
+read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=2, reuse=2)
 videos = sum(len(batch.ids) for batch in records.prefetch(read, 1))
 print(videos, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
@@ -72,9 +72,8 @@ def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
     yield "raw read", partial(raw_read, paths)
     yield "TFRecordDataset, records only", partial(iterate, paths)
     yield "starter's tf.data, 1 thread", partial(starter, paths, batch, None)
-    for threads in (1, 2, 4):
-        name = f"kit, {threads} thread{'s' if threads > 1 else ''}"
-        yield name, partial(ours, paths, batch, None, check_crc=True, threads=threads)
+    for readers in (1, 2, 4):
+        yield f"kit, {readers} reader{'s' if readers > 1 else ''}", Ours(paths, batch, readers=readers)
 
 
 def throughput(paths: list[Path], options: argparse.Namespace) -> list[Row]:
@@ -120,7 +119,7 @@ def memory(paths: list[Path], folder: Path) -> list[Row]:
 def main() -> None:
     """Measures and prints the tables."""
     parser = page.parser(__doc__)
-    parser.add_argument("--videos", type=int, default=2400)
+    parser.add_argument("--videos", type=int, default=2304)
     parser.add_argument("--shards", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--batch", type=int, default=128)

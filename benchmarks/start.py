@@ -52,16 +52,9 @@ def until(done: Callable[[], bool], words: list[str]) -> contest.Turn:
                 raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
             time.sleep(POLL)
         wall = time.perf_counter() - began
-        cpu, peak = used(process.pid)
+        turn = contest.Turn(wall, contest.cpu_of(process.pid), contest.peak(process.pid))
         process.kill()
-    return contest.Turn(wall, cpu, peak)
-
-
-def used(pid: int) -> tuple[float, float]:
-    """CPU seconds and the peak in GiB of a process that runs."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK"), contest.peak(pid)
+    return turn
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ def start(backend: str | None = None) -> None:
 def _no_collection() -> Iterator[None]:
     """Python's collector rests meanwhile, and never looks at what there is by then.
 
-    Half a million objects of modules, none of them garbage: to look through them again and again takes a third of
-    the time that it takes to import TensorFlow.
+    Half a million objects of modules, none of them garbage: to look through them again and again takes a
+    third of the time that it takes to import TensorFlow.
     """
     gc.disable()
     try:

@@ -19,6 +19,7 @@ class Verbs:
     """Size-constrained video classification on frame features, from records to a submission.
 
     DATA is --data, or $YT8M_DATA, or data/DATASET. RUNS is --runs, or $YT8M_RUNS, or runs.
+    $YT8M_READERS, 1 or more, is the number of processes that read records.
     """
 
     @verb

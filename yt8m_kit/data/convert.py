@@ -13,7 +13,7 @@ from yt8m_kit import progress
 from yt8m_kit.atomic import replacing, replacing_folder
 from yt8m_kit.data import tfrecord, vocabulary
 from yt8m_kit.data.examples import Video, parse, sequence_example
-from yt8m_kit.data.gather import Buffer, Group
+from yt8m_kit.data.group import Buffer, Group
 from yt8m_kit.data.label_file import LabelFile
 from yt8m_kit.data.records import Faults
 from yt8m_kit.data.tfrecord import RecordError

@@ -34,13 +34,19 @@ class Walk(NamedTuple):
     worker: tuple[int, int]
     mix: int
 
-    def epochs(self) -> Iterator[tuple[int, Position]]:
-        """Each epoch and where it begins: at its first record, or at `start` where that lies within."""
+    def visits(self) -> Iterator[tuple[Position, list[Path], Position]]:
+        """For each group: where its epoch begins, its shards, and where to begin in it.
+
+        An epoch begins at its first record, or at `start` where that lies within.
+        """
         first = self.start.epoch
         numbers: Iterable[int] = itertools.count(first) if self.last is None else range(first, self.last)
-        return ((epoch, self.start if epoch == first else Position(epoch)) for epoch in numbers)
+        for epoch in numbers:
+            begin = self.start if epoch == first else Position(epoch)
+            for paths, position in self._groups(begin):
+                yield begin, paths, position
 
-    def groups(self, begin: Position) -> Iterator[tuple[list[Path], Position]]:
+    def _groups(self, begin: Position) -> Iterator[tuple[list[Path], Position]]:
         """The shards of each group from `begin` to the end of its epoch, and where to begin in the group."""
         shards: Sequence[int] = range(len(self.paths))
         if self.seed is not None:

@@ -6,6 +6,7 @@ Plain generators of numpy arrays. Bytes stay bytes: dequantization belongs to th
 # B videos of a batch, T frames (padded to max_frames), D bytes of a frame, C classes
 
 import itertools
+import os
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -16,8 +17,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from yt8m_kit.data import manifest, tfrecord
-from yt8m_kit.data.gather import SEEKS, Gatherer, Group, Slot
+from yt8m_kit.data.gather import gatherer
+from yt8m_kit.data.group import SEEKS, Group
 from yt8m_kit.data.order import Position, Walk
+from yt8m_kit.data.slot import Slot
 from yt8m_kit.data.soft_labels import SoftLabels
 from yt8m_kit.data.tfrecord import RecordError
 from yt8m_kit.errors import DataError, UsageError
@@ -128,7 +131,7 @@ def batches(
     strict: bool = False,
     faults: Faults | None = None,
     check_crc: bool = True,
-    threads: int = 1,
+    readers: int | None = None,
     reuse: int = 0,
     mix: int = 16,
     soft_labels: SoftLabels | None = None,
@@ -144,10 +147,11 @@ def batches(
     epoch, and the same number of them but for the remainder of a group, which they get in turn.
     strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped.
     check_crc: of the payloads; that of a record's header is checked always.
-    threads: so many gather the records of a batch; more than one pays where reads wait for the storage.
+    readers: the processes that gather the records of a batch: 1 is this one, more are so many beside it.
+    None: what YT8M_READERS says, else 1.
     reuse: 0 gives every batch arrays of its own. k > 0 takes them from a ring: a batch's arrays are
     overwritten once k further batches were drawn and one more is asked for. Either way they are aligned to 64
-    bytes.
+    bytes; 0 costs a copy.
 
     soft_labels: a teacher's, mixed into the labels.
 
@@ -155,13 +159,14 @@ def batches(
     cannot be opened, for an epoch in which nothing is good and, if strict, for whatever is bad.
     """
     share, workers = worker
+    readers = _readers() if readers is None else readers
     wrong = [
         f"{name} must be at least {least}; got {value}."
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", 0 if seed is None else seed, 0),
             ("epochs", 1 if epochs is None else epochs, 0),
-            ("threads", threads, 1),
+            ("readers", readers, 1),
             ("reuse", reuse, 0),
             ("mix", mix, 1),
             ("the number of shards", len(paths), 1),
@@ -174,7 +179,15 @@ def batches(
         raise UsageError(" ".join(wrong))
     walk = Walk(paths, seed, epochs, start, worker, mix)
     reader = _Reader(walk, dataset, batch_size, strict, Faults() if faults is None else faults, soft_labels)
-    return reader.batches(check_crc, threads, reuse)
+    return reader.batches(check_crc, readers, reuse)
+
+
+def _readers() -> int:
+    """What YT8M_READERS asks for. Raises UsageError if that is no number above 0."""
+    asked = os.environ.get("YT8M_READERS", "1")
+    if not asked.isdecimal() or int(asked) < 1:
+        raise UsageError(f"YT8M_READERS must be a number above 0; got {asked!r}.")
+    return int(asked)
 
 
 class _Reader:
@@ -194,40 +207,49 @@ class _Reader:
         self._strict, self._faults = strict, faults
         self._good = self._bad = 0  # in the epoch so far
 
-    def batches(self, check_crc: bool, threads: int, reuse: int) -> Iterator[Batch]:
-        ring = itertools.cycle([self._slot() for _ in range(reuse + 1)] if reuse else [None])
-        slot, filled, position = next(ring) or self._slot(), 0, self._walk.start
-        with Gatherer(self._dataset, check_crc=check_crc, threads=threads) as gatherer:
+    def batches(self, check_crc: bool, readers: int, reuse: int) -> Iterator[Batch]:
+        filled, position = 0, self._walk.start
+        with gatherer(self._dataset, check_crc, readers) as team:
+            slots = itertools.cycle(team.slots(reuse + 1, self._batch_size))
+            slot = next(slots)
             for group, order, position in self._groups():
                 group.expect(order[position.record : position.record + self._batch_size])
                 while position.record < len(order):
                     records = order[position.record : position.record + self._batch_size - filled]
                     position = position._replace(record=position.record + len(records))
-                    group.expect(order[position.record : position.record + self._batch_size])
-                    faults = gatherer.fill(slot, filled, group, records)
+                    following = order[position.record : position.record + self._batch_size]
+                    group.expect(following)
+                    faults = team.fill(slot, filled, group, records)
                     self._note(faults, len(records) - len(faults))
                     filled += len(records) - len(faults)
                     if filled == self._batch_size:
-                        yield _batch(slot, filled, position)
-                        slot, filled = next(ring) or self._slot(), 0
+                        full, slot, filled = slot, next(slots), 0
+                        if following:
+                            team.begin(slot, group, following)
+                        yield _batch(full if reuse else full.copy(len(full.ids)), len(full.ids), position)
             if filled:
                 yield _batch(slot, filled, position)
 
-    def _slot(self) -> Slot:
-        return Slot(self._batch_size, self._dataset)
-
     def _groups(self) -> Iterator[tuple[Group, list[int], Position]]:
         """Each group, open, the order of its records and where to begin in it."""
-        for epoch, begin in self._walk.epochs():
-            self._good = self._bad = 0
-            for paths, position in self._walk.groups(begin):
-                with Group(paths, self._soft_labels) as group:
-                    self._note(group.faults, 0)
-                    order = self._walk.order(len(group), position, hidden=bool(group.faults))
-                    yield group, order, position
-            if begin == Position(epoch) and not self._good and (self._bad or self._walk.last is None):
-                reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
-                raise DataError(f"no usable record in {plural(len(self._walk.paths), 'shard')}: {reasons}")
+        begun = None
+        for begin, opened, position in _opened(self._walk.visits(), self._soft_labels):
+            with opened as group:
+                if begin != begun:
+                    self._end_epoch(begun)
+                    begun = begin
+                self._note(group.faults, 0)
+                order = self._walk.order(len(group), position, hidden=bool(group.faults))
+                yield group, order, position
+        self._end_epoch(begun)
+
+    def _end_epoch(self, begun: Position | None) -> None:
+        """Raises DataError if a whole epoch, from where it began, had nothing good."""
+        whole = begun is not None and begun == Position(begun.epoch)
+        if whole and not self._good and (self._bad or self._walk.last is None):
+            reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
+            raise DataError(f"no usable record in {plural(len(self._walk.paths), 'shard')}: {reasons}")
+        self._good = self._bad = 0
 
     def _note(self, faults: Sequence[RecordError], good: int) -> None:
         self._good += good
@@ -236,6 +258,26 @@ class _Reader:
             if self._strict:
                 raise fault
             self._faults.add(fault)
+
+
+def _opened(
+    visits: Iterator[tuple[Position, list[Path], Position]], soft_labels: SoftLabels | None
+) -> Iterator[tuple[Position, Group, Position]]:
+    """The groups of shards, open, to be closed by who gets them; the next one is opened meanwhile."""
+    with ThreadPoolExecutor(1, "open") as pool:
+        ahead = (
+            (begin, pool.submit(Group, paths, soft_labels), position) for begin, paths, position in visits
+        )
+        following = next(ahead, None)
+        try:
+            while following:
+                begin, group, position = following
+                opened = group.result()
+                following = next(ahead, None)
+                yield begin, opened, position
+        finally:
+            if following and following[1].exception() is None:
+                following[1].result().close()
 
 
 def _batch(slot: Slot, size: int, position: Position) -> Batch:

@@ -17,7 +17,7 @@ import numpy as np
 from yt8m_kit.data import records
 from yt8m_kit.data.examples import identify, sections
 from yt8m_kit.data.feature import Span, floats, integers
-from yt8m_kit.data.gather import Buffer, Group
+from yt8m_kit.data.group import Buffer, Group
 from yt8m_kit.data.order import Position
 from yt8m_kit.data.records import Batch, Faults
 from yt8m_kit.data.tfrecord import RecordError

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from yt8m_kit import progress
 from yt8m_kit.data.download import Crew, Sources, keep_plan, plan_of
-from yt8m_kit.data.gather import Buffer, Group
+from yt8m_kit.data.group import Buffer, Group
 from yt8m_kit.data.manifest import Finding, Manifest, stamp
 from yt8m_kit.data.mirrors import Mirrors, Patience
 from yt8m_kit.data.partition import Partition, Shard, parse_plan

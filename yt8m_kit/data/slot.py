@@ -1,0 +1,112 @@
+"""The arrays of one batch, filled row by row: in memory of their own, or in a file that processes share."""
+
+# B videos of a batch, T frames (padded), D bytes of a frame, C classes
+
+import math
+import mmap
+import os
+import tempfile
+
+import numpy as np
+
+from yt8m_kit.data.examples import Video
+from yt8m_kit.spec import Dataset
+
+_ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
+
+
+class Slot:
+    """The arrays of one batch: frames uint8 (B, T, D), num_frames int32 (B,), labels float32 (B, C), ids."""
+
+    def __init__(self, rows: int, dataset: Dataset, memory: np.ndarray | None = None):
+        """memory: uint8 (slot_bytes,) of zeros, the first at an address that is a multiple of 64."""
+        self._dataset = dataset
+        self._edges = np.cumsum([0, *(width for _, width in dataset.features)]).tolist()
+        if memory is None:
+            memory = _aligned(slot_bytes(rows, dataset))
+        arrays = []
+        for shape, dtype in _layout(rows, dataset):
+            size = math.prod(shape) * dtype.itemsize
+            arrays.append(memory[:size].view(dtype).reshape(shape))
+            memory = memory[_padded(size) :]
+        self.frames, self.num_frames, self.labels = arrays
+        self.ids = [""] * rows
+
+    def put(self, row: int, video: Video) -> None:
+        """Writes a video into a row; the frames that do not fit are dropped, those that it lacks are zero."""
+        frames_TD = self.frames[row]
+        count = min(len(video.features[0]), len(frames_TD))
+        for start, end, feature in zip(self._edges, self._edges[1:], video.features):
+            frames_TD[:count, start:end] = feature[:count]
+        self._finish(row, count, video.id)
+        labels_C = self.labels[row]
+        labels_C.fill(0)
+        for label in video.labels:
+            labels_C[label] = 1
+
+    def move(self, source: int, target: int) -> None:
+        """Copies a row over another."""
+        count = int(self.num_frames[source])
+        self.frames[target, :count] = self.frames[source, :count]
+        self.labels[target] = self.labels[source]
+        self._finish(target, count, self.ids[source])
+
+    def copy(self, rows: int) -> "Slot":
+        """The first rows, in memory of their own."""
+        copy = Slot(rows, self._dataset)
+        copy.frames[:], copy.num_frames[:], copy.labels[:] = (
+            array[:rows] for array in (self.frames, self.num_frames, self.labels)
+        )
+        copy.ids = self.ids[:rows]
+        return copy
+
+    def _finish(self, row: int, count: int, identity: str) -> None:
+        # What was there before, whoever wrote it: its frames are as many as num_frames says.
+        self.frames[row, count : int(self.num_frames[row])] = 0
+        self.num_frames[row] = count
+        self.ids[row] = identity
+
+
+def _layout(rows: int, dataset: Dataset) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of frames, num_frames and labels, in the order in which they lie in memory."""
+    return [
+        ((rows, dataset.max_frames, dataset.width), np.dtype(np.uint8)),
+        ((rows,), np.dtype(np.int32)),
+        ((rows, dataset.classes), np.dtype(np.float32)),
+    ]
+
+
+def slot_bytes(rows: int, dataset: Dataset) -> int:
+    """What a slot takes, a multiple of 64."""
+    return sum(_padded(math.prod(shape) * dtype.itemsize) for shape, dtype in _layout(rows, dataset))
+
+
+def _padded(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Zeros, the first at an address that is a multiple of 64."""
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    skip = -memory.ctypes.data % _ALIGNMENT
+    return memory[skip : skip + size]
+
+
+def shared_file(size: int) -> int:
+    """The descriptor of a file without a name, of so many zeros, in memory where the system can.
+
+    It is gone with the last process that has it open, however that ends.
+    """
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("batches")
+    else:
+        with tempfile.TemporaryFile() as opened:
+            file = os.dup(opened.fileno())
+    os.ftruncate(file, size)
+    return file
+
+
+def shared_slots(file: int, count: int, rows: int, dataset: Dataset) -> list[Slot]:
+    """The slots in a shared file; each process that asks for them has the same arrays, and ids of its own."""
+    memory = np.frombuffer(mmap.mmap(file, 0), np.uint8)
+    return [Slot(rows, dataset, part) for part in memory.reshape(count, slot_bytes(rows, dataset))]
