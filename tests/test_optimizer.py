@@ -41,6 +41,22 @@ def test_updates_are_those_of_keras_adam(compile_update, accumulate):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("compile_update", [False, True])
+def test_the_norm_of_a_large_gradient_is_exact(compile_update):
+    """Summed up in the wrong way, so many float32 lose a percent."""
+    tf = pytest.importorskip("tensorflow")
+    variable = keras.Variable(np.zeros((4096, 4096), np.float32))
+    optimizer = ClippedAdam(0.01, clip_norm=1.0, epsilon=1e-8)
+    optimizer.build([variable])
+    if compile_update:
+        optimizer.compiler = lambda function: tf.function(function, jit_compile=True, autograph=False)
+    gradient = tf.fill(variable.shape, 0.01)
+    tf.function(lambda: optimizer.apply([gradient], [variable]))()
+    momentum = next(v for v in optimizer.variables if "momentum" in v.path)
+    norm = 0.01 * 4096
+    np.testing.assert_allclose(momentum.numpy(), (1 - optimizer.beta_1) * 0.01 / norm, rtol=1e-4)
+
+
 def test_a_members_settings_reach_its_optimizer():
     member = Member("netvlad", steps=1, batch_size=50, decay_examples=100, decay=0.5, clip_norm=0.3)
     optimizer = optimizer_of(member, 0.08)
