@@ -149,6 +149,7 @@ def _start(words: str, file: int) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[file],
+        process_group=0,  # Ctrl-C is for the process that asks
         # Found where this process found it, whatever it was started as.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
     )

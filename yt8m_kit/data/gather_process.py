@@ -6,7 +6,6 @@ can no longer be read. It ends when its input does.
 """
 
 import json
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +21,6 @@ from yt8m_kit.spec import Dataset
 
 def main(words: str) -> None:
     """Serves until its input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     job = json.loads(words)
     dataset = _dataset(**job["dataset"])
     slots = shared_slots(job["file"], job["count"], job["rows"], dataset)
