@@ -14,7 +14,8 @@ FLOORS = [
     | {"ledger", "pipeline"},
     {"models"},
     {"plan", "rebuild", "serialized"},
-    {"moving_statistics", "checkpoints", "steps", "validation", "scalars", "shadows"},
+    {"moving_statistics", "checkpoints", "optimizer", "validation", "scalars", "shadows"},
+    {"steps"},
     {"loop"},
     {"train", "average", "predict", "kaggle_board"},
     {

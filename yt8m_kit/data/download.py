@@ -209,8 +209,9 @@ class Crew(Watch):
 
     def _run(self, replace: bool) -> None:
         with ThreadPoolExecutor(self._connections, "download") as pool:
-            work = [pool.submit(self._work, replace) for _ in range(self._connections)]
             try:
+                # Within the try: Ctrl-C may come while they are being started.
+                work = [pool.submit(self._work, replace) for _ in range(self._connections)]
                 for thread in as_completed(work):
                     thread.result()
             finally:
