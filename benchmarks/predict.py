@@ -1,6 +1,6 @@
 """Records to the CSV: the quantized ensemble against its floats, and against first place's way.
 
-    python benchmarks/predict.py [--videos 1500] [--repeats 5] [--batches 64,256] [--folder TMP] [--write]
+    python benchmarks/predict.py [--videos 4000] [--repeats 5] [--batches 64,256] [--folder TMP] [--write]
 
 NetVLAD, NeXtVLAD and DBoF of random weights (benchmarks/recipes/speed.py), which run as trained ones do, as
 8-bit codes, as float32, and as first place's graph held them: codes that are gathered from a book of 256
@@ -126,10 +126,10 @@ def _bytes(folder: Path) -> int:
 def main() -> None:
     """Measures and prints the tables."""
     parser = page.parser(__doc__)
-    parser.add_argument("--videos", type=int, default=1500)
+    parser.add_argument("--videos", type=int, default=4000)
     parser.add_argument("--repeats", type=int, default=contest.REPEATS)
     parser.add_argument("--batches", default="64,256")
-    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video and 2 GB meanwhile")
+    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video and 2.5 GB meanwhile")
     parser.add_argument("--step", help="(for its own processes)")
     parser.add_argument("--arguments", help="(for its own processes)")
     options = parser.parse_args()
