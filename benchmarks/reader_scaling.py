@@ -37,7 +37,7 @@ from yt8m_kit.data import records
 from yt8m_kit.spec import YOUTUBE8M_2018
 
 paths = sorted(Path(sys.argv[1]).glob("*.tfrecord"))
-read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=2, reuse=2)
+read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=1, reuse=2)
 videos = sum(len(batch.ids) for batch in records.prefetch(read, 1))
 print(videos, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
