@@ -30,7 +30,7 @@ class Stepper(NamedTuple):
 
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
 # Families of which XLA compiles the whole step, which is little but the update (benchmarks/compilation.py).
-WHOLE = {"frame_logistic", "video_level"}
+WHOLE = {"frame_logistic"}
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
