@@ -20,11 +20,14 @@ def start(backend: str | None = None) -> None:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's collector rests meanwhile, and never looks at what there is by then.
+    """Python's collector rests while Keras is first imported, and never looks at what there is by then.
 
     Half a million objects of modules, none of them garbage: to look through them again and again takes a
     third of the time that it takes to import TensorFlow.
     """
+    if "keras" in sys.modules:  # what has come since may be garbage
+        yield
+        return
     gc.disable()
     try:
         yield

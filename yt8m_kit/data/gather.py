@@ -102,7 +102,10 @@ class Team(Gatherer):
             self._slots = shared_slots(file, count, rows, self.dataset)
             job = {"file": file, "count": count, "rows": rows, "check_crc": self.check_crc}
             words = json.dumps(job | {"dataset": asdict(self.dataset)})
-            self._team = [_start(words, file) for _ in range(self._readers)]
+            for _ in range(self._readers):
+                self._team.append(_start(words, file))
+        except OSError as error:
+            raise KitError(f"cannot start {self._readers} readers: {error.strerror}.") from error
         finally:
             os.close(file)
         return self._slots
@@ -145,7 +148,7 @@ class Team(Gatherer):
 
 def _start(words: str, file: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "yt8m_kit.data.gather_process", words],
+        [sys.executable, "-P", "-m", "yt8m_kit.data.gather_process", words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[file],
