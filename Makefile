@@ -73,21 +73,22 @@ leaderboard: .venv/installed  ## regenerate submissions/README.md
 	$(YT8M) leaderboard
 
 faults: .venv/installed-tests  ## meet each fault on the way to Kaggle for docs/faults.md (half an hour)
-	$(BIN)/python tests/fault_table.py --write
+	$(BIN)/python -m tools.fault_table --write
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
-BENCHMARKS := machine reader reader_scaling download train_step compilation growth jax_step start predict \
-  csv_text gap validate_csv encode blend
+BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
+  training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
+  inference.gap inference.validate_csv export.encode export.blend
 bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
-	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --write; done
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.
-	$(BIN)/python benchmarks/export_at_size.py --cases=six_uint8,six_int4,eighteen_int4 --write
+	$(BIN)/python -m benchmarks.export.export_at_size --cases=six_uint8,six_int4,eighteen_int4 --write
 	@# Of trained members, each skipped with a line where they are not in RUNS.
-	@$(BIN)/python benchmarks/blend.py --recipe reach --ensemble within_20_mb --write
-	@set -e; for recipe in audioset expanded reach; do $(BIN)/python benchmarks/results.py $$recipe --write; done
-	@$(BIN)/python benchmarks/techniques.py --write
-	@$(BIN)/python benchmarks/soft_labels.py --student video_moe --write
-	@$(BIN)/python benchmarks/codec_loss.py --write
+	@$(BIN)/python -m benchmarks.export.blend --recipe reach --ensemble within_20_mb --write
+	@set -e; for recipe in audioset expanded reach; do $(BIN)/python -m benchmarks.results $$recipe --write; done
+	@$(BIN)/python -m benchmarks.training.techniques --write
+	@$(BIN)/python -m benchmarks.training.soft_labels --student video_moe --write
+	@$(BIN)/python -m benchmarks.export.codec_loss --write
 
 clean:  ## remove .venv, runs/demo and data/demo
 	rm -rf .venv runs/demo data/demo

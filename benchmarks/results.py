@@ -1,6 +1,6 @@
 """What a recipe's runs reached: the table of `yt8m report`, put into docs/results.md or the README.
 
-    python benchmarks/results.py RECIPE [--only NAME,NAME ...] [--runs runs] [--write]
+    python -m benchmarks.results RECIPE [--only NAME,NAME ...] [--runs runs] [--write]
 
 After make results RECIPE=RECIPE DATA=FOLDER, which leaves the scores under RUNS/RECIPE.
 """
@@ -8,11 +8,10 @@ After make results RECIPE=RECIPE DATA=FOLDER, which leaves the scores under RUNS
 import os
 from pathlib import Path
 
-import page
-
+from benchmarks.harness import docs_tables
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import UsageError
-from yt8m_kit.report import report
+from yt8m_kit.reporting.report import report
 
 TITLES = 2  # lines above a table's rows
 
@@ -26,7 +25,7 @@ def chosen(table: str, names: list[str]) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("recipe")
     parser.add_argument("--only", help="the rows of these names alone")
     parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
@@ -38,7 +37,7 @@ def main() -> None:
         return
     names = options.only.split(",") if options.only else []
     mark = f"results {options.recipe}" + " only" * bool(names)
-    page.show(mark, chosen(table, names) if names else table, options.write)
+    docs_tables.show(mark, chosen(table, names) if names else table, options.write)
 
 
 if __name__ == "__main__":

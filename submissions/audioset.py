@@ -8,8 +8,8 @@ which the published ones do not: on so short a run a bias alone leaves gated_dbo
 Command: make results RECIPE=audioset DATA=FOLDER_OF_RECORDS
 """
 
+from yt8m_kit.dataset import AUDIOSET
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import AUDIOSET
 
 EPOCHS = 20
 VLAD = {"clusters": 32, "hidden": 512, "draws": 30}

@@ -7,8 +7,8 @@ checkpoints are averaged over the last seventh of their steps.
 Command: make submission RECIPE=baselines ENSEMBLE=willow
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 STARTER = {"batch_size": 1024, "epochs": 5, "learning_rate": 1e-2, "decay": 0.95}
 STEADY = {"checkpoint_steps": 10_000}

@@ -3,7 +3,7 @@
 Command: make demo
 """
 
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 RECIPE = Recipe(

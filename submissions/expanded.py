@@ -8,8 +8,8 @@ Command: make results RECIPE=expanded DATA=FOLDER_OF_RECORDS
 
 from dataclasses import replace
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 VLAD = {"hidden": 256, "draws": 60}
 RECURRENT = {"units": 256, "layers": 1, "state": "all", "draws": 30}

@@ -11,8 +11,8 @@ hold them against.
 Command: make results RECIPE=iqiyi
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 TRAINING = {"batch_size": 160, "epochs": 5}
 

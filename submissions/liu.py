@@ -12,8 +12,8 @@ members their Table 1. Open: the ranges (ours: the last quarter), the batch of e
 Command: make submission RECIPE=liu ENSEMBLE=YHLS
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 STEPS = 200_000
 GRID = {"mixtures": 5, "input_norm": False, "relu": True, "widen": 2}

@@ -13,8 +13,8 @@ Our choice: the eight that fit, blend weights searched; without the distillation
 Command: make submission RECIPE=next_top_gb ENSEMBLE=eight
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ema, Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 BILSTM = {"units": 1024, "layers": 1, "bidirectional": 512, "state": "cell", "mixtures": None, "l2": 1e-8}
 BIGRU = BILSTM | {"state": "top"}

@@ -11,8 +11,8 @@ Our choice: train split only.
 Command: make submission RECIPE=phoenixlin ENSEMBLE=submission
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 NEXTVLAD = {"groups": 8, "clusters": 112, "hidden": 2048, "reduction": 16}
 AS_PUBLISHED = {"batch_size": 160, "loss_epsilon": 1e-8, "checkpoint_steps": 5000}

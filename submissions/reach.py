@@ -9,8 +9,8 @@ longer and more from its teacher than from the labels, and `large_student`; of a
 Command: make results RECIPE=reach DATA=FOLDER_OF_RECORDS
 """
 
+from yt8m_kit.dataset import AUDIOSET
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import AUDIOSET
 
 EPOCH = 63  # steps of 128 clips
 VLAD = {"clusters": 32, "hidden": 512, "draws": 30}

@@ -5,11 +5,11 @@ the checkpoints of the last ten epochs, `ema` trains two more epochs at 8e-5 und
 `distilled` learns half from an ensemble of three families, `two_level` from an ensemble with that student,
 `all_frames` does not sample. rounds_5 and rounds_10 average as many samplings of `plain` in the graph.
 
-Command: make results RECIPE=techniques DATA=FOLDER_OF_RECORDS, then python benchmarks/techniques.py
+Command: make results RECIPE=techniques DATA=FOLDER_OF_RECORDS, then python -m benchmarks.training.techniques
 """
 
+from yt8m_kit.dataset import AUDIOSET
 from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import AUDIOSET
 
 SEEDS = (0, 1, 2)
 EPOCH = 63  # steps of 128 clips

@@ -10,8 +10,8 @@ script; ours: the scripts').
 Command: make submission RECIPE=yt8m_t ENSEMBLE=six
 """
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 STEPS = 700_000
 VLAD = {"clusters": 64, "hidden": 1024, "moe_l2": 1e-8}

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from kaggle_entrant import Entrant
-from kaggle_entrant import entrant as make_entrant
-from kaggle_server import KaggleServer
+
+from tests.fakes.kaggle_entrant import Entrant
+from tests.fakes.kaggle_entrant import entrant as make_entrant
+from tests.fakes.kaggle_server import KaggleServer
 
 # Before anything imports it: no greetings on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from yt8m_kit.data.synthesize import DEMO, synthesize
-from yt8m_kit.spec import Dataset
+from tests.support.recipes import RECIPES
+from yt8m_kit.data.synthesize import synthesize
+from yt8m_kit.dataset import DEMO, Dataset
 
-RECIPES = Path(__file__).parent / "recipes"
 REAL_DATA = Path(os.environ.get("YT8M_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
@@ -109,14 +110,14 @@ def command(
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kit pauses for hundredths of a second; a busy machine still has seconds for each answer."""
-    from yt8m_kit.kaggle_board import entry, limits, score, upload
+    from yt8m_kit.submission.kaggle import attempt, await_score, bounded, upload
 
-    patient = limits.PATIENT.new(backoff_factor=0.01, backoff_jitter=0, retry_after_max=0.02)
-    monkeypatch.setattr(limits, "PATIENT", patient)
-    for module, name in ((limits, "SECONDS"), (limits, "CREATE_SECONDS"), (upload, "SECONDS")):
+    patient = bounded.PATIENT.new(backoff_factor=0.01, backoff_jitter=0, retry_after_max=0.02)
+    monkeypatch.setattr(bounded, "PATIENT", patient)
+    for module, name in ((bounded, "SECONDS"), (bounded, "CREATE_SECONDS"), (upload, "SECONDS")):
         monkeypatch.setattr(module, name, (10, 10))
     monkeypatch.setattr(upload, "PAUSE", 0.01)
     monkeypatch.setattr(upload, "RETRY_AFTER", 0.02)
-    monkeypatch.setattr(entry, "LOOKS", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(score, "POLLS", (0.01, 0.05))
-    monkeypatch.setattr(score, "WAIT", 10)
+    monkeypatch.setattr(attempt, "LOOKS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(await_score, "POLLS", (0.01, 0.05))
+    monkeypatch.setattr(await_score, "WAIT", 10)

@@ -3,9 +3,9 @@
 import pytest
 
 from yt8m_kit import recipe
+from yt8m_kit.dataset import AUDIOSET
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import AUDIOSET
 
 ONE = Member("frame_logistic", steps=1)
 

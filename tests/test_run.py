@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from yt8m_kit.atomic import replacing, replacing_folder, write_json, write_text
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.output.files import replacing, replacing_folder, write_json, write_text
 from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Run
 
@@ -45,7 +45,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path):
     script = """
         import resource, signal, sys
         from pathlib import Path
-        from yt8m_kit.atomic import write_text
+        from yt8m_kit.output.files import write_text
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
         write_text(Path(sys.argv[1]), "x" * 100_000)

@@ -1,10 +1,10 @@
 """What a user sees of each fault on the way to Kaggle, and after how long: the table of docs/faults.md.
 
-    python tests/fault_table.py [--workers 4] [--only TEXT] [--write]
+    python -m tools.fault_table [--workers 4] [--only TEXT] [--write]
 
-Every fault of kaggle_faults.py is met by a process of its own, `python -m yt8m_kit.cli submit ...`, with the
-kaggle package and all waiting times as they are, against the server of kaggle_server.py. Takes half an hour,
-as one of them is that a score never comes.
+Every fault of tests/fakes/kaggle_faults.py is met by a process of its own, `python -m yt8m_kit.cli submit
+...`, with the kaggle package and all waiting times as they are, against the server of
+tests/fakes/kaggle_server.py. Takes half an hour, as one of them is that a score never comes.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kaggle_entrant import entrant
-from kaggle_faults import CASES, Case, prepare
-from kaggle_server import KaggleServer
+from tests.fakes.kaggle_entrant import entrant
+from tests.fakes.kaggle_faults import CASES, Case, prepare
+from tests.fakes.kaggle_server import KaggleServer
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -34,3 +34,6 @@ YOUTUBE8M_2018 = Dataset(
     "youtube8m-2018", (("rgb", 1024), ("audio", 128)), classes=3862, competition="youtube8m-2018"
 )
 AUDIOSET = Dataset("audioset", (("audio_embedding", 128),), classes=527, max_frames=10)
+
+
+DEMO = Dataset("demo", (("rgb", 1024), ("audio", 128)), classes=50, max_frames=32)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit.data.soft_labels import MANIFEST
+from yt8m_kit.data.reading.soft_labels import MANIFEST
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 

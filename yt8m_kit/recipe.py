@@ -8,16 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit.codecs.forms import CODECS
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.spec import Dataset
 
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries were over 10^9
 PRECISIONS = ("float32", "mixed_bfloat16")
 KEEP_AVERAGE = ("always", "better")
-CODECS = (
-    "float32", "float16", "float16_four", "bfloat16", "uint8",
-    "int8", "int8_g128", "int6", "int6_g128", "int4", "int4_g128", "mixed",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.atomic import write_json, write_text
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.output.files import write_json, write_text
+from yt8m_kit.recipe import Recipe
 
 
 class _File:
@@ -124,3 +125,12 @@ class Run:
                     f"another process is at work in {self.path}; wait for it or stop it."
                 ) from error
             yield
+
+
+def shares_of(recipe: Recipe, name: str, run: Run) -> dict[str, float]:
+    """Each member's share of the blend, 1 in all; members without one are left out."""
+    if name in recipe.members:
+        return {name: 1.0}
+    weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
+    total = sum(weights.values())
+    return {member: weight / total for member, weight in weights.items() if weight > 0}

@@ -1,6 +1,6 @@
 """For the benchmarks, nothing to run here: inference in the manner of first place's kit, in TensorFlow 2.
 
-    python benchmarks/first_place_like.py DATA GRAPH CSV
+    python -m benchmarks.baselines.first_place_like DATA GRAPH CSV
 
 The starter code's reading and writing around a graph: records parsed by TensorFlow, the top 20 of each video
 picked and formatted in Python.
@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import quiet  # noqa: F401
 import tensorflow as tf
-from csv_text import number_by_number
-from starter_like import parse
 
+from benchmarks.baselines.starter_like import parse
+from benchmarks.harness import quiet  # noqa: F401
+from benchmarks.inference.csv_text import number_by_number
 from yt8m_kit.metrics import TOP
-from yt8m_kit.submission_file import HEADER
+from yt8m_kit.submission.csv_reader import HEADER
 
 BATCH = 128
 

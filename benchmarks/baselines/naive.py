@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from keras import Model, layers, ops, regularizers
 
-from yt8m_kit.layers.frames import Frames, video_inputs
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.layers.whitening import HALF_STEP, multipliers
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+from yt8m_kit.layers.inputs.frames import Frames, video_inputs
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.inputs.whitening import HALF_STEP, multipliers
 
 Tensor = Any
 

@@ -1,6 +1,6 @@
 """For the benchmarks, nothing to run here: a training script in the manner of the starter code.
 
-    python benchmarks/starter_like.py DATA MARK
+    python -m benchmarks.baselines.starter_like DATA MARK
 
 Makes the file MARK when the first batch has ended.
 """
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import keras
-import naive
 import tensorflow as tf
 
-from yt8m_kit.layers.loss import label_loss
-from yt8m_kit.spec import YOUTUBE8M_2018 as DATASET
+from benchmarks.baselines import naive
+from yt8m_kit.dataset import YOUTUBE8M_2018 as DATASET
+from yt8m_kit.layers.losses import label_loss
 
 BATCH = 64
 

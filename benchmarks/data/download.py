@@ -1,6 +1,6 @@
 """What a download costs the machine, from a server on the loopback interface that sends as fast as it can.
 
-    python benchmarks/download.py [--megabytes 64] [--files 16] [--folder TMP] [--repeats 5]
+    python -m benchmarks.data.download [--megabytes 64] [--files 16] [--folder TMP] [--repeats 5]
         [--write]
 
 For so many files: bytes a second and CPU seconds a GB (hashing included), over 1, 4 and 8 connections, beside
@@ -20,12 +20,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import contest
-import page
-
-from yt8m_kit.data.download import download, sources
-from yt8m_kit.data.partition import Partition, parse_plan
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import compare, docs_tables
+from yt8m_kit.data.download import download
+from yt8m_kit.data.download.download import sources
+from yt8m_kit.data.download.partition import Partition, parse_plan
+from yt8m_kit.output.tables import Row, markdown
 
 TRAIN = Partition("2", "frame", "train")
 DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits
@@ -118,19 +117,19 @@ def row_of(origin: Path, files: int, size: int, connections: int, repeats: int) 
     return {
         "files": f"{files:,} of {size / 1e6:g} MB",
         "connections": connections,
-        "MB/s": contest.spread([total / wall / 1e6 for wall in walls], ".3g"),
-        "files/s": contest.median([files / wall for wall in walls]),
-        "CPU s a GB": contest.spread([used / total * 1e9 for used in cpus], ".2f"),
-        "CPU ms a file": contest.median([used / files * 1e3 for used in cpus], ".1f"),
+        "MB/s": compare.spread([total / wall / 1e6 for wall in walls], ".3g"),
+        "files/s": compare.median([files / wall for wall in walls]),
+        "CPU s a GB": compare.spread([used / total * 1e9 for used in cpus], ".2f"),
+        "CPU ms a file": compare.median([used / files * 1e3 for used in cpus], ".1f"),
     }
 
 
 def main() -> None:
     """Measures and prints."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--files", type=int, default=16)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     size = options.megabytes * 10**6
@@ -141,8 +140,8 @@ def main() -> None:
         rows = [row_of(large, options.files, size, each, options.repeats) for each in (1, 4, 8)]
         fill(small, len(NAMES), 1000)
         rows.append(row_of(small, len(NAMES), 1000, 8, options.repeats))
-    alone = f"MD5 alone, one thread: {contest.spread(hashed, ',.0f')} MB/s."
-    page.show("download", f"{alone}\n\n{markdown(rows)}", options.write)
+    alone = f"MD5 alone, one thread: {compare.spread(hashed, ',.0f')} MB/s."
+    docs_tables.show("download", f"{alone}\n\n{markdown(rows)}", options.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How much the reader costs, against the way of the YouTube-8M starter code: CPU and wall time a video.
 
-    python benchmarks/reader.py [--videos 2048] [--repeats 5] [--batch 128] [--folder TMP]
+    python -m benchmarks.data.reader [--videos 2048] [--repeats 5] [--batch 128] [--folder TMP]
         [--write]
 
 Writes records in the real layout, of random bytes, so that they lie in the page cache, and visits each once a
@@ -19,14 +19,14 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import contest
-import page
 import tensorflow as tf
-from random_records import write
 
-from yt8m_kit.data import records
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, YOUTUBE8M_2018
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import compare, docs_tables
+from benchmarks.harness.random_records import write
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, YOUTUBE8M_2018
+from yt8m_kit.output.tables import Row, markdown
 
 MOST = YOUTUBE8M_2018.max_frames
 FRAMES = {"300": (MOST, MOST), "58 to 360": (58, 360)}
@@ -84,7 +84,7 @@ class Ours:
         check_crc: bool = True,
         readers: int = 1,
     ) -> None:
-        self._batches = records.batches(
+        self._batches = read_batches(
             paths,
             YOUTUBE8M_2018,
             batch,
@@ -94,7 +94,7 @@ class Ours:
             readers=readers,
             reuse=1,
         )
-        self._step, self._videos = step, records.count(paths)
+        self._step, self._videos = step, splits.count(paths)
         assert self._videos % batch == 0, "a turn is of whole batches"
 
     def __call__(self) -> int:
@@ -142,33 +142,33 @@ def ready(way: str, paths: list[str], videos: int, batch: int) -> tuple[Way, dic
 def rows_of(frames: str, paths: list[Path], videos: int, batch: int, repeats: int) -> list[Row]:
     """A row for each way."""
     job = {"paths": [str(path) for path in paths], "videos": videos, "batch": batch}
-    taken = contest.processes({name: {"way": name} | job for name, _ in ways(paths, batch)}, repeats)
+    taken = compare.processes({name: {"way": name} | job for name, _ in ways(paths, batch)}, repeats)
     rows: list[Row] = []
     for name, turns in taken.items():
         own = [turn.per(videos) for turn in turns]
         if name.startswith("starter"):
             baseline = own
         times = {
-            "CPU us a video": contest.spread([1e6 * turn.cpu for turn in own]),
-            "wall us a video": contest.spread([1e6 * turn.wall for turn in own]),
+            "CPU us a video": compare.spread([1e6 * turn.cpu for turn in own]),
+            "wall us a video": compare.spread([1e6 * turn.wall for turn in own]),
         }
-        rows.append({"frames": frames, "way": name} | times | contest.against(baseline, own))
+        rows.append({"frames": frames, "way": name} | times | compare.against(baseline, own))
     return rows
 
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2048)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
-    options = contest.options(parser, ready)
+    options = compare.options(parser, ready)
     rows = []
     for frames, (least, most) in FRAMES.items():
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             paths = write(Path(folder), options.videos, least=least, most=most)
             rows += rows_of(frames, paths, options.videos, options.batch, options.repeats)
-    page.show("reader", markdown(rows), options.write)
+    docs_tables.show("reader", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The reader under load: against the disk, TFRecordDataset and the starter's way, on a cold and a warm cache.
 
-    python benchmarks/reader_scaling.py [--videos 2304] [--shards 6] [--repeats 5] [--batch 128]
+    python -m benchmarks.data.reader_scaling [--videos 2304] [--shards 6] [--repeats 5] [--batch 128]
                                         [--folder TMP] [--write]
 
 Writes records in the real layout (300 frames of 1024 + 128 random bytes). "Cold": the shards are dropped from
@@ -21,13 +21,12 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import contest
-import page
 import tensorflow as tf
-from random_records import write
-from reader import Ours, starter
 
-from yt8m_kit.table import Row, markdown
+from benchmarks.data.reader import Ours, starter
+from benchmarks.harness import compare, docs_tables
+from benchmarks.harness.random_records import write
+from yt8m_kit.output.tables import Row, markdown
 
 Way = Callable[[], int]
 MEMORY = """
@@ -81,21 +80,21 @@ def throughput(paths: list[Path], options: argparse.Namespace) -> list[Row]:
     size = sum(path.stat().st_size for path in paths)
     passes, rows = dict(ways(paths, options.batch)), []
     for cache, prepare in (("cold", drop), ("warm", raw_read)):
-        taken: dict[str, list[contest.Turn]] = {name: [] for name in passes}
+        taken: dict[str, list[compare.Turn]] = {name: [] for name in passes}
         for _ in range(options.repeats):
             for name, way in passes.items():
                 prepare(paths)
-                taken[name].append(contest.timed(way))
+                taken[name].append(compare.timed(way))
         for name, turns in taken.items():
             bound = [raw.wall / own.wall for raw, own in zip(taken["raw read"], turns)]
             rows.append(
                 {
                     "cache": cache,
                     "way": name,
-                    "videos/s": contest.spread([options.videos / turn.wall for turn in turns], ",.0f"),
-                    "MB/s": contest.median([size / turn.wall / 1e6 for turn in turns], ",.0f"),
-                    "of the raw read": contest.median(bound, ".2f"),
-                    "CPU us a video": contest.median([turn.cpu / options.videos * 1e6 for turn in turns]),
+                    "videos/s": compare.spread([options.videos / turn.wall for turn in turns], ",.0f"),
+                    "MB/s": compare.median([size / turn.wall / 1e6 for turn in turns], ",.0f"),
+                    "of the raw read": compare.median(bound, ".2f"),
+                    "CPU us a video": compare.median([turn.cpu / options.videos * 1e6 for turn in turns]),
                 }
             )
     return rows
@@ -118,10 +117,10 @@ def memory(paths: list[Path], folder: Path) -> list[Row]:
 
 def main() -> None:
     """Measures and prints the tables."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2304)
     parser.add_argument("--shards", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
     options = parser.parse_args()
@@ -131,7 +130,7 @@ def main() -> None:
         small = folder / "small"
         small.mkdir()
         peaks = memory(write(small, 4, 1), folder)
-    page.show("reader_scaling", f"{markdown(rows)}\n{markdown(peaks)}", options.write)
+    docs_tables.show("reader_scaling", f"{markdown(rows)}\n{markdown(peaks)}", options.write)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Time and memory of a blend search at size, on random data, and its curve of bytes against GAP@20.
 
-    python benchmarks/blend.py [--members 20] [--videos 20000] [--classes 3862] [--write]
-    python benchmarks/blend.py --recipe reach --ensemble within_20_mb [--data FOLDER] [--runs runs] [--write]
+    python -m benchmarks.export.blend [--members 20] [--videos 20000] [--classes 3862] [--write]
+    python -m benchmarks.export.blend --recipe reach --ensemble within_20_mb [--data FOLDER] [--runs runs]
+        [--write]
 
 Members see the truth through noise of their own, some more clearly than others, and weigh between 20 and 400
 MB; their probabilities are made anew whenever they are read, as a file would be. What candidates cost is
@@ -18,18 +19,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import page
-import quiet  # noqa: F401
 from numpy.typing import NDArray
 
-from yt8m_kit.blend import mix, sizes_of
-from yt8m_kit.candidates import gather
-from yt8m_kit.evaluate import probabilities_of
+from benchmarks.harness import (
+    docs_tables,
+    quiet,  # noqa: F401
+)
+from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.ensemble import mix, sizes_of
+from yt8m_kit.ensembling.search import Search, held_out
+from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
 from yt8m_kit.run import Run
-from yt8m_kit.selection import Search, held_out
-from yt8m_kit.table import Row, markdown
 
 Floats = NDArray[np.float32]
 
@@ -136,7 +139,7 @@ def searched(members: Members) -> str:
 
 def main() -> None:
     """Measures and prints."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     for name, default in (("members", 20), ("videos", 20_000), ("classes", 3862)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--recipe", help="take members of this recipe's --ensemble instead")
@@ -151,10 +154,10 @@ def main() -> None:
             print(f"blend: skipped, {options.runs} lacks members of {options.recipe} {options.ensemble}")
             return
         members = real_members(recipe, options.ensemble, options.data, options.runs)
-        page.show(f"blend {options.recipe} {options.ensemble}", searched(members), options.write)
+        docs_tables.show(f"blend {options.recipe} {options.ensemble}", searched(members), options.write)
     else:
         members = random_members(options.members, options.videos, options.classes)
-        page.show("blend", searched(members), options.write)
+        docs_tables.show("blend", searched(members), options.write)
 
 
 if __name__ == "__main__":

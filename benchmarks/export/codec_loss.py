@@ -1,6 +1,6 @@
 """GAP@20 that each codec costs each member of a recipe, on the validation split.
 
-    python benchmarks/codec_loss.py [--recipe audioset] [--members A,B] [--data FOLDER] [--runs runs]
+    python -m benchmarks.export.codec_loss [--recipe audioset] [--members A,B] [--data FOLDER] [--runs runs]
         [--write]
 
 Of members that were trained and averaged. Codes are decoded into the model and the model is evaluated: the
@@ -13,19 +13,21 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import page
-import quiet  # noqa: F401
-
-from yt8m_kit import quantize
-from yt8m_kit.codecs import FORMS, decode, encode
-from yt8m_kit.data import records
+from benchmarks.harness import (
+    docs_tables,
+    quiet,  # noqa: F401
+)
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.data.loader import splits
+from yt8m_kit.evaluation.validation import predictions
+from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.plan import Stored, stored
-from yt8m_kit.rebuild import predictor
+from yt8m_kit.output.tables import Row, markdown
+from yt8m_kit.quantization import quantize, trial
+from yt8m_kit.quantization.sizes import Stored, stored
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Run
-from yt8m_kit.table import Row, markdown
-from yt8m_kit.validation import predictions
 
 ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
 NEAREST = ("float16", "float16_four", "bfloat16", "uint8", *(form for form in FORMS if FORMS[form].affine))
@@ -36,9 +38,9 @@ MIXED = ("int4_g128", "int6")  # whose bytes a mixed codec gets
 class Trial:
     """A member whose tensors are decoded from one form after another."""
 
-    def __init__(self, recipe: Recipe, name: str, data: Path, encoder: quantize.Encoder):
+    def __init__(self, recipe: Recipe, name: str, data: Path, encoder: trial.Encoder):
         self.recipe, self.name, self.encoder = recipe, name, encoder
-        self._paths = records.find(data, "validate")
+        self._paths = splits.find(data, "validate")
         self._exact = {path: variable.numpy() for path, variable in encoder.variables.items()}
         self._predict = predictor(encoder.model)
         self._whole = self._gap()
@@ -81,7 +83,7 @@ class Trial:
 
 def main() -> None:
     """Measures, prints the table and the verdict."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--recipe", default="audioset")
     parser.add_argument("--members", help="default: all that were averaged")
     parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
@@ -94,9 +96,9 @@ def main() -> None:
         print(f"codec_loss: skipped, no averaged member of {recipe.name} is in {options.runs}")
         return
     lost: dict[str, dict[str, float]] = {}
-    videos = quantize.videos_of(recipe.dataset, records.find(options.data, "train"))
+    videos = trial.videos_of(recipe.dataset, splits.find(options.data, "train"))
     for name in names:
-        with quantize.encoder_of(recipe, name, options.runs, videos, calibrated=True) as encoder:
+        with trial.encoder_of(recipe, name, options.runs, videos, calibrated=True) as encoder:
             for codec, value in Trial(recipe, name, options.data, encoder).all():
                 lost.setdefault(codec, {})[name] = value
     rows: list[Row] = [
@@ -105,7 +107,7 @@ def main() -> None:
     wrong = [f"{c} {n} {lost[c][n]:.5f}" for c in ALLOWED for n in names if lost[c][n] >= ALLOWED[c]]
     verdict = "uint8 loses under 0.0005 and float16 under 0.0001 everywhere."
     verdict = f"Too much: {', '.join(wrong)}." if wrong else verdict
-    page.show(f"codec_loss {recipe.name}", f"{markdown(rows)}\n{verdict}", options.write)
+    docs_tables.show(f"codec_loss {recipe.name}", f"{markdown(rows)}\n{verdict}", options.write)
     raise SystemExit(1 if wrong else 0)
 
 

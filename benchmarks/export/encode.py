@@ -1,6 +1,6 @@
 """How long it takes to encode and to decode 100 million weights, and how far off they are then.
 
-    python benchmarks/encode.py [--millions 100] [--write]
+    python -m benchmarks.export.encode [--millions 100] [--write]
 
 Against rounding each weight to the nearest of 256 centroids on its own, by the distance to each of them and
 by binary search (measured on two million weights). First place's kit took 32 s for 43 million. "off" is the
@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import page
-import quiet  # noqa: F401
 from numpy.typing import NDArray
 
-from yt8m_kit.codecs import FORMS, decode, encode
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import (
+    docs_tables,
+    quiet,  # noqa: F401
+)
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.output.tables import Row, markdown
 
 Floats = NDArray[np.float32]
 BRUTE = 2_000_000
@@ -50,7 +53,7 @@ def by_search(values: Floats) -> None:
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--millions", type=int, default=100)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -78,7 +81,9 @@ def main() -> None:
     for name, way in (("256 distances", by_distance), ("binary search", by_search)):
         took = seconds(lambda: way(few))  # noqa: B023
         rows.append({"form": f"each weight alone: {name}", "encode, s": f"{took * 1e8 / BRUTE:.2f}"})
-    page.show("encode", f"Seconds for 100 million weights, two cores.\n\n{markdown(rows)}", options.write)
+    docs_tables.show(
+        "encode", f"Seconds for 100 million weights, two cores.\n\n{markdown(rows)}", options.write
+    )
 
 
 def off(array: Floats, form: str) -> float:

@@ -1,6 +1,6 @@
 """Ensembles at their published widths in one graph: bytes, load time, memory, and speed against floats.
 
-    python benchmarks/export_at_size.py [--cases six_int4,eighteen_int4] [--folder TMP] [--repeats 5]
+    python -m benchmarks.export.export_at_size [--cases six_int4,eighteen_int4] [--folder TMP] [--repeats 5]
         [--write]
 
 The six members of YT8M-T and all eighteen of Liu & Liu, with untrained weights, which weigh and run as
@@ -20,12 +20,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import contest
 import numpy as np
-import page
-import quiet  # noqa: F401
 
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import (
+    compare,
+    docs_tables,
+    quiet,  # noqa: F401
+)
+from yt8m_kit.output.tables import Row, markdown
 
 BATCHES = (64, 256)
 
@@ -63,10 +65,10 @@ def resident() -> float:
 def export(case: Case, codec: str, folder: str) -> dict[str, Any]:
     """Writes the graph; bytes of codes and on disk, seconds and peak memory."""
     from yt8m_kit import models
-    from yt8m_kit.export import encoded
-    from yt8m_kit.graph import write_saved_model
-    from yt8m_kit.plan import stored
-    from yt8m_kit.rebuild import model_of
+    from yt8m_kit.export.export import encoded
+    from yt8m_kit.export.saved_model import write_saved_model
+    from yt8m_kit.inference.member_model import model_of
+    from yt8m_kit.quantization.sizes import stored
     from yt8m_kit.recipe import load
 
     recipe, parts, encoding = load(case.recipe), [], 0.0
@@ -97,7 +99,7 @@ def run(folders: list[str], repeats: int) -> list[dict[str, Any]]:
     """Loads graphs and lets them take turns; for each load time, memory, and videos/s by batch."""
     import tensorflow as tf
 
-    from yt8m_kit.spec import YOUTUBE8M_2018 as DATASET
+    from yt8m_kit.dataset import YOUTUBE8M_2018 as DATASET
 
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (max(BATCHES), DATASET.max_frames, DATASET.width), np.uint8)
@@ -131,7 +133,15 @@ def run(folders: list[str], repeats: int) -> list[dict[str, Any]]:
 
 def in_process(step: str, **arguments: Any) -> Any:
     """A step in a process of its own."""
-    command = [sys.executable, __file__, "--step", step, "--arguments", json.dumps(arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        docs_tables.module(),
+        "--step",
+        step,
+        "--arguments",
+        json.dumps(arguments),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -165,19 +175,19 @@ def measured(name: str, folder: Path, repeats: int, floats: dict[str, dict[str, 
         "load peak GiB": f"{coded['loading peak']:.2f}",
     }
     for batch in BATCHES:
-        row[f"videos/s at {batch}"] = contest.median([batch / wall for wall in coded[f"wall {batch}"]], ".0f")
-        row[f"float at {batch}"] = contest.median([batch / wall for wall in floating[f"wall {batch}"]], ".0f")
+        row[f"videos/s at {batch}"] = compare.median([batch / wall for wall in coded[f"wall {batch}"]], ".0f")
+        row[f"float at {batch}"] = compare.median([batch / wall for wall in floating[f"wall {batch}"]], ".0f")
         cpus = zip(coded[f"cpu {batch}"], floating[f"cpu {batch}"])
-        row[f"CPU ratio at {batch}"] = contest.spread([own / float_ for own, float_ in cpus], ".3f")
+        row[f"CPU ratio at {batch}"] = compare.spread([own / float_ for own, float_ in cpus], ".3f")
     return row | {"max probability off": f"{off:.4f}"}
 
 
 def main() -> None:
     """Measures and prints."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--folder", type=Path, help="where graphs lie meanwhile; default: the system's")
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--step", help="(for its own processes)")
     parser.add_argument("--arguments", help="(for its own processes)")
     options = parser.parse_args()
@@ -190,7 +200,7 @@ def main() -> None:
     floats: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = [measured(name, Path(folder), options.repeats, floats) for name in options.cases.split(",")]
-    page.show("export_at_size", markdown(rows), options.write)
+    docs_tables.show("export_at_size", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

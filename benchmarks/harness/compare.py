@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.harness.docs_tables import module
+
 REPEATS = 5
 # Gives, of a way's arguments, its work and what is to be said about it.
 Ready = Callable[..., tuple[Callable[[], object], dict[str, Any]]]
@@ -75,7 +77,7 @@ class Way:
     """A process that makes itself ready for some work, and does it once a turn."""
 
     def __init__(self, arguments: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
-        words = [sys.executable, sys.argv[0], "--way", json.dumps(arguments)]
+        words = [sys.executable, "-m", module(), "--way", json.dumps(arguments)]
         self._process = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent
+TOP = Path(__file__).resolve().parents[2]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -31,7 +31,12 @@ def _command() -> str:
     hidden.add_argument("--write", action="store_true")
     hidden.add_argument("--folder")
     words = hidden.parse_known_args()[1]
-    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    return " ".join(["python", "-m", module(), *words])
+
+
+def module() -> str:
+    """The benchmark that runs, by the name under which `python -m` knows it."""
+    return ".".join(Path(sys.argv[0]).resolve().relative_to(TOP).with_suffix("").parts)
 
 
 def _write(name: str, text: str) -> None:

@@ -7,21 +7,25 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import contest
-import naive
 import numpy as np
-import quiet  # noqa: F401
 import tensorflow as tf
 
+from benchmarks.baselines import naive
+from benchmarks.harness import (
+    compare,
+    quiet,  # noqa: F401
+)
 from yt8m_kit import models
-from yt8m_kit.codecs import Encoded, decode, form_of
-from yt8m_kit.export import encoded
-from yt8m_kit.graph import Part, mixed, write_saved_model
+from yt8m_kit.codecs.encoding import decode
+from yt8m_kit.codecs.forms import Encoded, form_of
+from yt8m_kit.dataset import YOUTUBE8M_2018, Dataset
+from yt8m_kit.export.blended_graph import Part, mixed
+from yt8m_kit.export.export import encoded
+from yt8m_kit.export.saved_model import write_saved_model
+from yt8m_kit.inference.member_model import model_of
 from yt8m_kit.metrics import TOP
-from yt8m_kit.plan import stored
-from yt8m_kit.rebuild import model_of
+from yt8m_kit.quantization.sizes import stored
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
 
 
 def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
@@ -36,7 +40,7 @@ def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
 
 
 def plain_parts(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
-    """The same, written down plainly (benchmarks/naive.py)."""
+    """The same, written down plainly (benchmarks/baselines/naive.py)."""
     parts = []
     for name in names:
         member = recipe.member(name)
@@ -96,7 +100,7 @@ def write_gathered(dataset: Dataset, parts: Sequence[Part], folder: Path) -> Non
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def seconds_of(folders: Mapping[str, Path], batch: int, repeats: int) -> dict[str, list[contest.Turn]]:
+def seconds_of(folders: Mapping[str, Path], batch: int, repeats: int) -> dict[str, list[compare.Turn]]:
     """Loaded graphs take turns on a batch of random videos."""
     dataset, rng = YOUTUBE8M_2018, np.random.default_rng(0)
     frames = rng.integers(0, 256, (batch, dataset.max_frames, dataset.width), np.uint8)
@@ -104,4 +108,4 @@ def seconds_of(folders: Mapping[str, Path], batch: int, repeats: int) -> dict[st
     loaded = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
     inputs = {"frames": tf.constant(frames), "num_frames": tf.constant(counts)}
     work = {name: partial(graph.signatures["serving_default"], **inputs) for name, graph in loaded.items()}
-    return contest.alternate(work, repeats)
+    return compare.alternate(work, repeats)

@@ -1,6 +1,6 @@
 """The machine and the versions that the figures are from, in one line.
 
-python benchmarks/machine.py [--write]
+python -m benchmarks.harness.machine [--write]
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-import page
+from benchmarks.harness import docs_tables
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "sve", "bf16")
 PACKAGES = ("tensorflow", "keras", "numpy", "jax")
@@ -34,7 +34,7 @@ def version(package: str) -> str:
 
 def main() -> None:
     """Prints the line."""
-    options = page.parser(__doc__).parse_args()
+    options = docs_tables.parser(__doc__).parse_args()
     name, instructions = processor()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(map(version, PACKAGES))
@@ -42,7 +42,7 @@ def main() -> None:
         f"{len(os.sched_getaffinity(0))} cores of {name} ({', '.join(instructions)}), {memory:.0f} GiB, "
         f"{platform.system()}; Python {platform.python_version()}, {versions}."
     )
-    page.show("machine", line, options.write, command=False)
+    docs_tables.show("machine", line, options.write, command=False)
 
 
 if __name__ == "__main__":

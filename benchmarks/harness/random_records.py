@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit.data import tfrecord
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.spec import YOUTUBE8M_2018
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.dataset import YOUTUBE8M_2018
 
 
 def write(

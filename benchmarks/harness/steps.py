@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import contest
 import numpy as np
 
+from benchmarks.harness import compare
 from yt8m_kit import backend
-from yt8m_kit.data.order import Position
-from yt8m_kit.data.records import Batch
+from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.dataset import YOUTUBE8M_2018, Dataset
+from yt8m_kit.output.tables import Row
 from yt8m_kit.recipe import Member
-from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
-from yt8m_kit.table import Row
 
 ALIGNMENT = 64  # bytes; a batch of the kit's reader has it
 Steps = Callable[[int], None]
@@ -34,9 +34,10 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
 class Job:
     """A model and a way to train it.
 
-    way: "kit", its step; "plain", benchmarks/naive.py under one tf.function, or in JAX under the kit's step;
-    "fit", the kit's model under Keras' fit; "plain fit". compiled: what XLA compiles of the kit's step in
-    TensorFlow, see steps.tensorflow_step. resident: in JAX, the batch lies on the device already.
+    way: "kit", its step; "plain", benchmarks/baselines/naive.py under one tf.function, or in JAX under the
+    kit's step; "fit", the kit's model under Keras' fit; "plain fit". compiled: what XLA compiles of the
+    kit's step in TensorFlow, see steps.tensorflow_step. resident: in JAX, the batch lies on the device
+    already.
     """
 
     family: str
@@ -70,10 +71,10 @@ def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
     """
     job = Job(**arguments)
     backend.start()
-    before = contest.peak()
+    before = compare.peak()
     ways = {"kit": _kit, "plain": _plain, "fit": _fit, "plain fit": _fit}
     steps, parameters = ways[job.way](job)
-    first, second = (contest.timed(lambda: steps(1)).wall for _ in range(2))
+    first, second = (compare.timed(lambda: steps(1)).wall for _ in range(2))
     count = max(1, round(job.seconds / second))
     about = {"steps": count, "parameters": parameters, "first": first, "before": before}
     return lambda: steps(count), about
@@ -85,28 +86,28 @@ def compared(jobs: Mapping[str, Job], repeats: int, backends: Mapping[str, str] 
     backends: of Keras, by job.
     """
     ways = {
-        name: contest.Way(asdict(job), {"KERAS_BACKEND": (backends or {}).get(name, "tensorflow")})
+        name: compare.Way(asdict(job), {"KERAS_BACKEND": (backends or {}).get(name, "tensorflow")})
         for name, job in jobs.items()
     }
-    taken = contest.turns(ways, repeats)
+    taken = compare.turns(ways, repeats)
     first = next(iter(ways))
     assert len({way.about["parameters"] for way in ways.values()}) == 1, "not the same model"
     each = {name: [turn.per(ways[name].about["steps"]) for turn in taken[name]] for name in ways}
     return [
-        row_of(jobs[name], name, ways[name].about, own) | contest.against(each[first], own)
+        row_of(jobs[name], name, ways[name].about, own) | compare.against(each[first], own)
         for name, own in each.items()
     ]
 
 
-def row_of(job: Job, name: str, about: dict[str, Any], steps: list[contest.Turn]) -> Row:
+def row_of(job: Job, name: str, about: dict[str, Any], steps: list[compare.Turn]) -> Row:
     """What its steps took."""
     return {
         "batch": job.batch,
         "M parameters": f"{about['parameters'] / 1e6:.1f}",
         "way": name,
-        "ms a step": contest.spread([1e3 * step.wall for step in steps], ".0f"),
-        "videos/s": contest.median([job.batch / step.wall for step in steps], ".0f"),
-        "CPU ms a video": contest.median([1e3 * step.cpu / job.batch for step in steps], ".2f"),
+        "ms a step": compare.spread([1e3 * step.wall for step in steps], ".0f"),
+        "videos/s": compare.median([job.batch / step.wall for step in steps], ".0f"),
+        "CPU ms a video": compare.median([1e3 * step.cpu / job.batch for step in steps], ".2f"),
     }
 
 
@@ -126,7 +127,7 @@ def random_batch(job: Job) -> Batch:
 
 
 def _kit(job: Job) -> tuple[Steps, int]:
-    from yt8m_kit.rebuild import model_of
+    from yt8m_kit.inference.member_model import model_of
 
     return _stepped(model_of(job.member, job.dataset, job.precision), job)
 
@@ -135,9 +136,9 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     """The kit's step of a model."""
     import keras
 
-    from yt8m_kit.optimizer import optimizer_of
-    from yt8m_kit.rebuild import counts
-    from yt8m_kit.steps import make_step, tensorflow_step
+    from yt8m_kit.inference.member_model import counts
+    from yt8m_kit.training.optimizer import optimizer_of
+    from yt8m_kit.training.steps import make_step, tensorflow_step
 
     optimizer = optimizer_of(job.member, job.member.learning_rate)
     optimizer.build(model.trainable_variables)
@@ -158,7 +159,8 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
 
 def _plain_model(job: Job) -> Any:
     import keras
-    import naive
+
+    from benchmarks.baselines import naive
 
     keras.config.set_dtype_policy(job.precision)
     return naive.FAMILIES[job.family](job.dataset, **job.hyperparameters)
@@ -182,8 +184,8 @@ def _plain(job: Job) -> tuple[Steps, int]:
 def _plain_tensorflow(job: Job) -> tuple[Steps, int]:
     import tensorflow as tf
 
-    from yt8m_kit.layers.loss import label_loss
-    from yt8m_kit.rebuild import counts
+    from yt8m_kit.inference.member_model import counts
+    from yt8m_kit.layers.losses import label_loss
 
     model, optimizer = _plain_model(job), _plain_adam(job)
     optimizer.build(model.trainable_variables)
@@ -206,8 +208,8 @@ def _plain_tensorflow(job: Job) -> tuple[Steps, int]:
 
 
 def _fit(job: Job) -> tuple[Steps, int]:
-    from yt8m_kit.layers.loss import label_loss
-    from yt8m_kit.rebuild import counts, model_of
+    from yt8m_kit.inference.member_model import counts, model_of
+    from yt8m_kit.layers.losses import label_loss
 
     model = _plain_model(job) if job.way == "plain fit" else model_of(job.member, job.dataset, job.precision)
     epsilon = job.member.loss_epsilon

@@ -1,6 +1,6 @@
 """The top 20 of each video as lines of the CSV, against formatting number by number in Python.
 
-    python benchmarks/csv_text.py [--videos 20000] [--batch 128] [--repeats 5] [--write]
+    python -m benchmarks.inference.csv_text [--videos 20000] [--batch 128] [--repeats 5] [--write]
 
 "number by number" goes through the arrays as the starter does, "row by row" makes lists of them and formats a
 row at once. All three give the same text. "trained" confidences fall off as a model's do; "tiny" ones are
@@ -11,14 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
-import contest
 import numpy as np
-import page
 from numpy.typing import NDArray
 
-from yt8m_kit.spec import YOUTUBE8M_2018
-from yt8m_kit.submission_file import text
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import compare, docs_tables
+from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.output.tables import Row, markdown
+from yt8m_kit.submission.csv_writer import text
 
 Top = tuple[list[str], NDArray[np.int32], NDArray[np.float32]]
 TRAINED, TINY = 6, 16  # powers of uniform numbers
@@ -56,10 +55,10 @@ def in_batches(way: Callable[..., str], top: Top, batch: int) -> str:
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     options = parser.parse_args()
     ways = {"number by number": number_by_number, "row by row": row_by_row, "kit": text}
     rows: list[Row] = []
@@ -67,17 +66,17 @@ def main() -> None:
         top = random_top(options.videos, power)
         assert len({in_batches(way, top, options.batch) for way in ways.values()}) == 1
         work = {name: partial(in_batches, way, top, options.batch) for name, way in ways.items()}
-        taken = contest.alternate(work, options.repeats)
+        taken = compare.alternate(work, options.repeats)
         for name, turns in taken.items():
             own = [turn.per(options.videos) for turn in turns]
             times = {
-                "wall us a video": contest.spread([1e6 * turn.wall for turn in own]),
-                "CPU us a video": contest.spread([1e6 * turn.cpu for turn in own]),
+                "wall us a video": compare.spread([1e6 * turn.wall for turn in own]),
+                "CPU us a video": compare.spread([1e6 * turn.cpu for turn in own]),
             }
-            ratios = contest.against(taken["number by number"], turns)
+            ratios = compare.against(taken["number by number"], turns)
             del ratios["peak GiB"]  # one process has them all
             rows.append({"confidences": kind, "way": name} | times | ratios)
-    page.show("csv_text", markdown(rows), options.write)
+    docs_tables.show("csv_text", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

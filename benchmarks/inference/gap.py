@@ -1,6 +1,6 @@
 """GAP@20 of 1.1 million videos, against a heap of pairs and against numpy's argsort.
 
-    python benchmarks/gap.py [--videos 1100000] [--heap 20000] [--repeats 5] [--write]
+    python -m benchmarks.inference.gap [--videos 1100000] [--heap 20000] [--repeats 5] [--write]
 
 From 20 confidences and hits of each video, already chosen. "heap": each pair pushed on a heap and taken from
 it in order, as the starter's calculator does; it is run on --heap videos, and its times are multiplied up to
@@ -12,13 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import contest
 import numpy as np
-import page
 from numpy.typing import NDArray
 
+from benchmarks.harness import compare, docs_tables
 from yt8m_kit.metrics import gap
-from yt8m_kit.table import Row, markdown
+from yt8m_kit.output.tables import Row, markdown
 
 Floats, Bools = NDArray[np.float32], NDArray[np.bool_]
 
@@ -61,26 +60,26 @@ def ready(way: str, videos: int) -> tuple[Callable[[], object], dict[str, Any]]:
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=1_100_000)
     parser.add_argument("--heap", type=int, default=20_000)
-    options = contest.options(parser, ready)
+    options = compare.options(parser, ready)
     few = min(options.heap, options.videos)
     scores = [way(*pairs(few)) for way in WAYS.values()]
     assert np.ptp(scores) < 1e-4, scores  # ties are ordered otherwise by each
     jobs = {name: {"way": name, "videos": few if name == "heap" else options.videos} for name in WAYS}
-    taken = contest.processes(jobs, options.repeats)
+    taken = compare.processes(jobs, options.repeats)
     taken["heap"] = [turn.per(few / options.videos) for turn in taken["heap"]]
     rows: list[Row] = [
         {
             "way": name,
-            "wall s": contest.spread([turn.wall for turn in turns]),
-            "CPU s": contest.spread([turn.cpu for turn in turns]),
+            "wall s": compare.spread([turn.wall for turn in turns]),
+            "CPU s": compare.spread([turn.cpu for turn in turns]),
         }
-        | contest.against(taken["heap"], turns)
+        | compare.against(taken["heap"], turns)
         for name, turns in taken.items()
     ]
-    page.show("gap", f"{options.videos:,} videos.\n\n{markdown(rows)}", options.write)
+    docs_tables.show("gap", f"{options.videos:,} videos.\n\n{markdown(rows)}", options.write)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Records to the CSV: the quantized ensemble against its floats, and against first place's way.
 
-    python benchmarks/predict.py [--videos 4000] [--repeats 5] [--batches 64,256] [--folder TMP] [--write]
+    python -m benchmarks.inference.predict [--videos 4000] [--repeats 5] [--batches 64,256] [--folder TMP]
+        [--write]
 
 NetVLAD, NeXtVLAD and DBoF of random weights (benchmarks/recipes/speed.py), which run as trained ones do, as
 8-bit codes, as float32, and as first place's graph held them: codes that are gathered from a book of 256
 values whenever the graph runs. First table: whole processes, start and loading included, on records in the
-page cache. "first place's way" (benchmarks/first_place_like.py) has all of it: such a graph of the models
-written down plainly (benchmarks/naive.py), between the starter code's reading and writing. The others are
-`yt8m predict`, which also reads the CSV back. Second: the loaded graphs take turns on a batch in memory.
+page cache. "first place's way" (benchmarks/baselines/first_place_like.py) has all of it: such a graph of
+the models written down plainly (benchmarks/baselines/naive.py), between the starter code's reading and
+writing. The others are `yt8m predict`, which also reads the CSV back. Second: the loaded graphs take turns
+on a batch in memory.
 """
 
 import json
@@ -17,15 +19,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import contest
-import page
-from random_records import write
-
+from benchmarks.harness import compare, docs_tables
+from benchmarks.harness.random_records import write
+from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
-from yt8m_kit.table import Row, markdown
 
-RECIPES = Path(__file__).parent / "recipes"
+RECIPES = Path(__file__).parents[1] / "recipes"
 FIRST_PLACE = "plain"
 TITLES = {
     FIRST_PLACE: "first place's way",
@@ -37,10 +37,9 @@ TITLES = {
 
 def prepare(runs: str) -> None:
     """Members with random weights, blends with equal ones, and the graphs that the kit would not write."""
-    import graphs
-
-    from yt8m_kit.atomic import write_json
-    from yt8m_kit.rebuild import model_of, save_weights
+    from benchmarks.harness import graphs
+    from yt8m_kit.inference.member_model import model_of, save_weights
+    from yt8m_kit.output.files import write_json
 
     recipe = load("speed")
     names = recipe.ensembles["codes"].members
@@ -60,7 +59,7 @@ def prepare(runs: str) -> None:
 
 def steady(runs: str, batch: int, repeats: int) -> None:
     """Prints what the loaded graphs take."""
-    import graphs
+    from benchmarks.harness import graphs
 
     folders = {name: Run.of(Path(runs), "speed", name).graph for name in TITLES}
     print(json.dumps(graphs.seconds_of(folders, batch, repeats)))
@@ -68,7 +67,7 @@ def steady(runs: str, batch: int, repeats: int) -> None:
 
 def apart(step: str, **arguments: object) -> str:
     """A step in a process of its own, so that this one stays small; what it printed."""
-    words = [sys.executable, __file__, "--step", step, "--arguments", json.dumps(arguments)]
+    words = [sys.executable, "-m", docs_tables.module(), "--step", step, "--arguments", json.dumps(arguments)]
     return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -81,16 +80,16 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
     """What makes the CSV with a graph."""
     if name != FIRST_PLACE:
         return yt8m("predict", "speed", name, f"--data={data}", f"--runs={runs}")
-    run, script = Run.of(runs, "speed", name), Path(__file__).parent / "first_place_like.py"
-    return [sys.executable, *map(str, (script, data, run.graph, run.submission))]
+    run, module = Run.of(runs, "speed", name), "benchmarks.baselines.first_place_like"
+    return [sys.executable, "-m", module, *map(str, (data, run.graph, run.submission))]
 
 
 def whole(data: Path, runs: Path, videos: int, repeats: int) -> list[Row]:
     """A row for each graph: its process from start to end."""
-    taken: dict[str, list[contest.Turn]] = {name: [] for name in TITLES}
+    taken: dict[str, list[compare.Turn]] = {name: [] for name in TITLES}
     for _ in range(repeats):
         for name, turns in taken.items():
-            turns.append(contest.of_process(command(name, data, runs)))
+            turns.append(compare.of_process(command(name, data, runs)))
             submission = Run.of(runs, "speed", name).submission
             assert submission.read_bytes().count(b"\n") == videos + 1
             submission.unlink()
@@ -98,10 +97,10 @@ def whole(data: Path, runs: Path, videos: int, repeats: int) -> list[Row]:
         {
             "graph": title,
             "MiB": f"{_bytes(Run.of(runs, 'speed', name).graph) / 2**20:.0f}",
-            "wall s": contest.spread([turn.wall for turn in taken[name]]),
-            "videos/s": contest.median([videos / turn.wall for turn in taken[name]]),
+            "wall s": compare.spread([turn.wall for turn in taken[name]]),
+            "videos/s": compare.median([videos / turn.wall for turn in taken[name]]),
         }
-        | contest.against(taken[FIRST_PLACE], taken[name])
+        | compare.against(taken[FIRST_PLACE], taken[name])
         for name, title in TITLES.items()
     ]
 
@@ -109,11 +108,11 @@ def whole(data: Path, runs: Path, videos: int, repeats: int) -> list[Row]:
 def loaded(runs: Path, batch: int, repeats: int) -> list[Row]:
     """A row for each graph, beside the others in one process."""
     found = json.loads(apart("steady", runs=str(runs), batch=batch, repeats=repeats))
-    taken = {name: [contest.Turn(*turn) for turn in turns] for name, turns in found.items()}
+    taken = {name: [compare.Turn(*turn) for turn in turns] for name, turns in found.items()}
     rows: list[Row] = []
     for name, title in TITLES.items():
-        times = {"ms a batch": contest.spread([1e3 * turn.wall for turn in taken[name]], ".0f")}
-        ratios = contest.against(taken["floats"], taken[name])
+        times = {"ms a batch": compare.spread([1e3 * turn.wall for turn in taken[name]], ".0f")}
+        ratios = compare.against(taken["floats"], taken[name])
         del ratios["peak GiB"]  # one process has them all
         rows.append({"batch": batch, "graph": title} | times | ratios)
     return rows
@@ -125,9 +124,9 @@ def _bytes(folder: Path) -> int:
 
 def main() -> None:
     """Measures and prints the tables."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=4000)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--batches", default="64,256")
     parser.add_argument("--folder", type=Path, help="where to put 350 kB a video and 2.5 GB meanwhile")
     parser.add_argument("--step", help="(for its own processes)")
@@ -149,7 +148,7 @@ def main() -> None:
         turns = [
             row for batch in options.batches.split(",") for row in loaded(runs, int(batch), options.repeats)
         ]
-    page.show("predict", f"{markdown(rows)}\n{markdown(turns)}", options.write)
+    docs_tables.show("predict", f"{markdown(rows)}\n{markdown(turns)}", options.write)
 
 
 if __name__ == "__main__":

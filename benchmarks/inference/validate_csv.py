@@ -1,6 +1,6 @@
 """How long a submission's CSV takes to validate, against a plain line-by-line reader of the same checks.
 
-    python benchmarks/validate_csv.py [--rows 1100000] [--repeats 5] [--folder TMP] [--write]
+    python -m benchmarks.inference.validate_csv [--rows 1100000] [--repeats 5] [--folder TMP] [--write]
 
 Both read the same file, warm in the page cache, and take turns; medians are printed
 with the least and the greatest. The plain
@@ -15,14 +15,14 @@ from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
 
-import contest
 import numpy as np
-import page
 
+from benchmarks.harness import compare, docs_tables
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.metrics import top
-from yt8m_kit.spec import YOUTUBE8M_2018
-from yt8m_kit.submission_file import HEADER, check, text
-from yt8m_kit.table import markdown
+from yt8m_kit.output.tables import markdown
+from yt8m_kit.submission.csv_reader import HEADER, check
+from yt8m_kit.submission.csv_writer import text
 
 CLASSES = YOUTUBE8M_2018.classes
 BLOCK = 20_000  # rows that differ; after them the same values come again under other ids
@@ -69,27 +69,27 @@ def ready(way: str, path: str, videos: int) -> tuple[Callable[[], object], dict[
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--rows", type=int, default=1_100_000)
     parser.add_argument("--folder", type=Path, help="where to put 300 bytes a row meanwhile")
-    options = contest.options(parser, ready)
+    options = compare.options(parser, ready)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "submission.csv"
         write(path, options.rows)
         jobs = {name: {"way": name, "path": str(path), "videos": options.rows} for name in WAYS}
-        taken = contest.processes(jobs, options.repeats)
+        taken = compare.processes(jobs, options.repeats)
         size = path.stat().st_size
     rows = [
         {
             "reader": name,
-            "wall s": contest.spread([turn.wall for turn in turns], ".2f"),
-            "CPU s": contest.spread([turn.cpu for turn in turns], ".2f"),
+            "wall s": compare.spread([turn.wall for turn in turns], ".2f"),
+            "CPU s": compare.spread([turn.cpu for turn in turns], ".2f"),
         }
-        | contest.against(taken["line by line"], turns)
+        | compare.against(taken["line by line"], turns)
         for name, turns in taken.items()
     ]
     shown = f"{options.rows:,} rows, {size / 1e6:.0f} MB.\n\n{markdown(rows)}"
-    page.show("validate_csv", shown, options.write)
+    docs_tables.show("validate_csv", shown, options.write)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Members at their real widths for benchmarks/predict.py and benchmarks/start.py; nothing to be trained."""
+"""Members at their real widths for benchmarks/inference/predict.py and benchmarks/training/start.py;
+nothing to be trained.
+"""
 
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 MEMBERS = {
     "netvlad": Member("netvlad", {"clusters": 64, "hidden": 1024}, batch_size=64, steps=1),

@@ -1,6 +1,6 @@
 """What XLA should compile of a training step on this machine, by family: its update, everything or nothing.
 
-    python benchmarks/compilation.py [--families gru,...] [--batch 32] [--precision float32]
+    python -m benchmarks.training.compilation [--families gru,...] [--batch 32] [--precision float32]
         [--repeats 5] [--seconds 1] [--write]
 
 The kit's step on videos of 300 frames with 3862 classes. Ratios are to compiling the update alone, so that a
@@ -11,14 +11,11 @@ whole has no such row.
 import argparse
 from dataclasses import asdict, replace
 
-import contest
-import page
-import training
-
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import compare, docs_tables, steps
+from yt8m_kit.output.tables import Row, markdown
 
 FAMILIES = {
-    **dict(training.PUBLISHED.values()),
+    **dict(steps.PUBLISHED.values()),
     "soft_bof": {"clusters": 1000},
     "gated_dbof": {"clusters": 1000},
     "netfv": {"clusters": 64},
@@ -34,35 +31,35 @@ RECURRENT = ("gru", "lstm")  # keras.ops.scan cannot be trained under XLA in Ten
 
 def rows_of(family: str, options: argparse.Namespace) -> list[Row]:
     """A row for each choice."""
-    job = training.Job(
+    job = steps.Job(
         family, FAMILIES[family], options.batch, precision=options.precision, seconds=options.seconds
     )
     choices = [each for each in COMPILED if not (each == "everything" and family in RECURRENT)]
-    ways = {each: contest.Way(asdict(replace(job, compiled=each))) for each in choices}
-    taken = contest.turns(ways, options.repeats)
+    ways = {each: compare.Way(asdict(replace(job, compiled=each))) for each in choices}
+    taken = compare.turns(ways, options.repeats)
     each = {name: [turn.per(way.about["steps"]) for turn in taken[name]] for name, way in ways.items()}
     return [
         {
             "family": family,
             "compiled": name,
-            "ms a step": contest.spread([1e3 * step.wall for step in own], ".0f"),
+            "ms a step": compare.spread([1e3 * step.wall for step in own], ".0f"),
             "first step s": f"{ways[name].about['first']:.1f}",
         }
-        | contest.against(each["update"], own)
+        | compare.against(each["update"], own)
         for name, own in each.items()
     ]
 
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
-    options = contest.options(parser, training.ready)
+    options = compare.options(parser, steps.ready)
     rows = [row for family in options.families.split(",") for row in rows_of(family, options)]
-    page.show("compilation", markdown(rows), options.write)
+    docs_tables.show("compilation", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How a training step's time and memory grow with frames, batch and classes, and a graph's with its members.
 
-    python benchmarks/growth.py [--models "NetVLAD 64;GRU 2x1024"] [--repeats 5] [--seconds 1] [--folder TMP]
-        [--write]
+    python -m benchmarks.training.growth [--models "NetVLAD 64;GRU 2x1024"] [--repeats 5] [--seconds 1]
+        [--folder TMP] [--write]
 
 One thing at a time is changed from 300 frames, a batch of 64 and 3862 classes (the kit's step in float32).
 Ratios are to that. "step GiB" is the process' peak less what it had before it built the model. Then 1, 3 and
@@ -17,13 +17,10 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import contest
-import page
-import training
-
+from benchmarks.harness import compare, docs_tables, steps
+from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
-from yt8m_kit.table import Row, markdown
 
 CHANGES = (
     {},
@@ -38,17 +35,17 @@ BATCH = 64
 
 def training_rows(name: str, repeats: int, seconds: float) -> list[Row]:
     """A row for each change; the processes run one after the other, for their memory together is much."""
-    family, hyperparameters = training.PUBLISHED[name]
-    whole = training.Job(family, hyperparameters, BATCH, seconds=seconds)
+    family, hyperparameters = steps.PUBLISHED[name]
+    whole = steps.Job(family, hyperparameters, BATCH, seconds=seconds)
     rows: list[Row] = []
     for change in CHANGES:
         job = replace(whole, **change)
         if family == "netvlad":  # else it draws 300 frames of however few
             job = replace(job, hyperparameters=hyperparameters | {"draws": job.frames})
-        way = contest.Way(asdict(job))
-        steps = [turn.per(way.about["steps"]) for turn in contest.turns({"": way}, repeats)[""]]
-        wall, cpu = (statistics.median(each) for each in list(zip(*steps))[:2])
-        memory = steps[-1].peak - way.about["before"]
+        way = compare.Way(asdict(job))
+        taken = [turn.per(way.about["steps"]) for turn in compare.turns({"": way}, repeats)[""]]
+        wall, cpu = (statistics.median(each) for each in list(zip(*taken))[:2])
+        memory = taken[-1].peak - way.about["before"]
         if not change:
             base = wall, cpu, memory
         rows.append(
@@ -57,7 +54,7 @@ def training_rows(name: str, repeats: int, seconds: float) -> list[Row]:
                 "frames": job.frames,
                 "batch": job.batch,
                 "classes": job.classes,
-                "ms a step": contest.spread([1e3 * step.wall for step in steps], ".0f"),
+                "ms a step": compare.spread([1e3 * step.wall for step in taken], ".0f"),
                 "times the wall": f"{wall / base[0]:.2f}",
                 "times the CPU": f"{cpu / base[1]:.2f}",
                 "step GiB": f"{memory:.2f}",
@@ -69,21 +66,22 @@ def training_rows(name: str, repeats: int, seconds: float) -> list[Row]:
 
 def graph(members: int, repeats: int, folder: str) -> None:
     """Prints what a graph of so many members takes."""
-    import graphs
     import tensorflow as tf
+
+    from benchmarks.harness import graphs
 
     path = Path(folder) / str(members)
     names = [f"member_{number}" for number in range(members)]
     if not path.exists():
-        family, hyperparameters = training.PUBLISHED["NetVLAD 64"]
+        family, hyperparameters = steps.PUBLISHED["NetVLAD 64"]
         alike = {name: Member(family, hyperparameters, steps=1, seed=int(name[7:])) for name in names}
         graphs.write(Recipe("growth", "", YOUTUBE8M_2018, alike), names, "uint8", path)
         return
-    before = contest.peak()
-    load = contest.timed(lambda: tf.saved_model.load(str(path))).wall
+    before = compare.peak()
+    load = compare.timed(lambda: tf.saved_model.load(str(path))).wall
     [turns] = graphs.seconds_of({"": path}, BATCH, repeats).values()
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    print(json.dumps({"load": load, "turns": turns, "peak": contest.peak() - before, "bytes": size}))
+    print(json.dumps({"load": load, "turns": turns, "peak": compare.peak() - before, "bytes": size}))
 
 
 def prediction_rows(repeats: int, folder: Path) -> list[Row]:
@@ -91,11 +89,11 @@ def prediction_rows(repeats: int, folder: Path) -> list[Row]:
     rows: list[Row] = []
     for members in MEMBERS:
         arguments = json.dumps({"members": members, "repeats": repeats, "folder": str(folder)})
-        words = [sys.executable, __file__, "--graph", arguments]
+        words = [sys.executable, "-m", docs_tables.module(), "--graph", arguments]
         subprocess.run(words, check=True)  # writes it
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        turns = [contest.Turn(*turn) for turn in found["turns"]]
+        turns = [compare.Turn(*turn) for turn in found["turns"]]
         wall = statistics.median(turn.wall for turn in turns)
         if members == MEMBERS[0]:
             base = wall, found["peak"]
@@ -104,7 +102,7 @@ def prediction_rows(repeats: int, folder: Path) -> list[Row]:
                 "members": members,
                 "MiB": f"{found['bytes'] / 2**20:.0f}",
                 "load s": f"{found['load']:.2f}",
-                "ms a batch": contest.spread([1e3 * turn.wall for turn in turns], ".0f"),
+                "ms a batch": compare.spread([1e3 * turn.wall for turn in turns], ".0f"),
                 "videos/s": f"{BATCH / wall:.0f}",
                 "times the wall": f"{wall / base[0]:.2f}",
                 "graph GiB": f"{found['peak']:.2f}",
@@ -116,12 +114,12 @@ def prediction_rows(repeats: int, folder: Path) -> list[Row]:
 
 def main() -> None:
     """Measures and prints the tables."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--models", default=";".join(MODELS), help="separated by semicolons")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
     parser.add_argument("--folder", type=Path, help="where graphs lie meanwhile; default: the system's")
     parser.add_argument("--graph", help="(for its own processes)")
-    options = contest.options(parser, training.ready)
+    options = compare.options(parser, steps.ready)
     if options.graph:
         graph(**json.loads(options.graph))
         return
@@ -132,7 +130,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         graphs = prediction_rows(options.repeats, Path(folder))
-    page.show("growth", f"{markdown(rows)}\n{markdown(graphs)}", options.write)
+    docs_tables.show("growth", f"{markdown(rows)}\n{markdown(graphs)}", options.write)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What it costs to keep only a teacher's top k probabilities of each video.
 
-    python benchmarks/soft_labels.py [--recipe techniques] [--name teacher_0] [--data FOLDER] [--runs runs]
-        [--videos 20000] [--student MEMBER [--seeds 3]] [--write]
+    python -m benchmarks.training.soft_labels [--recipe techniques] [--name teacher_0] [--data FOLDER]
+        [--runs runs] [--videos 20000] [--student MEMBER [--seeds 3]] [--write]
 
 Of an exported graph, on videos of the train split. "mass kept": of all its probabilities. A student's target
 is half the soft labels and half the truth: "target off by" is what it differs by from the target of all
@@ -21,21 +21,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import page
-import quiet  # noqa: F401
 from numpy.typing import NDArray
 
-from yt8m_kit.atomic import write_json
-from yt8m_kit.average import average
-from yt8m_kit.data import records, soft_labels
-from yt8m_kit.data.soft_labels import ShardLabels
-from yt8m_kit.evaluate import evaluate
+from benchmarks.harness import (
+    docs_tables,
+    quiet,  # noqa: F401
+)
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.reading import soft_labels
+from yt8m_kit.data.reading.soft_labels import ShardLabels
+from yt8m_kit.evaluation.evaluate import evaluate
+from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.metrics import top
-from yt8m_kit.predict import load_graph
+from yt8m_kit.output.files import write_json
+from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Run
-from yt8m_kit.table import Row, markdown
-from yt8m_kit.train import train
+from yt8m_kit.training.average import average
+from yt8m_kit.training.train import train
 
 KEPT = (5, 10, 20, 50, 100, 200)  # and all
 WEIGHT = 0.5  # of the soft labels in the target
@@ -59,7 +63,7 @@ def taught(recipe: Recipe, graph: Path, paths: list[Path], videos: int) -> Itera
     call, seen = load_graph(graph, "serving_default"), 0
     for path in paths:
         if seen < videos:
-            batches = list(records.batches([path], recipe.dataset, 128))
+            batches = list(read_batches([path], recipe.dataset, 128))
             probabilities = np.concatenate([call(batch)["probabilities"] for batch in batches])
             ids = [video for batch in batches for video in batch.ids]
             yield Taught(path, ids, probabilities, np.concatenate([batch.labels for batch in batches]))
@@ -134,7 +138,7 @@ def students(recipe: Recipe, options: argparse.Namespace, labels: Path | None) -
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--recipe", default="techniques")
     parser.add_argument("--name", default="teacher_0", help="an exported ensemble or member")
     parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
@@ -148,9 +152,9 @@ def main() -> None:
     if not graph.exists():
         print(f"{graph} is not there: nothing to measure")
         return
-    paths = records.find(options.data, "train")
+    paths = splits.find(options.data, "train")
     if options.student:
-        options.videos = records.count(paths)  # it is trained on all of them
+        options.videos = splits.count(paths)  # it is trained on all of them
     shards = list(taught(recipe, graph, paths, options.videos))
     classes = recipe.dataset.classes
     rows: list[Row] = []
@@ -165,7 +169,7 @@ def main() -> None:
         rows.append({"k": "no teacher"} | students(recipe, options, None))
     videos = sum(len(shard.ids) for shard in shards)
     text = f"{options.name} of {recipe.name}, {videos:,} videos, {classes:,} classes:\n\n{markdown(rows)}"
-    page.show("soft_labels", text, options.write)
+    docs_tables.show("soft_labels", text, options.write)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """From the start of the process to the end of the first training step, against a script as the starter's.
 
-    python benchmarks/start.py [--repeats 5] [--folder TMP] [--write]
+    python -m benchmarks.training.start [--repeats 5] [--folder TMP] [--write]
 
 Gated NetVLAD, 64 clusters, hidden 1024, batch 64, 3862 classes, 200 videos. "kit": `yt8m train`, until the
-first step's loss is logged. "starter-like" (benchmarks/starter_like.py): TensorFlow imported, a tf.data
-pipeline, the model of benchmarks/naive.py, compile and fit, until the first batch has ended.
+first step's loss is logged. "starter-like" (benchmarks/baselines/starter_like.py): TensorFlow imported, a
+tf.data pipeline, the model of benchmarks/baselines/naive.py, compile and fit, until the first batch has
+ended.
 """
 
 import os
@@ -15,19 +16,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import contest
-import page
-from random_records import write
-
+from benchmarks.harness import compare, docs_tables
+from benchmarks.harness.random_records import write
+from yt8m_kit.output.tables import markdown
 from yt8m_kit.run import Run
-from yt8m_kit.table import markdown
 
-RECIPES = Path(__file__).parent / "recipes"
+RECIPES = Path(__file__).parents[1] / "recipes"
 POLL = 0.005  # seconds
 VIDEOS = 200
 
 
-def kit(data: Path, runs: Path) -> contest.Turn:
+def kit(data: Path, runs: Path) -> compare.Turn:
     """Until the row of the first step is there."""
     run = Run.of(runs, "speed", "first_step")
     words = [sys.executable, "-m", "yt8m_kit.cli", "train", "speed", "first_step"]
@@ -35,14 +34,14 @@ def kit(data: Path, runs: Path) -> contest.Turn:
     return until(lambda: run.metrics.exists() and run.metrics.stat().st_size > 0, words)
 
 
-def starter_like(data: Path, runs: Path) -> contest.Turn:
+def starter_like(data: Path, runs: Path) -> compare.Turn:
     """Until it leaves a file."""
     mark = runs / "starter-like"
-    words = [sys.executable, str(Path(__file__).parent / "starter_like.py"), str(data), str(mark)]
+    words = [sys.executable, "-m", "benchmarks.baselines.starter_like", str(data), str(mark)]
     return until(lambda: mark.exists(), words)
 
 
-def until(done: Callable[[], bool], words: list[str]) -> contest.Turn:
+def until(done: Callable[[], bool], words: list[str]) -> compare.Turn:
     """A process from its start to where `done` is true; then it is killed."""
     environment = os.environ | {"YT8M_RECIPES": str(RECIPES), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began = time.perf_counter()
@@ -52,19 +51,19 @@ def until(done: Callable[[], bool], words: list[str]) -> contest.Turn:
                 raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
             time.sleep(POLL)
         wall = time.perf_counter() - began
-        turn = contest.Turn(wall, contest.cpu_of(process.pid), contest.peak(process.pid))
+        turn = compare.Turn(wall, compare.cpu_of(process.pid), compare.peak(process.pid))
         process.kill()
     return turn
 
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=contest.REPEATS)
+    parser = docs_tables.parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--folder", type=Path, help="where to put 350 MB meanwhile; default: the system's")
     options = parser.parse_args()
     ways = {"starter-like": starter_like, "kit": kit}
-    taken: dict[str, list[contest.Turn]] = {name: [] for name in ways}
+    taken: dict[str, list[compare.Turn]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         data = Path(name) / "data"
         data.mkdir()
@@ -79,13 +78,13 @@ def main() -> None:
     rows = [
         {
             "way": title,
-            "wall s": contest.spread([turn.wall for turn in turns]),
-            "CPU s": contest.spread([turn.cpu for turn in turns]),
+            "wall s": compare.spread([turn.wall for turn in turns]),
+            "CPU s": compare.spread([turn.cpu for turn in turns]),
         }
-        | contest.against(taken["starter-like"], turns)
+        | compare.against(taken["starter-like"], turns)
         for title, turns in taken.items()
     ]
-    page.show("start", markdown(rows), options.write)
+    docs_tables.show("start", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What each technique reached: mean and spread over seeds of the runs of submissions/techniques.py.
 
-    python benchmarks/techniques.py [--runs runs] [--write]
+    python -m benchmarks.training.techniques [--runs runs] [--write]
 
 After make results RECIPE=techniques DATA=FOLDER, which leaves the scores under RUNS/techniques.
 """
@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-import page
 
+from benchmarks.harness import docs_tables
 from yt8m_kit import recipe as recipes
-from yt8m_kit.table import Row, markdown
+from yt8m_kit.output.tables import Row, markdown
 
 
 def figures(run: Path) -> dict[str, float] | None:
@@ -38,7 +38,7 @@ def row(technique: str, scores: list[dict[str, float]]) -> Row:
 
 def main() -> None:
     """Print the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
     options = parser.parse_args()
     recipe = recipes.load("techniques")
@@ -50,7 +50,9 @@ def main() -> None:
     if not found:
         print(f"nothing of techniques was evaluated in {options.runs}: nothing to show")
         return
-    page.show("techniques", markdown([row(name, scores) for name, scores in found.items()]), options.write)
+    docs_tables.show(
+        "techniques", markdown([row(name, scores) for name, scores in found.items()]), options.write
+    )
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """Training steps of the kit against the same models written down plainly in Keras.
 
-    python benchmarks/train_step.py [--cases "NetVLAD 64 at 128;..."] [--repeats 7] [--seconds 1] [--write]
+    python -m benchmarks.training.train_step [--cases "NetVLAD 64 at 128;..."] [--repeats 7] [--seconds 1]
+        [--write]
 
 Videos of 300 random frames of 1024 + 128 bytes, already in memory, and 3862 classes. "plain":
-benchmarks/naive.py in float32 under one tf.function, with the same loss and optimiser. "kit": its layers,
-which fold dequantization and the input's BatchNorm into the first product, and its step, whose update XLA
-compiles. Milliseconds and ratios are medians with the least and the greatest of the turns.
+benchmarks/baselines/naive.py in float32 under one tf.function, with the same loss and optimiser. "kit": its
+layers, which fold dequantization and the input's BatchNorm into the first product, and its step, whose
+update XLA compiles. Milliseconds and ratios are medians with the least and the greatest of the turns.
 """
 
 from dataclasses import replace
 
-import contest
-import page
-import training
-
-from yt8m_kit.table import Row, markdown
+from benchmarks.harness import compare, docs_tables, steps
+from yt8m_kit.output.tables import Row, markdown
 
 CASES = {
     "NetVLAD 64 at 128": ("NetVLAD 64", 128),
@@ -34,22 +32,22 @@ WAYS = {
 def rows_of(case: str, repeats: int, seconds: float) -> list[Row]:
     """The ways of one case; they must have as many parameters each."""
     name, batch = CASES[case]
-    family, hyperparameters = training.PUBLISHED[name]
-    job = training.Job(family, hyperparameters, batch, seconds=seconds)
+    family, hyperparameters = steps.PUBLISHED[name]
+    job = steps.Job(family, hyperparameters, batch, seconds=seconds)
     jobs = {way: replace(job, **settings) for way, settings in WAYS.items()}
-    return [{"model": name} | row for row in training.compared(jobs, repeats)]
+    return [{"model": name} | row for row in steps.compared(jobs, repeats)]
 
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = page.parser(__doc__)
+    parser = docs_tables.parser(__doc__)
     parser.add_argument("--cases", default=";".join(CASES), help="separated by semicolons")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
-    options = contest.options(parser, training.ready, repeats=7)
+    options = compare.options(parser, steps.ready, repeats=7)
     rows = [
         row for case in options.cases.split(";") for row in rows_of(case, options.repeats, options.seconds)
     ]
-    page.show("train_step", markdown(rows), options.write)
+    docs_tables.show("train_step", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

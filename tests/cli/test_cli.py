@@ -2,7 +2,6 @@
 
 import pytest
 
-from yt8m_kit import cli
 from yt8m_kit.cli import main
 
 
@@ -10,12 +9,12 @@ from yt8m_kit.cli import main
 def test_help_lists_every_verb_with_its_arguments(words, capsys):
     assert main(words) == 0
     out = capsys.readouterr().out
-    for verb in cli.verbs():
+    for verb in main.verbs():
         assert f"  yt8m {verb}" in out
     assert "yt8m train RECIPE MEMBER [--data=DATA] [--runs=RUNS] [--strict]" in out
 
 
-@pytest.mark.parametrize("verb", cli.verbs())
+@pytest.mark.parametrize("verb", main.verbs())
 def test_help_of_a_verb(verb, capsys):
     assert main([verb, "--help"]) == 0
     out, err = capsys.readouterr()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from yt8m_kit import codecs, recipe
-from yt8m_kit.codecs import FORMS, LARGE, decode, encode, fitting, form_of, stored_bytes
+from yt8m_kit.codecs import forms
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.codecs.forms import CODECS, FORMS, LARGE, fitting, form_of, stored_bytes
 from yt8m_kit.codecs.packing import pack, unpack
 
 RNG = np.random.default_rng(0)
@@ -25,8 +26,8 @@ def mean_square(form, array):
 
 
 def test_every_codec_of_a_recipe_has_its_forms():
-    assert set(recipe.CODECS) == set(FORMS) | {"float16_four", "mixed"}
-    for codec in recipe.CODECS:
+    assert set(CODECS) == set(FORMS) | {"float16_four", "mixed"}
+    for codec in CODECS:
         assert form_of(codec, "experts/gate_kernel", (2000, 100)) in FORMS
 
 
@@ -147,4 +148,4 @@ def test_the_most_exact_codec_that_fits_is_proposed():
     assert fitting(weights, size["int8_g128"] - 1) == "int8"
     assert fitting(weights, size["int4_g128"] - 1) == "int4"
     assert fitting(weights, size["int4"] - 1) is None
-    assert set(codecs.forms.EXACT_FIRST) == set(FORMS)
+    assert set(forms.EXACT_FIRST) == set(FORMS)

@@ -9,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 from yt8m_kit.cli import main
-from yt8m_kit.data import records, tfrecord
 from yt8m_kit.data.convert import convert
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.data.records import batches, find
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.spec import Dataset
 
 OWN = Dataset("own", (("rgb", 7), ("audio", 3)), classes=4, max_frames=5)
 NAMES = 'Index,Name\n0,cat\n1,dog\n2,"horse, wild"\n3,owl\n'
@@ -54,7 +56,7 @@ def clips(tmp_path):
 def written(folder, split="train"):
     """Id, labels and frames of every record that was written."""
     found = {}
-    for batch in batches(find(folder, split), OWN, 10):
+    for batch in read_batches(find(folder, split), OWN, 10):
         for row, key in enumerate(batch.ids):
             count = batch.num_frames[row]
             found[key] = (np.flatnonzero(batch.labels[row]).tolist(), batch.frames[row, :count])
@@ -215,7 +217,7 @@ def test_own_videos_go_through_the_whole_pipeline(real_data, tmp_path, monkeypat
         words = ["convert", str(source), str(data), "--recipe=sounds", f"--split={split}"]
         assert main([*words, f"--labels={source}.csv", f"--vocabulary={tmp_path / 'names.txt'}"]) == 0
         assert main(["verify", f"--split={split}", "--recipe=sounds", f"--data={data}"]) == 0
-        assert records.count(find(data, split)) == len(list((tmp_path / "mediapipe" / split).iterdir()))
+        assert splits.count(find(data, split)) == len(list((tmp_path / "mediapipe" / split).iterdir()))
     shutil.copytree(data / "validate", data / "test")
     (data / "test" / "verified.json").unlink()
     places = [f"--data={data}", f"--runs={runs}"]

@@ -8,22 +8,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.data import records
-from yt8m_kit.data.quantization import quantize
-from yt8m_kit.data.synthesize import DEMO, draw_frames, draw_labels, make_world, synthesize
+from yt8m_kit.data.format.feature_quantization import quantize
+from yt8m_kit.data.loader import splits as records
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.synthesize import draw_frames, draw_labels, make_world, synthesize
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.errors import UsageError
+from yt8m_kit.inference.member_model import model_of
+from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.moving_statistics import reestimate
-from yt8m_kit.optimizer import optimizer_of
-from yt8m_kit.rebuild import model_of, predictor
 from yt8m_kit.recipe import Member
-from yt8m_kit.steps import make_step
-from yt8m_kit.train import statistics_batches
+from yt8m_kit.training.batch_norm import reestimate
+from yt8m_kit.training.input_pipeline import statistics_batches
+from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.steps import make_step
 
 
 def read(path, split, dataset=DEMO):
     """All videos of a split as one batch."""
-    return next(records.batches(records.find(path, split), dataset, 10_000))
+    return next(read_batches(records.find(path, split), dataset, 10_000))
 
 
 # Format
@@ -206,7 +209,7 @@ def score(member, data, truth):
     for _, batch in zip(range(member.steps), statistics_batches(member, DEMO, paths)):
         step(batch)
     reestimate(model, statistics_batches(member, DEMO, paths), member.statistics_batches)
-    found = [predictor(model)(b) for b in records.batches(records.find(data, "validate"), DEMO, 200)]
+    found = [predictor(model)(b) for b in read_batches(records.find(data, "validate"), DEMO, 200)]
     return gap_at_20(np.concatenate(found), truth)
 
 

@@ -9,17 +9,21 @@ import random
 
 import numpy as np
 import pytest
-from mirror import Mirror
 
+from tests.fakes.mirror import Mirror
 from yt8m_kit.cli import main
-from yt8m_kit.data import records, tfrecord, verify
-from yt8m_kit.data.download import sources
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.data.manifest import FILE, Manifest
-from yt8m_kit.data.mirrors import Patience
-from yt8m_kit.data.records import Faults, batches, find
+from yt8m_kit.data import verify
+from yt8m_kit.data.download.download import sources
+from yt8m_kit.data.download.mirrors import Patience
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.manifest import FILE, Manifest
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018, Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
-from yt8m_kit.spec import AUDIOSET, YOUTUBE8M_2018, Dataset
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=5)
 NOWHERE = sources(urls="http://127.0.0.1:1")
@@ -253,13 +257,13 @@ def test_what_was_published_bad_is_not_fetched_again(folder):
 
 
 def test_records_are_counted_from_the_manifest_while_it_holds(folder, monkeypatch):
-    assert records.count(shards(folder)) == 20
+    assert splits.count(shards(folder)) == 20
     look(folder)
     write(folder / "train0001.tfrecord", range(7))
     index = tfrecord.index
     walked = []
     monkeypatch.setattr(tfrecord, "index", lambda path: walked.append(path.name) or index(path))
-    assert records.count(shards(folder)) == 22
+    assert splits.count(shards(folder)) == 22
     assert walked == ["train0001.tfrecord"]
 
 
@@ -343,7 +347,7 @@ def read_all(path, dataset):
     try:
         found = {
             key: row
-            for batch in batches([path], dataset, 4, faults=faults)
+            for batch in read_batches([path], dataset, 4, faults=faults)
             for key, row in rows(batch).items()
         }
         return found, faults.summary()

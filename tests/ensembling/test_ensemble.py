@@ -6,12 +6,12 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from yt8m_kit.blend import mix
-from yt8m_kit.candidates import gather
 from yt8m_kit.cli import main
+from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.ensemble import mix
+from yt8m_kit.ensembling.search import EXACT, Search, held_out
 from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.selection import EXACT, Search, held_out
 
 MEBI = 2**20
 

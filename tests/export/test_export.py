@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import codecs, gate, plan
 from yt8m_kit.cli import main
-from yt8m_kit.data import records
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.codecs.forms import form_of
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.errors import KitError
-from yt8m_kit.layers.sampling import average_rounds
+from yt8m_kit.inference.member_model import load_weights, model_of, save_weights
+from yt8m_kit.layers.inputs.sampling import average_rounds
 from yt8m_kit.metrics import top
-from yt8m_kit.rebuild import load_weights, model_of, save_weights
+from yt8m_kit.quantization import sizes
 from yt8m_kit.recipe import Ensemble, Recipe, load
 from yt8m_kit.run import Run
 
@@ -50,7 +53,7 @@ def exported(tiny_runs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def batch(tiny_data):
-    return next(records.batches(records.find(tiny_data.path, "validate"), DEMO, 40))
+    return next(read_batches(splits.find(tiny_data.path, "validate"), DEMO, 40))
 
 
 def call(graph, signature, batch):
@@ -65,8 +68,8 @@ def member_probabilities(runs, name, batch, codec=None, rounds=1):
     if codec:
         for variable in model.variables:
             if "float" in str(variable.dtype):
-                form = codecs.form_of(codec, variable.path, tuple(variable.shape))
-                variable.assign(codecs.decode(codecs.encode(form, variable.numpy())))
+                form = form_of(codec, variable.path, tuple(variable.shape))
+                variable.assign(decode(encode(form, variable.numpy())))
     inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
     return np.asarray(average_rounds(model, inputs, rounds))
 
@@ -132,7 +135,7 @@ def test_no_float_copy_is_on_disk(exported, name):
     exported(name)
     run = Run.of(exported.runs, "tiny", name)
     recipe, codec = load("tiny"), load("tiny").ensemble(name).codec
-    tensors = plan.stored(recipe, list(json.loads(run.export.read_text())["weights"]), codec)
+    tensors = sizes.stored(recipe, list(json.loads(run.export.read_text())["weights"]), codec)
     kept = tf.train.load_checkpoint(str(run.graph / "variables/variables"))
     names = [name for name in kept.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
     assert sum(kept.get_tensor(name).nbytes for name in names) == sum(tensor.size for tensor in tensors)
@@ -143,7 +146,7 @@ def test_no_float_copy_is_on_disk(exported, name):
 def test_the_graph_reads_records(exported, tiny_data, batch):
     """Serialized SequenceExamples are cut and padded as the kit's reader does it."""
     graph = exported("netvlad")
-    [path, *_] = records.find(tiny_data.path, "validate")
+    [path, *_] = splits.find(tiny_data.path, "validate")
     serialized = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
     found = graph.signatures["records"](serialized=tf.constant(serialized))
     best = call(graph, "top", batch)
@@ -159,7 +162,7 @@ def test_over_the_limit_nothing_is_written(runs, capsys):
     found = re.search(r"tight is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
     total, over = (int(figure.replace(",", "")) for figure in found.groups())
     assert total - over == 150_000
-    assert total == sum(t.size for t in plan.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
+    assert total == sum(t.size for t in sizes.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
     assert "Largest members: netvlad" in message
     assert "largest tensors: logistic logistic/kernel" in message
     assert "no codec would fit: leave members out" in message  # operations alone are more
@@ -171,9 +174,9 @@ def test_the_codec_that_would_fit_is_named(monkeypatch):
     """Liu & Liu's M and P: 168.87 + 158.65 MiB as float32, a quarter of that (and 3 %) with 8 bits."""
     monkeypatch.delenv("YT8M_RECIPES")
     blend = Ensemble(("M", "P"), codec="float32", limit=100 * 2**20)
-    tensors = plan.stored(load("liu"), ["M", "P"], "float32")
+    tensors = sizes.stored(load("liu"), ["M", "P"], "float32")
     with pytest.raises(KitError) as refused:
-        gate.check_size("both", blend, tensors)
+        sizes.check_size("both", blend, tensors)
     message = str(refused.value)
     total = int(re.search(r"both is ([\d,]+) bytes as float32", message)[1].replace(",", ""))
     assert total / 2**20 == pytest.approx(168.87 + 158.65, abs=0.01)
@@ -182,7 +185,7 @@ def test_the_codec_that_would_fit_is_named(monkeypatch):
 
 
 def test_what_the_operations_add_counts(runs, monkeypatch, capsys):
-    tensors = plan.stored(load("tiny"), ["netvlad"], "uint8")
+    tensors = sizes.stored(load("tiny"), ["netvlad"], "uint8")
     codes = sum(tensor.size for tensor in tensors)
     alone = Ensemble(("netvlad",), limit=codes + 1000)
     monkeypatch.setattr(Recipe, "ensemble", lambda recipe, name: alone)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.serialized import parse
-from yt8m_kit.spec import Dataset
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.export.record_input import parse
 
 SMALL = Dataset("small", (("rgb", 6), ("audio", 2)), classes=5, max_frames=4)
 RNG = np.random.default_rng(0)

@@ -11,19 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import RECIPES
-from test_models import ROWS, TOY, build, videos
 
-from yt8m_kit import archive, codecs, graph, models, plan
+from tests.support.families import ROWS, TOY, build, videos
+from tests.support.recipes import RECIPES
+from yt8m_kit import models
 from yt8m_kit.cli import main
-from yt8m_kit.data import records
-from yt8m_kit.data.synthesize import DEMO
-from yt8m_kit.export import encoded
+from yt8m_kit.codecs.encoding import decode
+from yt8m_kit.codecs.forms import form_of
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.dataset import DEMO
+from yt8m_kit.export import blended_graph, starter_archive
+from yt8m_kit.export.export import encoded
+from yt8m_kit.quantization import sizes
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
-LOADER = Path(__file__).parent / "starter_loader.py"
+LOADER = Path(__file__).parents[1] / "fakes" / "starter_loader.py"
 FILES = {"inference_model.data-00000-of-00001", "inference_model.index", "inference_model.meta"}
 
 
@@ -47,10 +52,10 @@ def load_as_the_starter(path, shard, out, frames):
 
 
 def test_a_process_without_the_kit_predicts_the_same(runs, tiny_data, tmp_path):
-    shard = records.find(tiny_data.path, "validate")[0]
+    shard = splits.find(tiny_data.path, "validate")[0]
     run = Run.of(runs, "tiny", "small")
     found = load_as_the_starter(run.archive, shard, tmp_path / "found.npz", DEMO.max_frames)
-    batch = next(records.batches([shard], DEMO, 100))
+    batch = next(read_batches([shard], DEMO, 100))
     saved = tf.saved_model.load(str(run.graph))
     inputs = {"frames": tf.constant(batch.frames), "num_frames": tf.constant(batch.num_frames)}
     expected = saved.signatures["serving_default"](**inputs)["probabilities"]
@@ -71,7 +76,7 @@ def test_members_are_flat_and_weigh_what_the_codes_do(runs):
     size = {member.name: member.size for member in members}
     assert json.loads(run.packing.read_text())["bytes"] == sum(size.values())
     shares = json.loads(run.packing.read_text())["weights"]
-    tensors = plan.stored(load("tiny"), list(shares), "int4_g128")
+    tensors = sizes.stored(load("tiny"), list(shares), "int4_g128")
     assert size["inference_model.data-00000-of-00001"] == sum(tensor.size for tensor in tensors)
 
 
@@ -80,7 +85,7 @@ def test_the_same_files_make_the_same_archive(runs, tmp_path):
     with tarfile.open(run.archive, "r:gz") as tar:
         tar.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
         tar.extractall(tmp_path / "files")
-    archive.pack(tmp_path / "files", tmp_path / "again.tgz")
+    starter_archive.pack(tmp_path / "files", tmp_path / "again.tgz")
     assert (tmp_path / "again.tgz").read_bytes() == run.archive.read_bytes()
 
 
@@ -108,18 +113,20 @@ def test_every_family_goes_through(tmp_path):
     for number, row in enumerate(FAMILIES):
         outline = models.outline(ROWS[row][0], TOY, **ROWS[row][1])
         codec, model = ["uint8", "int6"][number % 2], build(row)
-        forms = {v.path: codecs.form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
+        forms = {v.path: form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
         parts.append(encoded(model, outline, 1 / len(FAMILIES), forms, {}))
     inputs, _ = videos()
-    values = [[codecs.decode(stored) for _, stored in part.weights] for part in parts]
-    expected = graph.mixed(parts, values, inputs, rounds=1)
-    archive.write_members(TOY, parts, 1, tmp_path)
+    values = [[decode(stored) for _, stored in part.weights] for part in parts]
+    expected = blended_graph.mixed(parts, values, inputs, rounds=1)
+    starter_archive.write_members(TOY, parts, 1, tmp_path)
     floats = inputs["frames"] * np.float32(4 / 255) + np.float32(4 / 512 - 2)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         saver = tf.compat.v1.train.import_meta_graph(str(tmp_path / "inference_model.meta"))
         saver.restore(session, str(tmp_path / "inference_model"))
         session.run(tf.compat.v1.local_variables_initializer())
-        raw, counts, predictions = (tf.compat.v1.get_collection(name)[0] for name in archive.COLLECTIONS)
+        raw, counts, predictions = (
+            tf.compat.v1.get_collection(name)[0] for name in starter_archive.COLLECTIONS
+        )
         found = session.run(predictions, {raw: floats, counts: inputs["num_frames"]})
         assert not [node.name for node in session.graph_def.node if node.name.startswith("input")]
     np.testing.assert_allclose(found, expected, atol=1e-5)

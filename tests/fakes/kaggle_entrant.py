@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from kaggle_server import COMPETITION
 
-from yt8m_kit import submission_file
+from tests.fakes.kaggle_server import COMPETITION
+from yt8m_kit.submission.csv_reader import HEADER
+from yt8m_kit.submission.csv_writer import text
 
 CLASSES, VIDEOS = 30, 40
 RECIPE = f'''
@@ -76,6 +77,6 @@ def entrant(home: Path, videos: int = VIDEOS) -> Entrant:
     rng = np.random.default_rng(0)
     labels = np.argsort(rng.random((videos, CLASSES)), axis=1)[:, :20].astype(np.int32)
     confidences = -np.sort(-rng.random((videos, 20), np.float32), axis=1)
-    lines = submission_file.text([f"v{i:06d}" for i in range(videos)], labels, confidences)
-    made.csv.write_text(f"{submission_file.HEADER}\n{lines}")
+    lines = text([f"v{i:06d}" for i in range(videos)], labels, confidences)
+    made.csv.write_text(f"{HEADER}\n{lines}")
     return made

@@ -1,6 +1,6 @@
 """A stand-in for the 2018 starter's inference.py --input_model_tgz, written from what that script does.
 
-    python tests/starter_loader.py ARCHIVE RECORDS OUT.npz [BATCH]
+    python tests/fakes/starter_loader.py ARCHIVE RECORDS OUT.npz [BATCH]
 
 Builds a reader with queues under the name scope input/, imports the archive's graph beside it, restores the
 global variables, initialises the local ones, and runs batches until the records end. It knows nothing of

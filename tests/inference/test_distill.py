@@ -2,18 +2,20 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.recipes import RECIPES
 from yt8m_kit.cli import main
-from yt8m_kit.data import records, soft_labels
-from yt8m_kit.data.soft_labels import SoftLabels, side_file
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.reading import soft_labels
+from yt8m_kit.data.reading.soft_labels import SoftLabels, side_file
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.errors import DataError, KitError, UsageError
+from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.pipeline import as_rules, stages
-from yt8m_kit.predict import load_graph
 from yt8m_kit.recipe import Ensemble, Member, Recipe
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
@@ -25,7 +27,7 @@ def taught(tiny_data, tiny_runs, tmp_path_factory):
     runs = tmp_path_factory.mktemp("taught") / "runs"
     shutil.copytree(tiny_runs, runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YT8M_RECIPES", str(Path(__file__).parent / "recipes"))
+        patch.setenv("YT8M_RECIPES", str(RECIPES))
         assert main(["export", "tiny", "logistic", f"--runs={runs}"]) == 0
         words = ["distill", "tiny", "logistic", "--top=10", f"--data={tiny_data.path}", f"--runs={runs}"]
         assert main(words) == 0
@@ -34,11 +36,11 @@ def taught(tiny_data, tiny_runs, tmp_path_factory):
 
 def test_labels_are_mixed_in_the_reader(tiny_data, taught):
     """The target: lambda * (the teacher's ten best, zero elsewhere) + (1 - lambda) * truth, to float16."""
-    paths = records.find(tiny_data.path, "train")
+    paths = splits.find(tiny_data.path, "train")
     graph = load_graph(taught / "tiny/logistic/graph", "serving_default")
     soft = SoftLabels(taught / "tiny/logistic/soft_labels", 0.25)
-    plain = list(records.batches(paths, DEMO, 16, seed=3))
-    mixed = list(records.batches(paths, DEMO, 16, seed=3, soft_labels=soft))
+    plain = list(read_batches(paths, DEMO, 16, seed=3))
+    mixed = list(read_batches(paths, DEMO, 16, seed=3, soft_labels=soft))
     assert [batch.ids for batch in plain] == [batch.ids for batch in mixed]
     for one, other in zip(plain, mixed):
         teacher = graph(one)["probabilities"]
@@ -49,9 +51,9 @@ def test_labels_are_mixed_in_the_reader(tiny_data, taught):
 
 
 def test_a_side_file_is_small(tiny_data, taught):
-    shard = records.find(tiny_data.path, "train")[0]
+    shard = splits.find(tiny_data.path, "train")[0]
     side = side_file(taught / "tiny/logistic/soft_labels", shard)
-    videos = records.count([shard])
+    videos = splits.count([shard])
     assert side.stat().st_size < videos * (10 * 4 + 4 * 4) + 1500
 
 
@@ -75,10 +77,10 @@ def test_a_student_learns_and_needs_its_teacher(tiny_data, taught, tmp_path, cap
 
 
 def test_a_video_without_soft_labels_is_named(tiny_data, tmp_path):
-    for shard in records.find(tiny_data.path, "train"):
+    for shard in splits.find(tiny_data.path, "train"):
         soft_labels.write(side_file(tmp_path, shard), ["other"], np.zeros((1, 2), int), np.zeros((1, 2)))
-    found = records.batches(
-        records.find(tiny_data.path, "train"), DEMO, 16, soft_labels=SoftLabels(tmp_path, 0.5)
+    found = read_batches(
+        splits.find(tiny_data.path, "train"), DEMO, 16, soft_labels=SoftLabels(tmp_path, 0.5)
     )
     with pytest.raises(DataError, match="the teacher has no soft labels for video"):
         next(found)

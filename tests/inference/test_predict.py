@@ -10,11 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from yt8m_kit import leaderboard, predict
 from yt8m_kit.cli import main
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.evaluation import local_board
+from yt8m_kit.inference import predict
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.submission_file import HEADER, read
+from yt8m_kit.submission.csv_reader import HEADER, read
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -32,7 +33,7 @@ def test_predict_and_submit_locally(runs, tiny_data, capsys):
     csv = runs / "tiny/blend/submission.csv"
     assert capsys.readouterr().out.splitlines()[-1] == str(csv)
     ids, labels, confidences = read(csv, tiny_data.dataset.classes)
-    truth = leaderboard.read_truth(tiny_data.path / "test_truth.csv", tiny_data.dataset.classes)
+    truth = local_board.read_truth(tiny_data.path / "test_truth.csv", tiny_data.dataset.classes)
     assert sorted(ids) == sorted(truth)
     assert main(["submit", "tiny", "blend", *places]) == 0
     board = json.loads((runs / "tiny/blend/score.json").read_text())
@@ -41,7 +42,7 @@ def test_predict_and_submit_locally(runs, tiny_data, capsys):
         dense[i, labels[i]] = confidences[i]
         dense_truth[i, sorted(truth[video])] = 1
     assert board["all"] == pytest.approx(gap_at_20(dense, dense_truth), abs=1e-6)
-    public = np.array([leaderboard.is_public(video) for video in ids])
+    public = np.array([local_board.is_public(video) for video in ids])
     assert board["public"] == pytest.approx(gap_at_20(dense[public], dense_truth[public]), abs=1e-3)
     before = csv.stat().st_mtime_ns
     assert main(["predict", "tiny", "blend", *places]) == 0
@@ -103,16 +104,16 @@ def test_a_damaged_graph_is_named(runs, tiny_data, capsys):
 def test_the_board_refuses_other_videos(tmp_path):
     labels, confidences = np.zeros((1, 1), np.int32), np.ones((1, 1), np.float32)
     with pytest.raises(KitError, match=r"1 of the truth are missing, 1 are unknown, e.g. 'b'"):
-        leaderboard.score(["a"], labels, confidences, {"b": {0}})
+        local_board.score(["a"], labels, confidences, {"b": {0}})
     with pytest.raises(UsageError, match="needs the kept truth"):
-        leaderboard.read_truth(tmp_path / "none.csv", 10)
+        local_board.read_truth(tmp_path / "none.csv", 10)
     path = tmp_path / "truth.csv"
     path.write_text("VideoId,Labels\na,3 x\n")
     with pytest.raises(KitError, match="whole numbers"):
-        leaderboard.read_truth(path, 10)
+        local_board.read_truth(path, 10)
     path.write_text("VideoId,Labels\na,3 10\n")
     with pytest.raises(KitError, match="between 0 and 9"):
-        leaderboard.read_truth(path, 10)
+        local_board.read_truth(path, 10)
 
 
 def test_an_empty_submission_is_refused(tmp_path):
@@ -123,6 +124,6 @@ def test_an_empty_submission_is_refused(tmp_path):
 
 
 def test_the_halves_are_about_equal_and_drawn_once():
-    public = [leaderboard.is_public(f"v{i:05d}") for i in range(4000)]
+    public = [local_board.is_public(f"v{i:05d}") for i in range(4000)]
     assert 0.47 < np.mean(public) < 0.53
-    assert leaderboard.is_public("abcd") == leaderboard.is_public("abcd")
+    assert local_board.is_public("abcd") == local_board.is_public("abcd")

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from test_layers_frames import batch_norm, near, scramble, sigmoid, softmax
 
+from tests.support.reference import batch_norm, near, scramble, sigmoid, softmax
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.experts import Logistic, MixtureOfExperts
-from yt8m_kit.layers.gating import ContextGate, SqueezeGate
+from yt8m_kit.layers.heads.experts import Logistic, MixtureOfExperts
+from yt8m_kit.layers.heads.gating import ContextGate, SqueezeGate
 
 X = np.random.default_rng(0).standard_normal((6, 8)).astype(np.float32)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from test_layers_frames import (
+
+from tests.support.reference import (
     COUNTS,
     SMALL,
     all_frames,
@@ -15,15 +16,14 @@ from test_layers_frames import (
     softmax,
     unit,
 )
-
 from yt8m_kit import models
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.distillation import Distillation
-from yt8m_kit.layers.frames import aggregate_through
-from yt8m_kit.layers.group_vlad import GroupVLAD
-from yt8m_kit.layers.whitening import ReverseWhitening, multipliers
-from yt8m_kit.models.nextvlad import MixLogits
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.heads.mixture import MixLogits
+from yt8m_kit.layers.inputs.frames import aggregate_through
+from yt8m_kit.layers.inputs.whitening import ReverseWhitening, multipliers
+from yt8m_kit.layers.losses import Distillation
+from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
 
 LONG = Dataset("long", (("rgb", 12), ("audio", 5)), classes=7, max_frames=300)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from keras import ops
-from test_layers_frames import (
+
+from tests.support.reference import (
     COUNTS,
     SMALL,
     all_frames,
@@ -16,15 +17,14 @@ from test_layers_frames import (
     softmax,
     unit,
 )
-
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.bof import DeepBag, GatedBag, SoftBag
-from yt8m_kit.layers.fisher import FisherVector
-from yt8m_kit.layers.frames import aggregate_powers
-from yt8m_kit.layers.non_local import NonLocal
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.vlad import IntraNormalize, NetVLAD
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.inputs.frames import aggregate_powers
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.pooling.bof import DeepBag, GatedBag, SoftBag
+from yt8m_kit.layers.pooling.fisher import FisherVector
+from yt8m_kit.layers.pooling.non_local import NonLocal
+from yt8m_kit.layers.pooling.vlad import IntraNormalize, NetVLAD
 
 LONG = Dataset("long", (("rgb", 12), ("audio", 5)), classes=7, max_frames=300)
 CASES = [(SMALL, COUNTS), (SMALL, [1]), (LONG, [300, 123])]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from keras import ops
-from test_layers_frames import (
+
+from tests.support.reference import (
     COUNTS,
     SMALL,
     all_frames,
@@ -14,13 +15,12 @@ from test_layers_frames import (
     sigmoid,
     unit,
 )
-
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers import cells
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.recurrent import Recurrent, ReverseFrames, ReverseSequence, stack
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.temporal import cells
+from yt8m_kit.layers.temporal.recurrent import Recurrent, ReverseFrames, ReverseSequence, stack
 
 LONG = Dataset("long", (("rgb", 12), ("audio", 5)), classes=7, max_frames=300)
 

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from test_layers_frames import COUNTS, SMALL, near, random_video
 
+from tests.support.reference import COUNTS, SMALL, near, random_video
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.mean import MeanFrame
-from yt8m_kit.layers.sampling import Sample, average_rounds
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.sampling import Sample, average_rounds
+from yt8m_kit.layers.pooling.mean import MeanFrame
 
 NUMBERED = Dataset("numbered", (("rgb", 1),), classes=1, max_frames=300)
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from test_layers_frames import (
+
+from tests.support.reference import (
     COUNTS,
     SMALL,
     all_frames,
@@ -16,14 +17,13 @@ from test_layers_frames import (
     softmax,
     unit,
 )
-
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.group_non_local import GroupDense, NonLocalMean
-from yt8m_kit.layers.mean import UnitVector
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.sampling import Segments
-from yt8m_kit.layers.temporal import Floats, temporal_residual, temporal_xception
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Segments
+from yt8m_kit.layers.pooling.group_non_local import GroupDense, NonLocalMean
+from yt8m_kit.layers.pooling.mean import UnitVector
+from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
 
 WIDE = Dataset("wide", (("rgb", 12), ("audio", 4)), classes=7, max_frames=9)
 LONG = Dataset("long", (("rgb", 12), ("audio", 4)), classes=7, max_frames=300)

@@ -11,96 +11,26 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.support.families import (
+    COUNTS,
+    NETVLAD,
+    ORDERED,
+    ROWS,
+    TOY,
+    build,
+    predict,
+    settled,
+    videos,
+)
 from yt8m_kit import models
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.errors import UsageError
-from yt8m_kit.spec import YOUTUBE8M_2018, Dataset
 
-TOY = Dataset("toy", (("rgb", 16), ("audio", 8)), classes=11, max_frames=12)
+GOLDEN = Path(__file__).parents[1] / "golden"
 # Keras saves variables through an __array__ that numpy 2 finds old-fashioned.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-COUNTS = np.array([12, 1, 7, 3, 12, 5, 9, 2], np.int32)
-SIZES = list(csv.DictReader((Path(__file__).parent / "golden" / "sizes.csv").read_text().splitlines()))
-
-NETVLAD = {"clusters": 4, "hidden": 8, "draws": 12}
-NEXTVLAD = {"clusters": 4, "groups": 4, "hidden": 8, "reduction": 2}
-ROWS = {
-    "dbof": ("dbof", {"clusters": 16, "hidden": 8, "draws": 6}),
-    "dbof-mean": ("dbof", {"clusters": 16, "hidden": 8, "pooling": "mean", "draws": None}),
-    "frame_logistic": ("frame_logistic", {}),
-    "gated_dbof": ("gated_dbof", {"clusters": 16, "hidden": 8, "draws": 12}),
-    "gru": ("gru", {"units": 8}),
-    "gru-bidirectional": (
-        "gru",
-        {"units": 8, "layers": 1, "bidirectional": 4, "state": "top", "mixtures": None},
-    ),
-    "hg_nl": ("hg_nl", {"reduction": 3, "query_groups": 4, "value_groups": 2}),
-    "hg_nl-shared": ("hg_nl", {"reduction": 3, "query_groups": 4, "value_groups": 2, "shared": True}),
-    "hg_nl-plain": ("hg_nl", {"grouped": False, "reduction": 3, "mixtures": None}),
-    "lstm": ("lstm", {"units": 8}),
-    "lstm-all": ("lstm", {"units": 8, "state": "all", "draws": 5}),
-    "lstm-bidirectional": (
-        "lstm",
-        {"units": 8, "layers": 1, "bidirectional": 4, "state": "cell", "mixtures": None},
-    ),
-    "netfv": ("netfv", NETVLAD),
-    "netfv-coupled": ("netfv", NETVLAD | {"coupled": True, "draws": None}),
-    "netvlad": ("netvlad", NETVLAD),
-    "netvlad-masked": ("netvlad", NETVLAD | {"draws": None}),
-    "netrvlad": ("netvlad", NETVLAD | {"residual": False}),
-    "netvlad-liu": ("netvlad", NETVLAD | {"input_norm": False, "relu": True, "widen": 2, "mixtures": 5}),
-    "netvlad-non-local": ("netvlad", NETVLAD | {"non_local": "clusters", "temperature": 1 / 64}),
-    "netvlad-early": ("netvlad", NETVLAD | {"non_local": "half", "tie_g_to_phi": True, "fusion": "early"}),
-    "netvlad-small": (
-        "netvlad",
-        NETVLAD
-        | {"normalization": "whitening", "input_norm": False, "reduction": 4, "draws": None}
-        | {"dropout": 0.1, "mixtures": None, "probability_gate": False},
-    ),
-    "nextvlad": ("nextvlad", NEXTVLAD),
-    "nextvlad-mixture": ("nextvlad", NEXTVLAD | {"branches": 2}),
-    "soft_bof": ("soft_bof", {"clusters": 16, "hidden": 8, "draws": 12}),
-    "stnet": ("stnet", {"width": 8, "segments": 3}),
-    "stnet-residual": ("stnet", {"width": 8, "segments": 3, "residual": True, "mixtures": 2}),
-    "tsn": ("tsn", {"hidden": 8, "prediction_segments": 12}),
-    "video_level": ("video_level", {}),
-    "video_level-logistic": ("video_level", {"mixtures": None}),
-    "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "relu": True, "draws": None}),
-}
-# The order of frames means something to these.
-ORDERED = {"gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"}
-
-
-def build(row):
-    family, hyperparameters = ROWS[row]
-    return models.build(family, TOY, **hyperparameters)
-
-
-def videos(seed=0):
-    """Inputs with garbage after num_frames, and labels that the frames' means give away."""
-    rng = np.random.default_rng(seed)
-    labels = (rng.random((len(COUNTS), TOY.classes)) < 0.2).astype(np.float32)
-    means = labels @ rng.uniform(-60, 60, (TOY.classes, TOY.width)) + 128
-    noise = rng.normal(0, 20, (len(COUNTS), TOY.max_frames, TOY.width))
-    frames = np.clip(means[:, None, :] + noise, 0, 255).astype(np.uint8)
-    frames[np.arange(TOY.max_frames) >= COUNTS[:, None]] = 255
-    return {"frames": frames, "num_frames": COUNTS}, labels
-
-
-def predict(model, inputs):
-    return ops.convert_to_numpy(model(inputs, training=False))
-
-
-def settled(model, inputs):
-    """The model after one batch with momentum 0: moving statistics that belong to the data."""
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "momentum")]
-    before = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-    model(inputs, training=True)
-    for layer, momentum in zip(layers, before):
-        layer.momentum = momentum
-    return model
+SIZES = list(csv.DictReader((GOLDEN / "sizes.csv").read_text().splitlines()))
 
 
 def test_every_family_has_a_row():

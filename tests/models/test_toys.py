@@ -8,19 +8,21 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-import toys
 
-from yt8m_kit import codecs, submission_file
+from tests.support import toys
 from yt8m_kit.cli import main
-from yt8m_kit.data import records
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.synthesize import synthesize
-from yt8m_kit.layers.sampling import average_rounds
+from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.inference.predictor import load_graph
+from yt8m_kit.layers.inputs.sampling import average_rounds
 from yt8m_kit.pipeline import stages
-from yt8m_kit.plan import load_codes, planned
-from yt8m_kit.predict import load_graph
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.recipe import Ema, Recipe, load
 from yt8m_kit.run import Run
+from yt8m_kit.submission.csv_reader import check, read
 
 VIDEOS = 40  # of validate, and of test
 SHORT, LONG = ("iqiyi",), ("next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
@@ -88,8 +90,8 @@ def test_the_csv_is_fit_to_be_handed_in(made):
     asked = {line.partition(",")[0] for line in (made.data / "test_truth.csv").read_text().splitlines()[1:]}
     for name in made.names:
         path = made.run(name).submission
-        submission_file.check(path, toys.CLASSES, VIDEOS)
-        assert set(submission_file.read(path, toys.CLASSES)[0]) == asked, name
+        check(path, toys.CLASSES, VIDEOS)
+        assert set(read(path, toys.CLASSES)[0]) == asked, name
 
 
 def test_members_are_averaged_and_taught_as_asked(made):
@@ -134,7 +136,7 @@ def test_the_graph_is_as_asked(made):
 
 def test_the_graph_says_what_its_members_say(made):
     """To the digit with weights as stored and the rounds asked for; nearly so with float weights."""
-    batch = next(records.batches(records.find(made.data, "validate"), made.recipe.dataset, VIDEOS))
+    batch = next(read_batches(splits.find(made.data, "validate"), made.recipe.dataset, VIDEOS))
     exact = functools.cache(functools.partial(said, made, batch))
     for name in made.names:
         ensemble, run = made.recipe.ensemble(name), made.run(name)
@@ -157,7 +159,7 @@ def said(made, batch, member, rounds, forms=None, codes=None):
     for variable in model.variables if forms else []:
         if "float" in str(variable.dtype):
             path = variable.path
-            encoded = codes[path] if path in codes else codecs.encode(forms[path], variable.numpy())
-            variable.assign(codecs.decode(encoded))
+            encoded = codes[path] if path in codes else encode(forms[path], variable.numpy())
+            variable.assign(decode(encoded))
     inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
     return np.asarray(average_rounds(model, inputs, rounds))

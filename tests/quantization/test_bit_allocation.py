@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from yt8m_kit.allocation import Option, allocate
 from yt8m_kit.errors import UsageError
+from yt8m_kit.quantization.bit_allocation import Option, allocate
 
 
 def case(seed, tensors=5):

@@ -4,17 +4,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_models import ROWS, TOY, build, videos
 
-from yt8m_kit import moments
-from yt8m_kit.layers.frames import Frames, floats
+from tests.support.families import ROWS, TOY, build, videos
+from yt8m_kit.layers.inputs.frames import Frames, floats
+from yt8m_kit.quantization import input_moments
 
 
 def found_in(row, wanted=None):
     model = build(row)
     inputs, _ = videos()
     paths = {variable.path for variable in model.variables} if wanted is None else wanted
-    return model, moments.second_moments(model, TOY, inputs["frames"], inputs["num_frames"], paths)
+    return model, input_moments.second_moments(model, TOY, inputs["frames"], inputs["num_frames"], paths)
 
 
 def test_they_are_those_of_what_goes_into_the_layer():
@@ -40,10 +40,10 @@ def test_frames_are_seen_as_their_values_without_the_shift(row):
 
 
 def test_wide_inputs_are_cut_into_blocks(monkeypatch):
-    monkeypatch.setattr(moments, "WHOLE", 10)
-    monkeypatch.setattr(moments, "BLOCK", 8)
+    monkeypatch.setattr(input_moments, "WHOLE", 10)
+    monkeypatch.setattr(input_moments, "BLOCK", 8)
     x = np.random.default_rng(0).standard_normal((5, 19)).astype(np.float32)
-    blocks = np.asarray(moments._products(tf.constant(x)))
+    blocks = np.asarray(input_moments._products(tf.constant(x)))
     assert blocks.shape == (3, 8, 8)
     whole = x.T @ x
     for number in range(3):

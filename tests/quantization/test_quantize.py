@@ -6,21 +6,24 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_models import ROWS, TOY
 
-from yt8m_kit import models, plan, quantize
+from tests.support.families import ROWS, TOY
+from yt8m_kit import models
 from yt8m_kit.cli import main
-from yt8m_kit.codecs import FORMS, decode, encode
-from yt8m_kit.codecs.calibrated import encode_calibrated, factors
-from yt8m_kit.data import records
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.codecs.encoding import decode, encode
+from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.codecs.gptq import encode_calibrated, factors
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.dataset import AUDIOSET, DEMO
 from yt8m_kit.errors import KitError
+from yt8m_kit.evaluation.validation import predictions
+from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.rebuild import load_weights, model_of, predictor
+from yt8m_kit.quantization import quantize, sizes, tensor_plan, trial
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Run
-from yt8m_kit.spec import AUDIOSET
-from yt8m_kit.validation import predictions
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 RNG = np.random.default_rng(0)
@@ -90,14 +93,14 @@ def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
     monkeypatch.setattr(quantize, "operations", lambda rounds: (limit - 150_000) // 2)
     found, _, run = made(runs, tiny_data, "mixed")
     shares = {"logistic": 0.5, "netvlad": 0.5}
-    tensors = plan.planned(load("tiny"), load("tiny").ensemble("mixed"), list(shares), run)
+    tensors = tensor_plan.planned(load("tiny"), load("tiny").ensemble("mixed"), list(shares), run)
     size = sum(tensor.size for tensor in tensors)
     assert found["bytes"] == size <= 150_000
-    smallest = sum(tensor.size for tensor in plan.stored(load("tiny"), list(shares), "int4"))
+    smallest = sum(tensor.size for tensor in sizes.stored(load("tiny"), list(shares), "int4"))
     assert size > smallest + 10_000
     forms = {tensor.form for tensor in tensors} - {"float32"}
     assert len(forms) > 1
-    assert forms <= set(quantize.MIXED)
+    assert forms <= set(trial.MIXED)
     for tensor in tensors:
         errors = found["errors"][tensor.member].get(tensor.path)
         if errors:  # what was taken is worth its bytes
@@ -107,8 +110,10 @@ def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
 def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
     _, graph, run = made(runs, tiny_data, "calibrated")
     recipe, weights = load("tiny"), runs / "tiny/netvlad/averaged.weights.h5"
-    kept = plan.load_codes(run, plan.planned(recipe, recipe.ensemble("calibrated"), ["netvlad"], run))
-    batch = next(records.batches(records.find(tiny_data.path, "validate"), DEMO, 40))
+    kept = tensor_plan.load_codes(
+        run, tensor_plan.planned(recipe, recipe.ensemble("calibrated"), ["netvlad"], run)
+    )
+    batch = next(read_batches(splits.find(tiny_data.path, "validate"), DEMO, 40))
     inputs = {"frames": tf.constant(batch.frames), "num_frames": tf.constant(batch.num_frames)}
     found = {}
     for way in ("nearest", "kept"):
@@ -134,13 +139,13 @@ def test_paths_tell_a_models_tensors_apart(row):
 def test_codes_of_another_plan_are_refused(tmp_path):
     run = Run.of(tmp_path, "r", "e")
     kernel = RNG.standard_normal((200, 100)).astype(np.float32)
-    plan.save_codes(run, "m", {"kernel": encode("int4", kernel)})
-    tensor = plan.Stored("m", "kernel", (200, 100), "int4", 0)
+    tensor_plan.save_codes(run, "m", {"kernel": encode("int4", kernel)})
+    tensor = sizes.Stored("m", "kernel", (200, 100), "int4", 0)
     np.testing.assert_array_equal(
-        decode(plan.load_codes(run, [tensor])["kernel"]), decode(encode("int4", kernel))
+        decode(tensor_plan.load_codes(run, [tensor])["kernel"]), decode(encode("int4", kernel))
     )
     with pytest.raises(KitError, match="of another plan"):
-        plan.load_codes(run, [tensor._replace(form="int6")])
+        tensor_plan.load_codes(run, [tensor._replace(form="int6")])
 
 
 def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
@@ -176,14 +181,14 @@ def test_what_codecs_cost_on_real_clips(real_data, tmp_path, monkeypatch):
     data, places = real_data / "audioset", [f"--runs={tmp_path}", f"--data={real_data / 'audioset'}"]
     for verb in ("train", "average", "evaluate"):
         assert main([verb, "audioset", "netvlad", *places]) == 0
-    recipe, paths = load("audioset"), records.find(data, "validate")
+    recipe, paths = load("audioset"), splits.find(data, "validate")
     scores = Run.of(tmp_path, "audioset", "netvlad").evaluation("validate", "weights")
     whole = json.loads(scores.read_text())["gap"]
-    videos = quantize.videos_of(AUDIOSET, records.find(data, "train"))
+    videos = trial.videos_of(AUDIOSET, splits.find(data, "train"))
     ways = [("uint8", False), ("float16", False), ("int4", False), ("int4", True)]
-    with quantize.encoder_of(recipe, "netvlad", tmp_path, videos, calibrated=True) as encoder:
+    with trial.encoder_of(recipe, "netvlad", tmp_path, videos, calibrated=True) as encoder:
         uint8, float16, nearest, calibrated = (
-            lost(encoder, plan.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
+            lost(encoder, sizes.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
             for codec, rounded in ways
         )
     assert abs(float16) < 1e-4

@@ -1,6 +1,6 @@
 """Members small enough to train in a test, on the synthesized set."""
 
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
 
 NETVLAD = {"clusters": 4, "hidden": 8, "draws": 8}

@@ -3,8 +3,8 @@
 import pytest
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.check import check
 from yt8m_kit.cli import main
+from yt8m_kit.reporting.check import check
 
 QUICK = ("audioset", "demo", "expanded", "phoenixlin")
 

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import segments as ranking
 from yt8m_kit.cli import main
-from yt8m_kit.data import segments, tfrecord
-from yt8m_kit.data.records import Faults, find
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import DEMO, Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
-from yt8m_kit.rebuild import load_weights, model_of, predictor
+from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.recipe import load
-from yt8m_kit.segments import Ranking, average_precision, rank, score, write_csv
-from yt8m_kit.spec import Dataset
+from yt8m_kit.segments import predict as ranking
+from yt8m_kit.segments.ranking import Ranking, rank
+from yt8m_kit.segments.records import Batch, read_ratings, segment_batches
+from yt8m_kit.segments.scoring import average_precision, score, write_csv
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=6)
 
@@ -64,7 +67,7 @@ def test_ratings_are_read_by_segment_and_label(tmp_path):
     )
     two = write(tmp_path / "validate0001.tfrecord", [record("cccc", 9, [(5, 0, 1)])])
     faults = Faults()
-    assert segments.read_ratings([one, two], SMALL, faults) == {
+    assert read_ratings([one, two], SMALL, faults) == {
         ("aaaa:0", 3): True,
         ("aaaa:15", 3): False,
         ("aaaa:15", 9): True,
@@ -85,10 +88,10 @@ def test_odd_ratings_are_left_out_and_named(tmp_path, lists, said):
     rated = [(0, 3, 1), (5, 3, 0)]
     path = write(tmp_path / "x.tfrecord", [record("aaaa", 9, rated, **lists), record("bbbb", 9, rated)])
     faults = Faults()
-    assert set(segments.read_ratings([path], SMALL, faults)) == {("bbbb:0", 3), ("bbbb:5", 3)}
+    assert set(read_ratings([path], SMALL, faults)) == {("bbbb:0", 3), ("bbbb:5", 3)}
     assert f"record 0: {said}" in faults.summary()
     with pytest.raises(DataError, match="record 0"):
-        segments.read_ratings([path], SMALL, faults, strict=True)
+        read_ratings([path], SMALL, faults, strict=True)
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -96,7 +99,7 @@ def test_videos_are_cut_into_fives(tmp_path, size):
     lengths = {"aaaa": 12, "bbbb": 5, "cccc": 1, "dddd": 300, "eeee": 312}
     path = write(tmp_path / "x.tfrecord", [record(video, count) for video, count in lengths.items()])
     ids, counts, sizes = [], [], []
-    for batch in segments.batches([path], SMALL, size):
+    for batch in segment_batches([path], SMALL, size):
         assert batch.frames.shape == (len(batch.ids), 6, 10)
         for row, (key, count) in enumerate(zip(batch.ids, batch.num_frames)):
             video, _, start = key.rpartition(":")
@@ -116,16 +119,16 @@ def test_videos_are_cut_into_fives(tmp_path, size):
 def test_a_bad_record_is_left_out(tmp_path):
     path = write(tmp_path / "x.tfrecord", [record("aaaa", 7), b"no record", record("bbbb", 3)])
     faults = Faults()
-    ids = [key for batch in segments.batches([path], SMALL, 4, faults=faults) for key in batch.ids]
+    ids = [key for batch in segment_batches([path], SMALL, 4, faults=faults) for key in batch.ids]
     assert ids == ["aaaa:0", "aaaa:5", "bbbb:0"]
     assert len(faults) == 1
     with pytest.raises(DataError, match="record 1"):
-        list(segments.batches([path], SMALL, 4, strict=True))
+        list(segment_batches([path], SMALL, 4, strict=True))
 
 
 def test_a_data_set_of_four_frames_is_refused(tmp_path):
     with pytest.raises(UsageError, match="a segment has 5 frames; few has max_frames=4"):
-        segments.batches([tmp_path], Dataset("few", SMALL.features, 10, max_frames=4), 8)
+        segment_batches([tmp_path], Dataset("few", SMALL.features, 10, max_frames=4), 8)
 
 
 # Ranking
@@ -149,7 +152,7 @@ def test_rank_takes_the_asked_classes(monkeypatch):
     rng = np.random.default_rng(0)
     scores = rng.random((40, 8)).astype(np.float32)
     chunks = iter(np.split(scores, 20))
-    batches = (segments.Batch(None, None, None, [f"v:{n}", f"w:{n}"], None) for n in range(20))
+    batches = (Batch(None, None, None, [f"v:{n}", f"w:{n}"], None) for n in range(20))
     ids, ranked = rank(lambda batch: next(chunks), batches, [1, 6], "test", best=9)
     assert ids == [f"{v}:{n}" for n in range(20) for v in "vw"]
     assert list(ranked) == [1, 6]
@@ -240,7 +243,7 @@ def test_segments_are_predicted_and_scored(rated, tiny_runs, tmp_path, capsys):
     assert lines[0] == "Class,Segments"
     listed = {int(line.partition(",")[0]): line.partition(",")[2].split(" ") for line in lines[1:]}
     assert list(listed) == [4, 17, 30], "the rated classes"
-    ratings = segments.read_ratings(find(rated, "validate"), DEMO, Faults())
+    ratings = read_ratings(find(rated, "validate"), DEMO, Faults())
     figures = json.loads(scores.read_text())
     assert figures["map"] == pytest.approx(map_by_hand(listed, ratings, 10**6))
 
@@ -249,7 +252,7 @@ def test_segments_are_predicted_and_scored(rated, tiny_runs, tmp_path, capsys):
         model_of(recipe.member("logistic"), DEMO), runs / "tiny/logistic/averaged.weights.h5"
     )
     expected, names = [], []
-    for batch in segments.batches(find(rated, "validate"), DEMO, 7):
+    for batch in segment_batches(find(rated, "validate"), DEMO, 7):
         expected.append(predictor(model)(batch))
         names += batch.ids
     confidences = np.concatenate(expected)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from yt8m_kit.errors import KitError
-from yt8m_kit.submission_file import HEADER, check, read, text
+from yt8m_kit.submission.csv_reader import HEADER, check, read
+from yt8m_kit.submission.csv_writer import text
 
 CLASSES = 100
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from yt8m_kit import ledger
 from yt8m_kit.errors import KitError
+from yt8m_kit.submission import ledger
 
 ROW = {"date": "2026-01-01T00:00:00+00:00", "commit": "12345678", "recipe": "toy", "ensemble": "blend",
        "bytes": 7, "sha256": "1e5", "ref": 4711, "status": "pending"}  # fmt: skip

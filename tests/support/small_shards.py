@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
-from yt8m_kit.data import tfrecord
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.data.records import find
-from yt8m_kit.spec import Dataset
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import Dataset
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=5)
 HEADER, FOOTER = 12, 4

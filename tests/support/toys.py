@@ -9,10 +9,9 @@ from importlib import import_module
 import pytest
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.gate import operations
-from yt8m_kit.plan import stored
+from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.quantization.sizes import operations, stored
 from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
 CLASSES, FRAMES = 50, 20  # a quarter of the synthesized videos are shorter: draws fill them up

@@ -7,17 +7,18 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m_kit import checkpoints
-from yt8m_kit.average import assign_mean
 from yt8m_kit.cli import main
-from yt8m_kit.data import records
-from yt8m_kit.data.order import Position
-from yt8m_kit.data.synthesize import DEMO
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.dataset import DEMO
 from yt8m_kit.errors import KitError
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.moving_statistics import normalizing_layers, reestimate
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.recipe import Member
+from yt8m_kit.training import checkpoints
+from yt8m_kit.training.average import assign_mean
+from yt8m_kit.training.batch_norm import normalizing_layers, reestimate
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -35,7 +36,7 @@ def small_model():
 
 def test_statistics_are_the_mean_over_batches(tiny_data):
     model, before = small_model()
-    batches = list(records.batches(records.find(tiny_data.path, "train"), DEMO, 10))[:4]
+    batches = list(read_batches(splits.find(tiny_data.path, "train"), DEMO, 10))[:4]
     reestimate(model, iter(batches), 4)
     (layer,) = normalizing_layers(model)
     seen = [np.asarray(before({"frames": b.frames, "num_frames": b.num_frames})) for b in batches]
@@ -57,7 +58,7 @@ def test_every_normalizing_layer_of_a_family_is_found():
 def test_only_statistics_change(tiny_data):
     model = model_of(Member("netvlad", {"clusters": 4, "hidden": 8, "draws": 8}, steps=1), DEMO)
     before = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
-    reestimate(model, records.batches(records.find(tiny_data.path, "train"), DEMO, 10), 3)
+    reestimate(model, read_batches(splits.find(tiny_data.path, "train"), DEMO, 10), 3)
     for old, new in zip(before, model.trainable_variables):
         np.testing.assert_array_equal(old, keras.ops.convert_to_numpy(new))
     assert any(isinstance(layer, Sample) for layer in model.layers)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m_kit.optimizer import LARGE, ClippedAdam, optimizer_of
 from yt8m_kit.recipe import Member
+from yt8m_kit.training.optimizer import LARGE, ClippedAdam, optimizer_of
 
 SHAPES = [(3,), (LARGE // 64, 64), (40, 50)]  # the second is large enough to be compiled
 

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit import checkpoints
 from yt8m_kit.cli import main
-from yt8m_kit.data import records
-from yt8m_kit.data.order import Position
-from yt8m_kit.data.synthesize import DEMO
-from yt8m_kit.optimizer import optimizer_of
-from yt8m_kit.rebuild import model_of
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.dataset import DEMO
+from yt8m_kit.inference.member_model import model_of
 from yt8m_kit.recipe import Member
-from yt8m_kit.scalars import Scalars
-from yt8m_kit.shadows import Shadows
-from yt8m_kit.steps import make_step
+from yt8m_kit.training import checkpoints
+from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.log import Scalars
+from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.steps import make_step
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -63,7 +64,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tiny_data):
         optimizer.build(model.trainable_variables)
         stepper = make_step(model, optimizer, 1e-5)
         size = 16 // accumulate
-        for batch in records.batches(records.find(tiny_data.path, "train"), DEMO, size, epochs=1):
+        for batch in read_batches(splits.find(tiny_data.path, "train"), DEMO, size, epochs=1):
             if len(batch.ids) == size:
                 stepper.step(batch)
         found.append(numbers(model))

@@ -7,20 +7,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from yt8m_kit import checkpoints
+from tests.support.recipes import RECIPES
 from yt8m_kit.cli import main
-from yt8m_kit.data import records, tfrecord
-from yt8m_kit.data.order import Position
-from yt8m_kit.layers.loss import label_loss
-
-RECIPES = Path(__file__).parent / "recipes"
-
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.layers.losses import label_loss
+from yt8m_kit.training import checkpoints
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -205,7 +203,7 @@ def flip(shard, record):
 
 
 def test_a_bad_record_is_counted_or_with_strict_an_error(own_data, tmp_path, capsys):
-    shard = records.find(own_data, "train")[0]
+    shard = splits.find(own_data, "train")[0]
     flip(shard, 0)
     words = ["train", "tiny", "logistic", f"--data={own_data}"]
     assert main([*words, f"--runs={tmp_path / 'a'}", "--strict"]) == 1
@@ -217,7 +215,7 @@ def test_a_bad_record_is_counted_or_with_strict_an_error(own_data, tmp_path, cap
 def test_records_that_turn_bad_in_a_later_epoch_are_skipped_counted_and_named(own_data, tmp_path):
     """Damaged while the process trains, in its sixth epoch or later."""
     process = begin(own_data, tmp_path / "runs", 20)
-    for shard in records.find(own_data, "train"):
+    for shard in splits.find(own_data, "train"):
         flip(shard, 7)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
@@ -233,7 +231,7 @@ def test_strict_stops_at_a_shard_that_turns_bad_and_goes_on_when_it_is_whole(
 ):
     """One line names the shard; brought back, the run ends as if nothing had been."""
     process = begin(own_data, tmp_path, 20, "--strict")
-    shard = records.find(own_data, "train")[1]
+    shard = splits.find(own_data, "train")[1]
     whole = shard.read_bytes()
     os.truncate(shard, len(whole) // 2)
     _, stderr = process.communicate(timeout=120)

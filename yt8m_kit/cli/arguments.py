@@ -2,16 +2,11 @@
 
 import functools
 import inspect
-import os
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.recipe import Recipe, load
-
-Split = Literal["train", "validate", "test"]
 
 
 class Pending:
@@ -67,19 +62,3 @@ def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
         return Pending(lambda: function(*bound.args, **bound.kwargs))
 
     return bind
-
-
-def data_place(data: Path | None, dataset: str) -> Path:
-    """The folder of a data set: `data`, or $YT8M_DATA, or data/DATASET."""
-    return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
-
-
-def runs_place(runs: Path | None) -> Path:
-    """Where runs are kept: `runs`, or $YT8M_RUNS, or runs."""
-    return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
-
-
-def places(recipe: str, data: Path | None, runs: Path | None) -> tuple[Recipe, Path, Path]:
-    """The recipe of that name, where its records are, and where runs are kept."""
-    loaded = load(recipe)
-    return loaded, data_place(data, loaded.dataset.name), runs_place(runs)

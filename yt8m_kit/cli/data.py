@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from yt8m_kit.binding import Split, data_place, places, verb
+from yt8m_kit.cli.arguments import verb
+from yt8m_kit.cli.places import Split, data_place, places
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import load
 
@@ -35,15 +36,15 @@ def download(
     --limit the first so many files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
     official servers. --dry_run says how many bytes would come and how long that takes.
     """
-    from yt8m_kit.data import download, extras
-    from yt8m_kit.data.partition import Partition, parse_share
+    from yt8m_kit.data.download import assets, download
+    from yt8m_kit.data.download.partition import Partition, parse_share
 
     place = data_place(data, _DATASETS[version])
     origin = download.sources(mirror, urls or os.environ.get("YT8M_URLS"))
     if what == "vocabulary":
-        return extras.download_vocabulary(place, version, origin)
+        return assets.download_vocabulary(place, version, origin)
     if what == "pca":
-        return extras.download_pca(place, origin)
+        return assets.download_pca(place, origin)
     if split is None:
         raise UsageError("download needs --split=train, validate or test (or WHAT: vocabulary, pca).")
     for name, value in (("connections", connections), ("limit", 1 if limit is None else limit)):
@@ -77,15 +78,17 @@ def verify(
     The records as YouTube-8M's, or as those of the data set of --recipe. Shards that have not changed since
     an earlier look are left out, unless --again. --repair fetches those anew that are not as published.
     """
-    from yt8m_kit.data import download, records, verify
-    from yt8m_kit.spec import YOUTUBE8M_2018
+    from yt8m_kit.data import verify
+    from yt8m_kit.data.download import download
+    from yt8m_kit.data.loader import splits
+    from yt8m_kit.dataset import YOUTUBE8M_2018
 
     if split is None:
         raise UsageError("verify needs --split=train, validate or test.")
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be at least 1; got {threads}.")
     dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
-    paths = records.find(data_place(data, dataset.name), split)
+    paths = splits.find(data_place(data, dataset.name), split)
     origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
     return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
 
@@ -109,7 +112,7 @@ def convert(
     numbers or names of --vocabulary, in place of the records' own. --videos is how many go into a shard.
     """
     from yt8m_kit.data.convert import convert
-    from yt8m_kit.spec import YOUTUBE8M_2018
+    from yt8m_kit.dataset import YOUTUBE8M_2018
 
     if videos < 1:
         raise UsageError(f"--videos must be at least 1; got {videos}.")
@@ -131,7 +134,7 @@ def show(
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name."""
-    from yt8m_kit.show import show
+    from yt8m_kit.reporting.show import show
 
     loaded, records, kept = places(recipe, data, runs)
     print(show(loaded, name, records, kept, videos=videos, labels=labels), end="")
@@ -152,7 +155,7 @@ def segments(
     from yt8m_kit import backend
 
     backend.start()
-    from yt8m_kit.segments import predict_segments
+    from yt8m_kit.segments.predict import predict_segments
 
     loaded, records, kept = places(recipe, data, runs)
     return predict_segments(loaded, name, records, kept, split=split, strict=strict)

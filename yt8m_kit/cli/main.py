@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from yt8m_kit import backend, data_verbs
-from yt8m_kit.binding import Pending, Split, data_place, places, runs_place, verb
+from yt8m_kit import backend
+from yt8m_kit.cli import data as data_verbs
+from yt8m_kit.cli.arguments import Pending, verb
+from yt8m_kit.cli.places import Split, data_place, places, runs_place
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.recipe import load, names
 
@@ -54,7 +56,7 @@ class Verbs:
     def check(self, recipe: str, *, data: Path | None = None) -> None:
         """Compare parameters and bytes with the published ones; say which data is there."""
         backend.start()
-        from yt8m_kit.check import check
+        from yt8m_kit.reporting.check import check
 
         loaded = load(recipe)
         text, wrong = check(loaded, data_place(data, loaded.dataset.name))
@@ -88,7 +90,7 @@ class Verbs:
     ) -> Path:
         """Train a member; goes on where it was. --strict makes a bad record an error."""
         backend.start()
-        from yt8m_kit.train import train
+        from yt8m_kit.training.train import train
 
         loaded, records, kept = places(recipe, data, runs)
         return train(loaded, member, records, kept, strict=strict)
@@ -108,7 +110,7 @@ class Verbs:
         --top of them, else 100, or all where there are fewer classes.
         """
         backend.start("tensorflow")
-        from yt8m_kit.distill import distill
+        from yt8m_kit.inference.distill import distill
 
         loaded, records, kept = places(recipe, data, runs)
         return distill(loaded, teacher, records, kept, top=top)
@@ -119,7 +121,7 @@ class Verbs:
     ) -> Path:
         """Average a trained member's checkpoints over the recipe's range of steps."""
         backend.start()
-        from yt8m_kit.average import average
+        from yt8m_kit.training.average import average
 
         loaded, records, kept = places(recipe, data, runs)
         return average(loaded, member, records, kept)
@@ -130,7 +132,7 @@ class Verbs:
     ) -> Path:
         """Search the blend weights of an ensemble on validation GAP@20."""
         backend.start()
-        from yt8m_kit.blend import ensemble as blend
+        from yt8m_kit.ensembling.ensemble import ensemble as blend
 
         loaded, records, kept = places(recipe, data, runs)
         return blend(loaded, ensemble, records, kept)
@@ -138,13 +140,13 @@ class Verbs:
     @verb
     def quantize(self, recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
         """Choose the form of each tensor, and codes, where an ensemble is mixed or calibrated."""
-        from yt8m_kit.plan import without_videos
+        from yt8m_kit.quantization.tensor_plan import without_videos
 
         loaded, records, kept = places(recipe, data, runs)
         if not loaded.ensemble(name).is_measured:
             return without_videos(loaded, name, kept)
         backend.start("tensorflow")
-        from yt8m_kit.quantize import quantize
+        from yt8m_kit.quantization.quantize import quantize
 
         return quantize(loaded, name, records, kept)
 
@@ -159,7 +161,7 @@ class Verbs:
     ) -> Path:
         """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
         backend.start("tensorflow")
-        from yt8m_kit.export import export
+        from yt8m_kit.export.export import export
 
         return export(load(recipe), name, runs_place(runs), archive=format == "tgz")
 
@@ -176,7 +178,7 @@ class Verbs:
     ) -> Path:
         """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
         backend.start()
-        from yt8m_kit.evaluate import evaluate
+        from yt8m_kit.evaluation.evaluate import evaluate
 
         loaded, records, kept = places(recipe, data, runs)
         return evaluate(loaded, name, records, kept, split=split, strict=strict)
@@ -194,7 +196,7 @@ class Verbs:
     ) -> Path:
         """Write the top 20 labels of every video of a split to a CSV; goes on where it was."""
         backend.start("tensorflow")
-        from yt8m_kit.predict import predict
+        from yt8m_kit.inference.predict import predict
 
         loaded, records, kept = places(recipe, data, runs)
         return predict(loaded, name, records, kept, split=split, strict=strict)
@@ -225,20 +227,20 @@ class Verbs:
         if to == "local":
             if message is not None or again:
                 raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
-            from yt8m_kit.leaderboard import submit_locally
+            from yt8m_kit.evaluation.local_board import submit_locally
 
             return submit_locally(loaded, name, records, kept, dry_run=dry_run)
-        from yt8m_kit.kaggle_board.submit import submit
+        from yt8m_kit.submission.kaggle.submit import submit
 
         return submit(loaded, name, records, kept, message=message, wait=wait, dry_run=dry_run, again=again)
 
     @verb
     def submissions(self, *, kaggle: bool = False) -> None:
         """List what was handed in to Kaggle, with scores; --kaggle asks for those that are pending."""
-        from yt8m_kit import ledger
+        from yt8m_kit.submission import ledger
 
         if kaggle:
-            from yt8m_kit.kaggle_board.score import refresh
+            from yt8m_kit.submission.kaggle.await_score import refresh
 
             refresh()
         print(ledger.history(), end="")
@@ -246,21 +248,21 @@ class Verbs:
     @verb
     def leaderboard(self, *, kaggle: bool = False) -> Path:
         """Regenerate the score table submissions/README.md; --kaggle prints the live board as well."""
-        from yt8m_kit import leaderboard
+        from yt8m_kit.reporting.leaderboard import leaderboard, live_board
 
         if kaggle:
-            from yt8m_kit.kaggle_board.client import Client
-            from yt8m_kit.spec import YOUTUBE8M_2018
+            from yt8m_kit.dataset import YOUTUBE8M_2018
+            from yt8m_kit.submission.kaggle.client import Client
 
-            print(leaderboard.beside(Client.connect(str(YOUTUBE8M_2018.competition)).board()), end="")
-        return leaderboard.leaderboard()
+            print(live_board(Client.connect(str(YOUTUBE8M_2018.competition)).board()), end="")
+        return leaderboard()
 
     @verb
     def report(
         self, recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
     ) -> None:
         """Print what the recipe's runs reached: scores, sizes, speed."""
-        from yt8m_kit.report import report
+        from yt8m_kit.reporting.report import report
 
         print(report(load(recipe), runs_place(runs), split=split, as_markdown=markdown), end="")
 
@@ -343,7 +345,3 @@ def main(words: list[str] | None = None) -> int:
     except OSError as error:
         print(f"yt8m: {error.filename or 'system'}: {error.strerror or error}.", file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

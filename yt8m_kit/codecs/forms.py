@@ -41,6 +41,7 @@ FORMS = {
     "int4_g128": Form(4, True, 128),
 }
 SMALLEST = "int4"
+CODECS = (*FORMS, "float16_four", "mixed")
 
 # As measured in docs/quantization.md.
 EXACT_FIRST = (

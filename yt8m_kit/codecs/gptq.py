@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from yt8m_kit.codecs import affine
 from yt8m_kit.codecs.affine import Bytes, Floats
+from yt8m_kit.codecs.encoding import packed
 from yt8m_kit.codecs.forms import FORMS, Encoded, matrix
-from yt8m_kit.codecs.storage import packed
 
 DAMPING = 0.1  # of the mean second moment, added to the diagonal: videos are few
 STRIP = 4096  # output channels

@@ -1,1 +1,1 @@
-"""Records: their framing and wire format, an exact reader, and a synthesized data set."""
+"""Records: their format, reading, loading, downloading, and the verbs that look after them."""

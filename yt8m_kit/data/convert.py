@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import replacing, replacing_folder
-from yt8m_kit.data import tfrecord, vocabulary
-from yt8m_kit.data.examples import Video, parse, sequence_example
-from yt8m_kit.data.group import Buffer, Group
-from yt8m_kit.data.label_file import LabelFile
-from yt8m_kit.data.records import Faults
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.format import tfrecord, vocabulary
+from yt8m_kit.data.format.examples import Video, parse, sequence_example
+from yt8m_kit.data.format.label_file import LabelFile
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.reading.shard_group import Group
+from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.spec import Dataset
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import replacing, replacing_folder
 
 _SINGLE = ".pb"  # a file of one SequenceExample, as MediaPipe writes them
 

@@ -19,15 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import write_json, write_text
-from yt8m_kit.data import tfrecord
-from yt8m_kit.data.examples import example, sequence_example
-from yt8m_kit.data.quantization import quantize
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import example, sequence_example
+from yt8m_kit.data.format.feature_quantization import quantize
+from yt8m_kit.dataset import DEMO, DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
 from yt8m_kit.errors import UsageError
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
-
-DEMO = Dataset("demo", (("rgb", 1024), ("audio", 128)), classes=50, max_frames=32)
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_json, write_text
 
 _MANIFEST, _BEGUN = "manifest.json", "unfinished"  # written last; there while shards are being written
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits

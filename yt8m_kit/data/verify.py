@@ -9,15 +9,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit import progress
-from yt8m_kit.data.download import Crew, Sources, keep_plan, plan_of
-from yt8m_kit.data.group import Buffer, Group
-from yt8m_kit.data.manifest import Finding, Manifest, stamp
-from yt8m_kit.data.mirrors import Mirrors, Patience
-from yt8m_kit.data.partition import Partition, Shard, parse_plan
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.download.download import Crew, Sources, keep_plan, plan_of
+from yt8m_kit.data.download.mirrors import Mirrors, Patience
+from yt8m_kit.data.download.partition import Partition, Shard, parse_plan
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
+from yt8m_kit.data.reading.shard_group import Group
+from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
-from yt8m_kit.spec import Dataset
+from yt8m_kit.output import progress
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _KEPT = 10  # faults of a shard that are spelt out

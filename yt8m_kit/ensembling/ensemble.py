@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import write_json
-from yt8m_kit.candidates import gather
+from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.search import Blend, Search, held_out
 from yt8m_kit.errors import KitError
-from yt8m_kit.evaluate import probabilities_of
-from yt8m_kit.gate import operations
+from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.plan import stored
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_json
+from yt8m_kit.output.tables import plain
+from yt8m_kit.quantization.sizes import operations, stored
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.selection import Blend, Search, held_out
-from yt8m_kit.table import plain
 
 Probabilities = NDArray[np.float32]
 Truth = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_kit.candidates import Candidates, Floats, Weights
+from yt8m_kit.ensembling.candidate_classes import Candidates, Floats, Weights
 from yt8m_kit.errors import UsageError
 
 EXACT = 6  # of at most so many members every subset is searched

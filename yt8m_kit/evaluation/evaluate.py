@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import replacing, write_json
-from yt8m_kit.data import records
+from yt8m_kit.data.loader import splits
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.evaluation.validation import Predictions, predictions
+from yt8m_kit.inference.member_model import counts, load_weights, model_of
+from yt8m_kit.inference.predictor import load_graph, predictor
 from yt8m_kit.metrics import scores
-from yt8m_kit.predict import load_graph
-from yt8m_kit.rebuild import counts, load_weights, model_of, predictor
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import replacing, write_json
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.spec import Dataset
-from yt8m_kit.validation import Predictions, predictions
 
 
 def evaluate(
@@ -27,7 +27,7 @@ def evaluate(
     probabilities of the float model are kept for the blend.
     """
     run = Run.of(runs, recipe.name, name)
-    paths = records.find(data, split)
+    paths = splits.find(data, split)
     files = []
     if name in recipe.members:
         run.need(run.averaged, "average")

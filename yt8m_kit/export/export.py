@@ -8,17 +8,20 @@ from pathlib import Path
 
 import keras
 
-from yt8m_kit import codecs, models, progress
-from yt8m_kit.archive import pack, write_members
-from yt8m_kit.atomic import replacing_folder, write_json
-from yt8m_kit.codecs import Encoded
+from yt8m_kit import models
+from yt8m_kit.codecs.encoding import encode
+from yt8m_kit.codecs.forms import Encoded
 from yt8m_kit.errors import KitError
-from yt8m_kit.gate import check_size
-from yt8m_kit.graph import Part, write_saved_model
-from yt8m_kit.plan import Stored, load_codes, planned, shares_of
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.export.blended_graph import Part
+from yt8m_kit.export.saved_model import write_saved_model
+from yt8m_kit.export.starter_archive import pack, write_members
+from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import replacing_folder, write_json
+from yt8m_kit.quantization.sizes import Stored, check_size
+from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Run, shares_of
 
 
 def export(recipe: Recipe, name: str, runs: Path, *, archive: bool = False) -> Path:
@@ -96,7 +99,7 @@ def encoded(
         if "float" in str(variable.dtype):
             path = variable.path
             try:
-                stored = kept[path] if path in kept else codecs.encode(forms[path], variable.numpy())
+                stored = kept[path] if path in kept else encode(forms[path], variable.numpy())
             except ValueError as error:
                 raise KitError(f"cannot encode {path}: {error} Train the member again.") from error
             weights.append((empty, stored))

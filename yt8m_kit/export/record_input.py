@@ -7,7 +7,7 @@ Shapes: B videos, T frames, D bytes of a frame.
 
 import tensorflow as tf
 
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
 
 
 def parse(serialized: tf.Tensor, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -6,33 +6,15 @@ Shapes: B videos, T frames, D bytes of a frame, C classes.
 import dataclasses
 import uuid
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
-from yt8m_kit.codecs import Encoded, decode
-from yt8m_kit.layers.sampling import average_rounds
+from yt8m_kit.codecs.encoding import decode
+from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.export.blended_graph import Part, mixed
+from yt8m_kit.export.record_input import parse
 from yt8m_kit.metrics import TOP
-from yt8m_kit.serialized import parse
-from yt8m_kit.spec import Dataset
-
-
-class Part(NamedTuple):
-    """A member in the graph.
-
-    model: an outline, its variables hold nothing. share: of the blend. weights: each float variable of the
-    model and what is stored for it.
-    """
-
-    model: keras.Model
-    share: float
-    weights: list[tuple[Any, Encoded]]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the member's codes."""
-        return sum(encoded.size for _, encoded in self.weights)
 
 
 class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
@@ -70,18 +52,6 @@ def _kept(encoded: Encoded) -> Decoded | tf.Variable:
     if encoded.form == "float32":
         return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
     return Decoded(encoded)
-
-
-def mixed(
-    parts: list[Part], values: list[list[tf.Tensor]], inputs: dict[str, tf.Tensor], rounds: int
-) -> tf.Tensor:
-    """The blend's probabilities float32 (B, C); values: the float weights of each part, in its order."""
-    total = 0.0
-    for part, tensors in zip(parts, values):
-        mapping = [(variable, tensor) for (variable, _), tensor in zip(part.weights, tensors)]
-        with keras.StatelessScope(state_mapping=mapping):
-            total += part.share * average_rounds(part.model, inputs, rounds)
-    return total
 
 
 def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:

@@ -18,10 +18,11 @@ from typing import Any
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from yt8m_kit.atomic import replacing
-from yt8m_kit.codecs import Encoded, decode
-from yt8m_kit.graph import Part, mixed
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+from yt8m_kit.codecs.encoding import decode
+from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
+from yt8m_kit.export.blended_graph import Part, mixed
+from yt8m_kit.output.files import replacing
 
 v1 = tf.compat.v1
 PREFIX = "inference_model"

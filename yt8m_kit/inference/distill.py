@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import write_json
-from yt8m_kit.data import records, soft_labels
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.prefetch import prefetch
+from yt8m_kit.data.reading import soft_labels
 from yt8m_kit.errors import UsageError
+from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.metrics import top as top_of
-from yt8m_kit.predict import load_graph
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_json
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 
@@ -31,7 +35,7 @@ def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int | 
     if not 1 <= top <= min(recipe.dataset.classes, np.iinfo(np.uint16).max):
         raise UsageError(f"--top must lie between 1 and the {recipe.dataset.classes} classes; got {top}.")
     manifest = run.soft_labels / soft_labels.MANIFEST
-    paths = records.find(data, "train")
+    paths = splits.find(data, "train")
     settings = {"top": top, "shards": [path.name for path in paths]}
     if manifest.exists():
         if run.read(manifest) != settings:
@@ -44,17 +48,17 @@ def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int | 
 
 
 def _write_shards(recipe: Recipe, run: Run, paths: list[Path], top: int) -> None:
-    graph, faults = load_graph(run.graph, "serving_default"), records.Faults()
-    with progress.bar(records.count(paths), "distill") as bar:
+    graph, faults = load_graph(run.graph, "serving_default"), Faults()
+    with progress.bar(splits.count(paths), "distill") as bar:
         for path in paths:
             side = soft_labels.side_file(run.soft_labels, path)
             if side.exists():
-                bar.update(records.count([path]))
+                bar.update(splits.count([path]))
                 continue
-            batches = records.batches([path], recipe.dataset, BATCH, faults=faults, reuse=3)
+            batches = read_batches([path], recipe.dataset, BATCH, faults=faults, reuse=3)
             ids: list[str] = []
             labels, probabilities = [], []
-            with closing(records.prefetch(batches, 1)) as ahead:
+            with closing(prefetch(batches, 1)) as ahead:
                 for batch in ahead:
                     best, confidences = top_of(graph(batch)["probabilities"], top)
                     ids += batch.ids

@@ -1,21 +1,18 @@
 """A member's model, rebuilt from its recipe and loaded with weights."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit import models
-from yt8m_kit.atomic import replacing
-from yt8m_kit.data.records import Batch
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
-from yt8m_kit.layers.sampling import average_rounds
+from yt8m_kit.output.files import replacing
 from yt8m_kit.recipe import Member
-from yt8m_kit.spec import Dataset
 
 
 def model_of(member: Member, dataset: Dataset, precision: str = "float32") -> keras.Model:
@@ -64,30 +61,3 @@ def counts(model: keras.Model) -> tuple[int, int]:
     """Parameters saved (moving statistics included) and trainable."""
     saved = sum(math.prod(weight.shape) for weight in model.weights)
     return saved, sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-
-def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of arrays, which calls `model`, compiled once a shape; weights are read at each call."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function, reduce_retracing=True)  # type: ignore[no-any-return]
-    import jax
-
-    @jax.jit
-    def stateless(state: list[Any], *arrays: Any) -> Any:
-        # Under jit a variable would be frozen into the program: hand the values in instead.
-        with keras.StatelessScope(state_mapping=list(zip(model.variables, state))):
-            return function(*arrays)
-
-    return lambda *arrays: stateless([variable.value for variable in model.variables], *arrays)
-
-
-def predictor(model: keras.Model, rounds: int = 1) -> Callable[[Batch], NDArray[np.float32]]:
-    """A compiled function from a batch to probabilities float32 (B, C), `rounds` samplings averaged."""
-
-    def call(frames: Any, num_frames: Any) -> Any:
-        return average_rounds(model, {"frames": frames, "num_frames": num_frames}, rounds)
-
-    function = compiled(model, call)
-    return lambda batch: np.asarray(function(batch.frames, batch.num_frames))

@@ -7,17 +7,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from yt8m_kit import progress
-from yt8m_kit.atomic import replacing, write_json
-from yt8m_kit.data import records
-from yt8m_kit.data.order import Position
-from yt8m_kit.errors import KitError
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.data.loader.prefetch import prefetch
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.inference.predictor import load_graph
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import replacing, write_json
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.spec import Dataset
-from yt8m_kit.submission_file import HEADER, check, text
+from yt8m_kit.submission.csv_reader import HEADER, check
+from yt8m_kit.submission.csv_writer import text
 
 BATCH = 128
 SAVE_BATCHES = 50  # batches between saved positions
@@ -34,7 +36,7 @@ def predict(
     run.need(run.graph, "export")
     if run.submission.exists():
         return run.submission
-    paths = records.find(data, split)
+    paths = splits.find(data, split)
     with run.alone():
         expected = _write_rows(load_graph(run.graph, "top"), recipe.dataset, paths, _partial(run), strict)
         check(_partial(run), recipe.dataset.classes, expected)
@@ -42,25 +44,6 @@ def predict(
             os.replace(_partial(run), temporary)
         _place(run).unlink(missing_ok=True)
     return run.submission
-
-
-def load_graph(path: Path, signature: str) -> Callable[[records.Batch], dict[str, NDArray[Any]]]:
-    """A signature of the exported graph ("top" or "serving_default") as a function of a batch."""
-    import tensorflow as tf
-
-    try:
-        graph = tf.saved_model.load(str(path))
-        run = graph.signatures[signature]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error
-
-    def call(batch: records.Batch) -> dict[str, NDArray[Any]]:
-        out = run(frames=tf.constant(batch.frames), num_frames=tf.constant(batch.num_frames))
-        return {key: value.numpy() for key, value in out.items()}
-
-    # The loaded object owns the decoded weights: it must live as long as its signature is called.
-    call.graph = graph  # type: ignore[attr-defined]
-    return call
 
 
 def _partial(run: Run) -> Path:
@@ -77,11 +60,11 @@ def _write_rows(
     """Append the rows that are missing and return how many there are now."""
     place = partial.with_name("submission.place.json")
     written, done, position = _resume(partial, place)
-    faults = records.Faults()
-    batches = records.prefetch(
-        records.batches(paths, dataset, BATCH, start=position, strict=strict, faults=faults, reuse=4), 1
+    faults = Faults()
+    batches = prefetch(
+        read_batches(paths, dataset, BATCH, start=position, strict=strict, faults=faults, reuse=4), 1
     )
-    total = records.count(paths)
+    total = splits.count(paths)
     with partial.open("r+" if written else "w") as file, closing(batches), progress.bar(
         total, "predict", initial=done
     ) as bar:  # fmt: skip

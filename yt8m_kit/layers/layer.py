@@ -44,3 +44,8 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
 def normal(fan: int) -> keras.initializers.RandomNormal:
     """N(0, fan^-1/2), the initialiser of nearly all raw matrices in the sources."""
     return keras.initializers.RandomNormal(stddev=fan**-0.5)
+
+
+def he_truncated() -> keras.initializers.VarianceScaling:
+    """The initialiser of NeXtVLAD's kernels (variance 2 / fan-in)."""
+    return keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")

@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.spec import Dataset
 
 
 class Weight(NamedTuple):

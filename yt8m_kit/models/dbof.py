@@ -5,13 +5,13 @@ Source: Abu-El-Haija et al., "YouTube-8M" (2016), section 4.1.2.
 
 import keras
 
-from yt8m_kit.layers.bof import DeepBag
-from yt8m_kit.layers.experts import MixtureOfExperts
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.hidden import relu6
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.hidden import relu6
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.bof import DeepBag
 
 
 def build(

@@ -5,12 +5,12 @@ Source: the 2018 YouTube-8M starter code.
 
 import keras
 
-from yt8m_kit.layers.experts import Logistic
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.mean import MeanFrame
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import Logistic
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.mean import MeanFrame
 
 
 def build(dataset: Dataset, *, l2: float = 1e-8) -> keras.Model:

@@ -5,13 +5,13 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 
 import keras
 
-from yt8m_kit.layers.bof import GatedBag, SoftBag
-from yt8m_kit.layers.experts import MixtureOfExperts
-from yt8m_kit.layers.frames import split, video_inputs
-from yt8m_kit.layers.hidden import fuse, linear, relu6
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
+from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.bof import GatedBag, SoftBag
 
 
 def build(

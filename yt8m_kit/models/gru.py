@@ -6,13 +6,13 @@ Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" 
 import keras
 from keras import ops
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.experts import classifier
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.recurrent import stack
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.temporal.recurrent import stack
 
 STATES = ("top", "all")
 

@@ -6,13 +6,13 @@ normalisation and head.
 
 import keras
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.experts import classifier
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.group_non_local import NonLocalMean
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.group_non_local import NonLocalMean
 
 
 def build(

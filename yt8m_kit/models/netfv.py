@@ -5,14 +5,14 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 
 import keras
 
-from yt8m_kit.layers.experts import MixtureOfExperts
-from yt8m_kit.layers.fisher import FisherVector
-from yt8m_kit.layers.frames import split, video_inputs
-from yt8m_kit.layers.gating import ContextGate
-from yt8m_kit.layers.hidden import fuse, linear
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.gating import ContextGate
+from yt8m_kit.layers.heads.hidden import fuse, linear
+from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.fisher import FisherVector
 
 
 def build(

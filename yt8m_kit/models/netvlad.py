@@ -11,17 +11,17 @@ others:
 
 import keras
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.experts import classifier
-from yt8m_kit.layers.frames import split, video_inputs
-from yt8m_kit.layers.gating import ContextGate
-from yt8m_kit.layers.hidden import fuse, linear, relu6
-from yt8m_kit.layers.non_local import NonLocal
-from yt8m_kit.layers.normalization import InputNorm, UnitFrames
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.layers.vlad import IntraNormalize, NetVLAD
-from yt8m_kit.layers.whitening import ReverseWhitening
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.heads.gating import ContextGate
+from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
+from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.inputs.whitening import ReverseWhitening
+from yt8m_kit.layers.pooling.non_local import NonLocal
+from yt8m_kit.layers.pooling.vlad import IntraNormalize, NetVLAD
 
 
 def build(

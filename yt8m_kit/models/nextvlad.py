@@ -5,21 +5,21 @@ large-scale video classification" (2018).
 """
 
 import keras
-from keras import ops
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.distillation import Distillation
-from yt8m_kit.layers.experts import Logistic
-from yt8m_kit.layers.frames import Frames, split, video_inputs
-from yt8m_kit.layers.gating import SqueezeGate, he_truncated
-from yt8m_kit.layers.group_vlad import GroupVLAD
-from yt8m_kit.layers.hidden import fuse
-from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.mean import MeanFrame
-from yt8m_kit.layers.normalization import batch_norm
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.layers.whitening import ReverseWhitening
-from yt8m_kit.spec import Dataset
+from yt8m_kit.layers.heads.experts import Logistic
+from yt8m_kit.layers.heads.gating import SqueezeGate
+from yt8m_kit.layers.heads.hidden import fuse
+from yt8m_kit.layers.heads.mixture import MixLogits
+from yt8m_kit.layers.inputs.frames import Frames, split, video_inputs
+from yt8m_kit.layers.inputs.normalization import batch_norm
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.inputs.whitening import ReverseWhitening
+from yt8m_kit.layers.layer import Tensor, he_truncated
+from yt8m_kit.layers.losses import Distillation
+from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
+from yt8m_kit.layers.pooling.mean import MeanFrame
 
 
 def build(
@@ -69,29 +69,6 @@ def build(
     model = keras.Model(inputs, outputs["probabilities"], name="nextvlad")
     model.distillation = Distillation(training, temperature, distillation_weight, stop_gradient)
     return model
-
-
-class MixLogits(Layer):
-    """(B, D) mean frames, N logits (B, C) -> {"mixture_logits": (B, C), "logits": (B, N, C)} float32.
-
-    The mixture's logits are the sum of the branches', weighted by softmax(BN(mean frame) W + b).
-    """
-
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
-        self.norm = batch_norm("norm")
-
-    def build(self, mean_shape: tuple[int | None, ...], logits_shape: list[tuple[int | None, ...]]) -> None:
-        width = mean_shape[-1] or 0
-        self.norm.build(mean_shape)
-        self.kernel = self.weight("kernel", (width, len(logits_shape)))
-        self.bias = self.weight("bias", (len(logits_shape),), "zeros")
-
-    def call(self, mean: Tensor, logits: list[Tensor], training: bool = False) -> dict[str, Tensor]:
-        gate_BN = ops.softmax(ops.matmul(self.norm(mean, training=training), self.kernel) + self.bias)
-        logits_BNC = ops.stack(logits, axis=1)
-        mixture_BC = ops.sum(gate_BN[:, :, None] * logits_BNC, axis=1)
-        return {"mixture_logits": mixture_BC, "logits": logits_BNC}
 
 
 def _pool(parts: list[Frames], clusters: int, groups: int, expansion: int, prefix: str) -> Tensor:

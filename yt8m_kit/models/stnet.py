@@ -5,12 +5,12 @@ Source: He et al., "StNet" (2019), as in the iqiyi entry; its image trunk has no
 
 import keras
 
-from yt8m_kit.layers.experts import classifier
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.sampling import Segments
-from yt8m_kit.layers.temporal import Floats, temporal_residual, temporal_xception
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Segments
+from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
 
 
 def build(

@@ -6,12 +6,12 @@ classifier is ours.
 
 import keras
 
-from yt8m_kit.layers.bof import DeepBag
-from yt8m_kit.layers.experts import Logistic
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.normalization import UnitFrames
-from yt8m_kit.layers.sampling import Segments
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import Logistic
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.normalization import UnitFrames
+from yt8m_kit.layers.inputs.sampling import Segments
+from yt8m_kit.layers.pooling.bof import DeepBag
 
 
 def build(

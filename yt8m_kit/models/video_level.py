@@ -6,11 +6,11 @@ Source: the 2018 YouTube-8M starter code.
 
 import keras
 
-from yt8m_kit.layers.experts import classifier
-from yt8m_kit.layers.frames import video_inputs
-from yt8m_kit.layers.mean import MeanFrame, UnitVector
-from yt8m_kit.layers.sampling import Sample
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.mean import MeanFrame, UnitVector
 
 
 def build(dataset: Dataset, *, mixtures: int | None = 2, l2: float = 1e-8) -> keras.Model:

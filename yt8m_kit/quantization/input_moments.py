@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
 
 Floats = NDArray[np.float32]
 WHOLE = 4096  # inputs up to which a kernel's moments are one block

@@ -3,44 +3,23 @@
 Both go by videos of the train split: validation stays what it is for.
 """
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
-from yt8m_kit import codecs, progress
-from yt8m_kit.allocation import Option, allocate
-from yt8m_kit.atomic import write_json
-from yt8m_kit.codecs import Encoded
-from yt8m_kit.codecs.calibrated import encode_calibrated, factors
-from yt8m_kit.data import records
-from yt8m_kit.data.records import Batch
-from yt8m_kit.gate import operations
-from yt8m_kit.moments import second_moments
-from yt8m_kit.plan import Stored, in_form, save_codes, shares_of, stored
-from yt8m_kit.rebuild import load_weights, model_of, predictor
+from yt8m_kit.data.loader import splits
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_json
+from yt8m_kit.output.tables import plain
+from yt8m_kit.quantization.bit_allocation import Option, allocate
+from yt8m_kit.quantization.sizes import Stored, in_form, operations, stored
+from yt8m_kit.quantization.tensor_plan import save_codes
+from yt8m_kit.quantization.trial import Videos, encoder_of, videos_of
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
-from yt8m_kit.spec import Dataset
-from yt8m_kit.table import plain
-
-SEEN = 1024  # videos by which codes are rounded
-JUDGED = 256  # others, on which errors are measured
-BATCH = 64
-MIXED = ("int4", "int4_g128", "int6", "int8", "float16")  # forms that a mixed codec chooses from
+from yt8m_kit.run import Run, shares_of
 
 Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and form
-
-
-class Videos(NamedTuple):
-    """seen: to round by. judged: batches of others, to measure on."""
-
-    seen: Batch
-    judged: list[Batch]
 
 
 def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
@@ -56,7 +35,7 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
         return run.plan
     shares = shares_of(recipe, name, run)
     tensors = stored(recipe, list(shares), blend.codec)
-    videos = videos_of(recipe.dataset, records.find(data, "train"))
+    videos = videos_of(recipe.dataset, splits.find(data, "train"))
     errors: Errors = {}
     if blend.codec == "mixed":
         errors = _measured(recipe, tensors, videos, runs, blend.calibrated)
@@ -99,83 +78,6 @@ def _by_member(tensors: Sequence[Stored], what: str) -> Iterator[tuple[str, list
         for member in members:
             yield member, large(tensors, member)
             bar.update()
-
-
-class Encoder:
-    """A trained model's tensors into forms, and what that does to its probabilities.
-
-    moments: of kernels' inputs by path, to round by. judged: videos to measure on.
-    """
-
-    def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
-        self.model, self.moments, self._judged = model, moments, judged
-        self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
-        self._predict = predictor(model)
-        self._exact = [self._predict(batch) for batch in judged]
-        self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
-
-    def _factors_of(self, path: str, exact: Any) -> list[Any]:
-        """Inverting moments takes longer than rounding by them: all forms of a kernel share the factors."""
-        if self._factors[0] != path:
-            self._factors = path, factors(self.moments[path], exact.size // exact.shape[-1])
-        return self._factors[1]
-
-    def best(self, path: str, form: str) -> tuple[Encoded, float]:
-        """A tensor in a form, and the error of a video's probabilities (squares summed) when it alone is so.
-
-        The better of the nearest codes and, where its inputs are known, of those rounded by them.
-        """
-        variable = self.variables[path]
-        exact = variable.numpy()
-        options = [codecs.encode(form, exact)]
-        if path in self.moments and codecs.FORMS[form].affine:
-            options.append(encode_calibrated(form, exact, self._factors_of(path, exact)))
-        errors = []
-        for option in options:
-            variable.assign(codecs.decode(option))
-            errors.append(self._error())
-        variable.assign(exact)
-        least = int(np.argmin(errors))
-        return options[least], errors[least]
-
-    def errors(self, tensors: Sequence[Stored]) -> dict[str, dict[str, float]]:
-        """By path, and by form that a mixed codec can choose."""
-        return {t.path: {form: self.best(t.path, form)[1] for form in MIXED} for t in tensors}
-
-    def _error(self) -> float:
-        off = [np.square(self._predict(b) - p).sum(axis=1) for b, p in zip(self._judged, self._exact)]
-        return float(np.mean(np.concatenate(off), dtype=np.float64))
-
-
-@contextmanager
-def encoder_of(
-    recipe: Recipe, name: str, runs: Path, videos: Videos, *, calibrated: bool
-) -> Iterator[Encoder]:
-    """The encoder of a member; its model's memory is free afterwards."""
-    run = Run.of(runs, recipe.name, name)
-    model = load_weights(model_of(recipe.member(name), recipe.dataset), run.need(run.averaged, "average"))
-    moments = {}
-    if calibrated:
-        kernels = {variable.path for variable in model.variables if len(variable.shape) == 2}
-        seen = (videos.seen.frames, videos.seen.num_frames)
-        moments = second_moments(model, recipe.dataset, *seen, kernels)
-    yield Encoder(model, moments, videos.judged)
-    del model, moments
-    gc.collect()
-
-
-def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
-    """The first videos of the shuffled split; at most a quarter of a small one to measure on."""
-    drawn = next(records.batches(paths, dataset, SEEN + JUDGED, seed=0, mix=4))
-    aside = max(min(JUDGED, len(drawn.ids) // 4), 1)
-    batches = [_part(drawn, start, min(start + BATCH, aside)) for start in range(0, aside, BATCH)]
-    return Videos(_part(drawn, aside, len(drawn.ids)), batches)
-
-
-def _part(batch: Batch, start: int, stop: int) -> Batch:
-    rows = slice(start, stop)
-    arrays = (batch.frames[rows], batch.num_frames[rows], batch.labels[rows])
-    return Batch(*arrays, batch.ids[rows], batch.position)
 
 
 def large(tensors: Sequence[Stored], member: str) -> list[Stored]:

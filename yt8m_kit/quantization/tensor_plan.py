@@ -2,26 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_kit import codecs, models
-from yt8m_kit.atomic import replacing, write_json
-from yt8m_kit.codecs import Encoded
+from yt8m_kit.codecs.forms import Encoded
 from yt8m_kit.errors import KitError
+from yt8m_kit.output.files import replacing, write_json
+from yt8m_kit.quantization.sizes import Stored, in_form, stored
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
-
-
-class Stored(NamedTuple):
-    """A tensor of a member, the form it is stored in and its bytes."""
-
-    member: str
-    path: str
-    shape: tuple[int, ...]
-    form: str
-    size: int
 
 
 def without_videos(recipe: Recipe, name: str, runs: Path) -> Path:
@@ -30,32 +19,6 @@ def without_videos(recipe: Recipe, name: str, runs: Path) -> Path:
     if not run.plan.exists():
         write_json(run.plan, {"codec": recipe.ensemble(name).codec})
     return run.plan
-
-
-def shares_of(recipe: Recipe, name: str, run: Run) -> dict[str, float]:
-    """Each member's share of the blend, 1 in all; members without one are left out."""
-    if name in recipe.members:
-        return {name: 1.0}
-    weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
-    total = sum(weights.values())
-    return {member: weight / total for member, weight in weights.items() if weight > 0}
-
-
-def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[Stored]:
-    """Every tensor of the members as a codec stores it, from outlines: nothing is allocated."""
-    tensors = []
-    for name in members:
-        member = recipe.member(name)
-        for weight in models.weights(member.family, recipe.dataset, **member.hyperparameters):
-            form = codecs.form_of(codec, weight.path, weight.shape)
-            size = codecs.stored_bytes(form, weight.shape)
-            tensors.append(Stored(name, weight.path, weight.shape, form, size))
-    return tensors
-
-
-def in_form(tensor: Stored, form: str) -> Stored:
-    """The tensor in another form."""
-    return tensor._replace(form=form, size=codecs.stored_bytes(form, tensor.shape))
 
 
 def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[Stored]:

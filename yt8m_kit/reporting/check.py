@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from yt8m_kit import codecs, models
-from yt8m_kit.data import records
+from yt8m_kit import models
+from yt8m_kit.codecs.forms import CODECS, fitting, form_of, stored_bytes
+from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import KitError
 from yt8m_kit.models import Weight
-from yt8m_kit.recipe import CODECS, Member, Recipe
-from yt8m_kit.table import Row, plain
+from yt8m_kit.output.tables import Row, plain
+from yt8m_kit.recipe import Member, Recipe
 
 MIB = 2**20
 
@@ -37,7 +38,7 @@ def _shown(recipe: Recipe) -> list[str]:
 
 
 def _bytes(outline: list[Weight], codec: str) -> int:
-    return sum(codecs.stored_bytes(codecs.form_of(codec, w.path, w.shape), w.shape) for w in outline)
+    return sum(stored_bytes(form_of(codec, w.path, w.shape), w.shape) for w in outline)
 
 
 def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) -> tuple[Row, list[str]]:
@@ -61,7 +62,7 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
     # Where weights are searched, so are members: as many as fit.
     over = "no" if ensemble.weights else "only some"
     over += f", by {total - ensemble.limit:,} bytes; fits as "
-    over += codecs.fitting([(w.path, w.shape) for w in weights], ensemble.limit) or "none"
+    over += fitting([(w.path, w.shape) for w in weights], ensemble.limit) or "none"
     return {
         "ensemble": name,
         "codec": ensemble.codec,
@@ -74,7 +75,7 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
 
 def _found(data: Path, split: str) -> str:
     try:
-        paths = records.find(data, split)
+        paths = splits.find(data, split)
     except KitError:
         return f"{split}: none in {data}\n"
-    return f"{split}: {len(paths)} shards in {paths[0].parent}, {records.count(paths)} records\n"
+    return f"{split}: {len(paths)} shards in {paths[0].parent}, {splits.count(paths)} records\n"

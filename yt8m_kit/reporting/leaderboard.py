@@ -1,93 +1,17 @@
 """The local board, a CSV against kept truth in a public and a private half; and the tables of scores."""
 
-import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from yt8m_kit import ledger
 from yt8m_kit import recipe as recipes
-from yt8m_kit.atomic import write_json, write_text
-from yt8m_kit.errors import KitError, UsageError
-from yt8m_kit.metrics import gap
-from yt8m_kit.recipe import Ensemble, Recipe
-from yt8m_kit.run import Run
-from yt8m_kit.submission_file import read
-from yt8m_kit.table import Row, markdown, plain
+from yt8m_kit.output.files import write_text
+from yt8m_kit.output.tables import Row, markdown, plain
+from yt8m_kit.recipe import Ensemble
+from yt8m_kit.submission import ledger
 
 MIB = 2**20
 SHOWN = 20  # teams of the live board
-
-
-def submit_locally(recipe: Recipe, name: str, data: Path, runs: Path, *, dry_run: bool = False) -> Path:
-    """Score submission.csv against DATA/test_truth.csv and write score.json beside it; return its path.
-
-    dry_run: only check both files, and return the CSV's path.
-    """
-    run = Run.of(runs, recipe.name, name)
-    run.need(run.submission, "predict")
-    truth = read_truth(data / "test_truth.csv", recipe.dataset.classes)
-    ids, labels, confidences = read(run.submission, recipe.dataset.classes)
-    board = score(ids, labels, confidences, truth)
-    if dry_run:
-        return run.submission
-    about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "sha256": ledger.sha256(run.submission)}
-    write_json(run.score, about | board)
-    return run.score
-
-
-def read_truth(path: Path, classes: int) -> dict[str, set[int]]:
-    """True labels by video of a CSV `VideoId,Labels`, labels separated by spaces."""
-    if not path.exists():
-        raise UsageError(
-            f"the local board needs the kept truth {path}; submit --to=kaggle where there is none."
-        )
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:
-        raise KitError(f"cannot read {path}: {error}.") from None
-    if list(table.columns) != ["VideoId", "Labels"]:
-        raise KitError(f"{path}: line 1 must be 'VideoId,Labels'; got {','.join(table.columns)!r}.")
-    try:
-        truth = {video: set(map(int, text.split())) for video, text in zip(table.VideoId, table.Labels)}
-    except ValueError as error:
-        raise KitError(f"{path}: labels must be whole numbers separated by spaces: {error}.") from None
-    if any(not 0 <= label < classes for labels in truth.values() for label in labels):
-        raise KitError(f"{path}: labels must lie between 0 and {classes - 1}.")
-    return truth
-
-
-def score(
-    ids: list[str],
-    labels_Nk: NDArray[np.int32],
-    confidences_Nk: NDArray[np.float32],
-    truth: dict[str, set[int]],
-) -> dict[str, float]:
-    """GAP@20 over all videos and over the public and private halves."""
-    missing, foreign = truth.keys() - set(ids), set(ids) - truth.keys()
-    if missing or foreign:
-        example = sorted(missing or foreign)[0]
-        raise KitError(
-            f"the submission and the truth are of different videos: {len(missing)} of the truth are missing, "
-            f"{len(foreign)} are unknown, e.g. {example!r}."
-        )
-    hits = np.array([[label in truth[video] for label in row] for video, row in zip(ids, labels_Nk.tolist())])
-    positives = np.array([len(truth[video]) for video in ids])
-    public = np.array([is_public(video) for video in ids])
-    halves = {"all": np.ones(len(ids), bool), "public": public, "private": ~public}
-    return {
-        half: gap(confidences_Nk[chosen], hits[chosen], int(positives[chosen].sum()))
-        for half, chosen in halves.items()
-        if positives[chosen].any()
-    }
-
-
-def is_public(video: str) -> bool:
-    """Which half a video is in, drawn once by a hash of its id."""
-    return hashlib.md5(video.encode(), usedforsecurity=False).digest()[0] < 128
 
 
 def leaderboard() -> Path:
@@ -144,7 +68,7 @@ the record of what was handed in; - means not reported, or not handed in yet.
 """
 
 
-def beside(teams: list[tuple[str, float | None]]) -> str:
+def live_board(teams: list[tuple[str, float | None]]) -> str:
     """The first teams of the live board as a table, and where the best of ours would stand among all."""
     rows = [{"team": team, "rank": rank, "score": score} for rank, (team, score) in enumerate(teams, 1)]
     best = _best(ledger.read())

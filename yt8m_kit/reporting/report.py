@@ -5,9 +5,9 @@ from statistics import median
 from typing import Any
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.output.tables import Row, markdown, plain
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.table import Row, markdown, plain
 
 MIB = 2**20
 

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from yt8m_kit.data import vocabulary
+from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit.data import records
-from yt8m_kit.data.examples import identify, sections
-from yt8m_kit.data.feature import Span, floats, integers
-from yt8m_kit.data.group import Buffer, Group
-from yt8m_kit.data.order import Position
-from yt8m_kit.data.records import Batch, Faults
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.format.examples import identify, sections
+from yt8m_kit.data.format.feature import Span, floats, integers
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.loader.batches import Batch, read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.data.reading.shard_group import Group
+from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.spec import Dataset
 
 SEGMENT = 5  # frames, one a second; the starter ignores the end times, too
 _FRAMES = 300  # of a video, as in the starter
@@ -80,7 +81,7 @@ def _scores(data: memoryview, feature: Span | None) -> list[float]:
     return scores
 
 
-def batches(
+def segment_batches(
     paths: Sequence[Path],
     dataset: Dataset,
     batch_size: int,
@@ -105,7 +106,7 @@ def _batches(
     paths: Sequence[Path], dataset: Dataset, batch_size: int, strict: bool, faults: Faults | None
 ) -> Iterator[Batch]:
     whole = dataclasses.replace(dataset, max_frames=_FRAMES)
-    videos = records.batches(paths, whole, _VIDEOS, strict=strict, faults=faults, reuse=1)
+    videos = read_batches(paths, whole, _VIDEOS, strict=strict, faults=faults, reuse=1)
     labels = np.broadcast_to(np.zeros(dataset.classes, np.float32), (batch_size, dataset.classes))
     frames_STD = np.zeros((batch_size, dataset.max_frames, dataset.width), np.uint8)
     counts, ids = np.zeros(batch_size, np.int32), [""] * batch_size

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.atomic import replacing
 from yt8m_kit.errors import KitError
-from yt8m_kit.table import plain
+from yt8m_kit.output.files import replacing
+from yt8m_kit.output.tables import plain
 
 COLUMNS = {
     "date": "str", "commit": "str", "recipe": "str", "ensemble": "str", "model_bytes": "Int64",

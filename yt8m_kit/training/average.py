@@ -8,19 +8,21 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from yt8m_kit import checkpoints, progress
-from yt8m_kit.atomic import link, write_json
-from yt8m_kit.data import records
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.errors import KitError, UsageError
-from yt8m_kit.loop import Loop
-from yt8m_kit.moving_statistics import reestimate
-from yt8m_kit.optimizer import optimizer_of
-from yt8m_kit.rebuild import load_weights, model_of, save_weights
+from yt8m_kit.evaluation.validation import validation_gap
+from yt8m_kit.inference.member_model import load_weights, model_of, save_weights
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import link, write_json
 from yt8m_kit.recipe import Ema, Member, Range, Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.shadows import Shadows
-from yt8m_kit.train import shuffled, statistics_batches
-from yt8m_kit.validation import validation_gap
+from yt8m_kit.training import checkpoints
+from yt8m_kit.training.batch_norm import reestimate
+from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
+from yt8m_kit.training.loop import Loop
+from yt8m_kit.training.optimizer import optimizer_of
 
 Candidate = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
 
@@ -49,7 +51,7 @@ def average(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
 
 
 def _keep_best(recipe: Recipe, member: Member, run: Run, model: keras.Model, data: Path) -> None:
-    train_paths, validate_paths = records.find(data, "train"), records.find(data, "validate")
+    train_paths, validate_paths = splits.find(data, "train"), splits.find(data, "validate")
     found: dict[str, float] = {}
     before = validation_gap(model, recipe.dataset, validate_paths, "before")
     best = before if member.keep_average == "better" else -1.0
@@ -121,14 +123,14 @@ def _ema(
     """Train on from the converged weights and take their running average."""
 
     def put() -> None:
-        shadows, faults = Shadows(model, wanted.gamma), records.Faults()
+        shadows, faults = Shadows(model, wanted.gamma), Faults()
         loop = Loop(
             run=run,
             folder=run.path / "ema",
             member=member.without_validation(),
             model=model,
             optimizer=optimizer_of(member, wanted.learning_rate),
-            total=wanted.steps_of(records.count(paths), member.batch_size),
+            total=wanted.steps_of(splits.count(paths), member.batch_size),
             batches=shuffled(recipe, member, paths, run.path.parent.parent, False, faults),
             shadows=shadows,
         )

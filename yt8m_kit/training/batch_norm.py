@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from yt8m_kit.data.records import Batch
-from yt8m_kit.rebuild import compiled
+from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.inference.predictor import compiled
 
 
 def normalizing_layers(model: keras.Model) -> list[Any]:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.atomic import replacing
-from yt8m_kit.data.order import Position
+from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
+from yt8m_kit.output.files import replacing
 
 Arrays = list[NDArray[Any]]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from yt8m_kit.data.tfrecord import framed
-from yt8m_kit.data.wire import delimited, encoded_varint
+from yt8m_kit.data.format.protobuf import delimited, encoded_varint
+from yt8m_kit.data.format.tfrecord import framed
 
 VALIDATION = "validation_"
 

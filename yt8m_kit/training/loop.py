@@ -12,20 +12,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from yt8m_kit import checkpoints, progress
-from yt8m_kit.data import records
-from yt8m_kit.data.order import Position
+from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
-from yt8m_kit.optimizer import ClippedAdam
+from yt8m_kit.output import progress
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
-from yt8m_kit.scalars import Scalars
-from yt8m_kit.shadows import Shadows
-from yt8m_kit.steps import Stepper, make_step
+from yt8m_kit.training import checkpoints
+from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.log import Scalars
+from yt8m_kit.training.optimizer import ClippedAdam
+from yt8m_kit.training.steps import Stepper, make_step
 
 LOG_STEPS = 50  # steps between rows of metrics.jsonl
 
-Batches = Callable[[Position], Generator[records.Batch]]
+Batches = Callable[[Position], Generator[Batch]]
 
 
 class StoppedError(KitError):
@@ -69,7 +70,7 @@ class Loop:
 
     def _steps(
         self,
-        batches: Iterator[records.Batch],
+        batches: Iterator[Batch],
         stepper: Stepper,
         scalars: Scalars,
         asked_to_stop: list[bool],
@@ -100,7 +101,7 @@ class Loop:
                         f"interrupted at step {self.step} of {self.total}; the same command goes on there."
                     )
 
-    def _one(self, batches: Iterator[records.Batch], stepper: Stepper) -> Any:
+    def _one(self, batches: Iterator[Batch], stepper: Stepper) -> Any:
         """One step: as many batches as are accumulated into one update."""
         losses = []
         for batch in (next(batches) for _ in range(self.member.accumulate)):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from yt8m_kit.data.records import Batch
-from yt8m_kit.layers.loss import label_loss
-from yt8m_kit.optimizer import ClippedAdam
+from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.layers.losses import label_loss
+from yt8m_kit.training.optimizer import ClippedAdam
 
 
 class Stepper(NamedTuple):
@@ -29,7 +29,8 @@ class Stepper(NamedTuple):
 
 
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
-# Families of which XLA compiles the whole step, which is little but the update (benchmarks/compilation.py).
+# Families of which XLA compiles the whole step, which is little but the update
+# (benchmarks/training/compilation.py).
 WHOLE = {"frame_logistic"}
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 

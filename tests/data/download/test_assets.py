@@ -3,12 +3,12 @@
 import io
 import tarfile
 
-import mirror as at
 import pytest
-from mirror import Mirror
 
+from tests.fakes import mirror as at
+from tests.fakes.mirror import Mirror
 from yt8m_kit.cli import main
-from yt8m_kit.data import vocabulary
+from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import DataError
 
 LABELS = "youtube8m/csv/2/vocabulary.csv"

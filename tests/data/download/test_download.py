@@ -15,16 +15,17 @@ from collections import namedtuple
 from contextlib import suppress
 from pathlib import Path
 
-import mirror as at
 import pytest
-from mirror import Mirror
 
+from tests.fakes import mirror as at
+from tests.fakes.mirror import Mirror
 from yt8m_kit.cli import main
-from yt8m_kit.data import download as downloading
-from yt8m_kit.data import records
-from yt8m_kit.data.download import absent, download, sources
-from yt8m_kit.data.mirrors import Patience
-from yt8m_kit.data.partition import Partition, parse_plan
+from yt8m_kit.data.download import download
+from yt8m_kit.data.download import download as downloading
+from yt8m_kit.data.download.download import absent, sources
+from yt8m_kit.data.download.mirrors import Patience
+from yt8m_kit.data.download.partition import Partition, parse_plan
+from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import DataError, KitError, UsageError
 
 SOON = Patience(connect=2, read=0.5, backoff=0.02, longest=0.2, silence=2, rounds=6)
@@ -78,7 +79,7 @@ def whole(server, path):
 def test_every_file_arrives_and_is_found(mirrors, tmp_path, capsys):
     folder = run(tmp_path, mirrors[0])
     assert_all_there(tmp_path)
-    assert records.find(tmp_path, "train") == sorted(folder.iterdir())
+    assert splits.find(tmp_path, "train") == sorted(folder.iterdir())
     assert [whole(mirrors[0], path) for path in PATHS] == [[None]] * 5
     err = capsys.readouterr().err
     assert re.search(r"5 files fetched, 1\.50MB in 00:0\d, ", err)
@@ -481,12 +482,12 @@ def test_folders_of_two_years_are_not_mixed(tmp_path):
     with pytest.raises(
         UsageError, match=f"in 2 folders: take --data={tmp_path}/2/frame or --data={tmp_path}/3/frame"
     ):
-        records.find(tmp_path, "validate")
-    assert len(records.find(tmp_path / "3" / "frame", "validate")) == 1
+        splits.find(tmp_path, "validate")
+    assert len(splits.find(tmp_path / "3" / "frame", "validate")) == 1
 
 
 def test_video_level_records_are_found_where_there_are_no_others(tmp_path):
     path = Path(tmp_path / "2/video/train/train0000.tfrecord")
     path.parent.mkdir(parents=True)
     path.touch()
-    assert records.find(tmp_path, "train") == [path]
+    assert splits.find(tmp_path, "train") == [path]

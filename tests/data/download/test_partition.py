@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from yt8m_kit.data.partition import Partition, Shard, parse_plan, parse_share, select
+from yt8m_kit.data.download.partition import Partition, Shard, parse_plan, parse_share, select
 from yt8m_kit.errors import DataError, UsageError
 
 DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits

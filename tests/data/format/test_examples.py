@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.data import examples, tfrecord
+from yt8m_kit.data.format import examples, tfrecord
+from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018, Dataset
 from yt8m_kit.errors import DataError
-from yt8m_kit.spec import AUDIOSET, YOUTUBE8M_2018, Dataset
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10)
 WIDE = Dataset("wide", (("rgb", 1024), ("audio", 128)), classes=3862)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.data import tfrecord
+from yt8m_kit.data.format import tfrecord
 
 PAYLOADS = [b"first", b"", bytes(range(256)) * 40]
 HEADER, FOOTER = 12, 4

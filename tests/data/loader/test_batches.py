@@ -9,12 +9,28 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_shards import ALL, HEADER, SMALL, copies, damage, five_shards, flip_payload, ids, video, write
 
-from yt8m_kit.data import group, records, tfrecord
-from yt8m_kit.data.records import Faults, Position, batches, find, prefetch
+from tests.support.small_shards import (
+    ALL,
+    HEADER,
+    SMALL,
+    copies,
+    damage,
+    five_shards,
+    flip_payload,
+    ids,
+    video,
+    write,
+)
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import Position, read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.prefetch import prefetch
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.data.reading import shard_group
+from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.spec import AUDIOSET, YOUTUBE8M_2018
 
 
 @pytest.fixture
@@ -29,7 +45,7 @@ def shards(tmp_path):
 @pytest.mark.parametrize("readers", [1, 3])
 def test_batches_hold_the_videos(shards, reuse, readers):
     number = 0
-    for batch in batches(shards, SMALL, 7, reuse=reuse, readers=readers):
+    for batch in read_batches(shards, SMALL, 7, reuse=reuse, readers=readers):
         assert batch.frames.dtype == np.uint8
         assert batch.num_frames.dtype == np.int32
         assert batch.labels.dtype == np.float32
@@ -51,7 +67,7 @@ def test_batches_hold_the_videos(shards, reuse, readers):
 
 
 def test_labels_are_zero_where_there_are_none(tiny_data):
-    (batch,) = batches(find(tiny_data.path, "test"), tiny_data.dataset, 40)
+    (batch,) = read_batches(find(tiny_data.path, "test"), tiny_data.dataset, 40)
     assert batch.labels.shape == (40, tiny_data.dataset.classes)
     assert not batch.labels.any()
 
@@ -71,7 +87,7 @@ def parsed_by_tensorflow(paths, dataset, id_key):
 def assert_equal_to_tensorflow(paths, dataset, id_key):
     expected = parsed_by_tensorflow(paths, dataset, id_key)
     seen = 0
-    for batch in batches(paths, dataset, 100, reuse=1, readers=2):
+    for batch in read_batches(paths, dataset, 100, reuse=1, readers=2):
         for row in range(len(batch.ids)):
             identity, labels, frames = next(expected)
             assert batch.ids[row] == identity
@@ -81,7 +97,7 @@ def assert_equal_to_tensorflow(paths, dataset, id_key):
             assert sorted(labels) == np.flatnonzero(batch.labels[row]).tolist()
             seen += 1
     assert next(expected, None) is None
-    assert seen == records.count(paths) > 0
+    assert seen == splits.count(paths) > 0
 
 
 def test_audioset_is_read_as_tensorflow_reads_it(real_data):
@@ -96,7 +112,7 @@ def test_full_size_records_are_read_as_tensorflow_reads_them(real_data, tmp_path
 
 def test_video_level_records_are_videos_of_one_frame(real_data):
     paths = find(real_data / "yt8m_video", "validate")
-    (batch,) = itertools.islice(batches(paths, YOUTUBE8M_2018, 64), 1)
+    (batch,) = itertools.islice(read_batches(paths, YOUTUBE8M_2018, 64), 1)
     assert batch.num_frames.tolist() == [1] * 64
     assert batch.frames[:, 0].any(axis=1).all()
     assert not batch.frames[:, 1:].any()
@@ -123,23 +139,23 @@ def test_no_shards_are_answered_with_a_way_out(tmp_path):
 
 
 def test_count(shards):
-    assert records.count(shards) == 53
+    assert splits.count(shards) == 53
     os.truncate(shards[0], os.path.getsize(shards[0]) - 1)
-    assert records.count(shards) == 52
+    assert splits.count(shards) == 52
 
 
 # Order
 
 
 def test_without_a_seed_files_are_read_in_order(shards):
-    assert ids(batches(shards, SMALL, 7, mix=2)) == ALL
+    assert ids(read_batches(shards, SMALL, 7, mix=2)) == ALL
 
 
 def test_a_seed_shuffles_the_whole_set(shards):
-    order = ids(batches(shards, SMALL, 7, seed=3))
+    order = ids(read_batches(shards, SMALL, 7, seed=3))
     assert sorted(order) == ALL
-    assert order == ids(batches(shards, SMALL, 9, seed=3)), "the batch size does not matter"
-    assert order != ids(batches(shards, SMALL, 7, seed=4))
+    assert order == ids(read_batches(shards, SMALL, 9, seed=3)), "the batch size does not matter"
+    assert order != ids(read_batches(shards, SMALL, 7, seed=4))
     # Shuffling the shards and then within each would leave shards together: the first twenty would not come
     # from all four of the larger ones.
     edges = np.array([20, 21, 30, 41, 53])
@@ -150,24 +166,24 @@ def test_a_seed_shuffles_the_whole_set(shards):
 @pytest.mark.parametrize(("files", "size"), [(5, 53), (1, 20)])
 def test_epochs_differ_and_each_is_complete(shards, files, size):
     paths = shards[:files]
-    order = ids(batches(paths, SMALL, 7, seed=3, epochs=3))
+    order = ids(read_batches(paths, SMALL, 7, seed=3, epochs=3))
     epochs = [order[:size], order[size : 2 * size], order[2 * size :]]
     assert all(sorted(epoch) == ALL[:size] for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
-    assert epochs[0] == ids(batches(paths, SMALL, 7, seed=3))
+    assert epochs[0] == ids(read_batches(paths, SMALL, 7, seed=3))
 
 
 def test_batches_flow_over_the_end_of_an_epoch(shards):
-    sizes = [len(batch.ids) for batch in batches(shards, SMALL, 10, seed=1, epochs=2)]
+    sizes = [len(batch.ids) for batch in read_batches(shards, SMALL, 10, seed=1, epochs=2)]
     assert sizes == [10] * 10 + [6]
-    endless = itertools.islice(batches(shards, SMALL, 10, seed=1, epochs=None), 30)
+    endless = itertools.islice(read_batches(shards, SMALL, 10, seed=1, epochs=None), 30)
     assert [len(batch.ids) for batch in endless] == [10] * 30
 
 
 def test_shards_are_shuffled_where_they_do_not_fit_a_group(shards):
-    order = ids(batches(shards, SMALL, 7, seed=0, mix=2))
+    order = ids(read_batches(shards, SMALL, 7, seed=0, mix=2))
     assert sorted(order) == ALL
-    firsts = {ids(batches(shards, SMALL, 7, seed=seed, mix=1))[0] for seed in range(30)}
+    firsts = {ids(read_batches(shards, SMALL, 7, seed=seed, mix=1))[0] for seed in range(30)}
     edges = np.array([20, 21, 30, 41, 53])
     assert {int(np.searchsorted(edges, int(first[1:]), side="right")) for first in firsts} == {0, 1, 2, 3, 4}
 
@@ -176,7 +192,7 @@ def test_few_files_are_open_at_a_time(tmp_path):
     for number in range(60):
         write(tmp_path / f"train{number:04d}.tfrecord", [number])
     before = len(os.listdir("/dev/fd"))
-    for batch in batches(find(tmp_path, "train"), SMALL, 5, seed=0, mix=4):
+    for batch in read_batches(find(tmp_path, "train"), SMALL, 5, seed=0, mix=4):
         assert len(batch.ids) == 5
         assert len(os.listdir("/dev/fd")) <= before + 2 * 4  # a group and the next one
     assert len(os.listdir("/dev/fd")) == before
@@ -201,11 +217,11 @@ def test_records_are_asked_for_before_they_are_read_unless_they_lie_in_memory(sh
 
     monkeypatch.setattr(os, "posix_fadvise", advised)
     monkeypatch.setattr(os, "preadv", was_read)
-    warm = ids(batches(shards, SMALL, 4, seed=1))
+    warm = ids(read_batches(shards, SMALL, 4, seed=1))
     assert [kind for kind, *_ in seen] == ["read"] * len(ALL)
     seen.clear()
-    monkeypatch.setattr(group, "_NO_WAIT", 0)  # where the system cannot tell
-    assert ids(batches(shards, SMALL, 4, seed=1)) == warm
+    monkeypatch.setattr(shard_group, "_NO_WAIT", 0)  # where the system cannot tell
+    assert ids(read_batches(shards, SMALL, 4, seed=1)) == warm
     assert len(seen) == 2 * len(ALL)
     for kind, *place in seen:
         if kind == "asked":
@@ -219,15 +235,15 @@ def test_continuing_anywhere_is_as_if_uninterrupted(shards, seed, mix):
     flip_payload(shards[4], 11)
     damage(shards[3], int(tfrecord.index(shards[3]).offsets[6]) - HEADER)
     arguments = {"seed": seed, "epochs": 3, "mix": mix, "worker": (1, 2)}
-    whole = copies(batches(shards, SMALL, 4, **arguments))
+    whole = copies(read_batches(shards, SMALL, 4, **arguments))
     assert len(whole) > 15
     for done, (*_, position) in enumerate(whole, 1):
-        assert copies(batches(shards, SMALL, 4, start=position, **arguments)) == whole[done:]
+        assert copies(read_batches(shards, SMALL, 4, start=position, **arguments)) == whole[done:]
 
 
 def test_a_position_beyond_the_data_is_refused(shards):
     with pytest.raises(UsageError, match="did the shards change"):
-        next(batches(shards, SMALL, 4, start=Position(0, 0, 54)))
+        next(read_batches(shards, SMALL, 4, start=Position(0, 0, 54)))
 
 
 def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
@@ -236,7 +252,7 @@ def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
     cut = int(tfrecord.index(path).offsets[10])
     path.write_bytes(path.read_bytes()[:cut])
     faults = Faults()
-    found = batches(shards, SMALL, 43, seed=3, epochs=3, start=Position(1, 0, 50), faults=faults)
+    found = read_batches(shards, SMALL, 43, seed=3, epochs=3, start=Position(1, 0, 50), faults=faults)
     assert sorted(ids(found)) == ALL[:10] + ALL[20:]
     [(file, record, reason)] = faults
     assert (file, record) == (path, 10)
@@ -246,15 +262,19 @@ def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
 @pytest.mark.parametrize("workers", [2, 3, 7])
 @pytest.mark.parametrize("mix", [1, 16])
 def test_workers_share_the_records_exactly(shards, workers, mix):
-    alone = ids(batches(shards, SMALL, 4, seed=2, mix=mix))
-    shares = [ids(batches(shards, SMALL, 4, seed=2, mix=mix, worker=(k, workers))) for k in range(workers)]
+    alone = ids(read_batches(shards, SMALL, 4, seed=2, mix=mix))
+    shares = [
+        ids(read_batches(shards, SMALL, 4, seed=2, mix=mix, worker=(k, workers))) for k in range(workers)
+    ]
     assert sorted(itertools.chain(*shares)) == sorted(alone) == ALL
     for share in shares:
         assert share == [identity for identity in alone if identity in share], "each in the common order"
 
 
 def test_workers_get_equally_much_in_the_long_run(shards):
-    sizes = [len(ids(batches(shards, SMALL, 4, seed=2, mix=1, epochs=12, worker=(k, 4)))) for k in range(4)]
+    sizes = [
+        len(ids(read_batches(shards, SMALL, 4, seed=2, mix=1, epochs=12, worker=(k, 4)))) for k in range(4)
+    ]
     assert sum(sizes) == 12 * 53
     # If the remainder of each group always went to the same workers, the difference would be 36: groups of
     # 20, 1, 9, 11 and 12 leave 0, 1, 1, 3 and 0, so three videos an epoch.
@@ -266,7 +286,7 @@ def test_workers_get_equally_much_in_the_long_run(shards):
 
 def test_rings_are_aligned_and_reused(shards):
     seen = []
-    for batch in batches(shards, SMALL, 3, reuse=2):
+    for batch in read_batches(shards, SMALL, 3, reuse=2):
         for array in batch[:3]:
             assert array.ctypes.data % 64 == 0
         seen.append(batch.frames.ctypes.data)
@@ -276,7 +296,7 @@ def test_rings_are_aligned_and_reused(shards):
 
 def test_a_batch_stays_while_k_more_are_drawn(shards):
     kept = []
-    for batch in batches(shards, SMALL, 3, seed=1, reuse=2):
+    for batch in read_batches(shards, SMALL, 3, seed=1, reuse=2):
         kept.append((batch, batch.frames.copy(), batch.labels.copy(), batch.num_frames.copy()))
         for old, *arrays in kept[-3:]:
             for now, then in zip((old.frames, old.labels, old.num_frames), arrays):
@@ -284,8 +304,8 @@ def test_a_batch_stays_while_k_more_are_drawn(shards):
 
 
 def test_without_a_ring_batches_are_kept(shards):
-    kept = list(batches(shards, SMALL, 3, seed=1))
-    assert copies(kept) == copies(batches(shards, SMALL, 3, seed=1, reuse=1))
+    kept = list(read_batches(shards, SMALL, 3, seed=1))
+    assert copies(kept) == copies(read_batches(shards, SMALL, 3, seed=1, reuse=1))
     assert kept[0].frames.ctypes.data % 64 == 0
 
 
@@ -293,8 +313,8 @@ def test_without_a_ring_batches_are_kept(shards):
 
 
 def test_prefetching_changes_nothing(shards):
-    expected = copies(batches(shards, SMALL, 4, seed=0))
-    assert copies(prefetch(batches(shards, SMALL, 4, seed=0, reuse=2), 2)) == expected
+    expected = copies(read_batches(shards, SMALL, 4, seed=0))
+    assert copies(prefetch(read_batches(shards, SMALL, 4, seed=0, reuse=2), 2)) == expected
 
 
 def test_prefetching_runs_ahead_but_not_too_far():
@@ -318,7 +338,7 @@ def test_prefetching_runs_ahead_but_not_too_far():
 
 def test_errors_arrive_after_the_items_before_them(shards):
     flip_payload(shards[0], 9)
-    ahead = prefetch(batches(shards, SMALL, 4, strict=True), 5)
+    ahead = prefetch(read_batches(shards, SMALL, 4, strict=True), 5)
     assert next(ahead).ids == ALL[:4]
     assert next(ahead).ids == ALL[4:8]
     with pytest.raises(DataError, match="record 9: data CRC mismatch"):
@@ -328,7 +348,7 @@ def test_errors_arrive_after_the_items_before_them(shards):
 def test_the_thread_ends_with_the_consumer(shards):
     before = set(threading.enumerate())
     files = len(os.listdir("/dev/fd"))
-    ahead = prefetch(batches(shards, SMALL, 4, seed=0, epochs=None, readers=2), 3)
+    ahead = prefetch(read_batches(shards, SMALL, 4, seed=0, epochs=None, readers=2), 3)
     next(ahead)
     assert set(threading.enumerate()) > before
     ahead.close()

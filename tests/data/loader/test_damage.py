@@ -6,13 +6,25 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from small_shards import ALL, HEADER, SMALL, damage, five_shards, flip_payload, ids, video, write
 
-from yt8m_kit.data import tfrecord
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.data.records import Faults, batches, find
+from tests.support.small_shards import (
+    ALL,
+    HEADER,
+    SMALL,
+    damage,
+    five_shards,
+    flip_payload,
+    ids,
+    video,
+    write,
+)
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.spec import YOUTUBE8M_2018
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ def test_bad_records_are_skipped_named_and_counted(shards):
     flip_payload(shards[0], 17)
     flip_payload(shards[2], 0)
     faults = Faults()
-    order = ids(batches(shards, SMALL, 8, faults=faults, epochs=2, readers=2))
+    order = ids(read_batches(shards, SMALL, 8, faults=faults, epochs=2, readers=2))
     assert order == [identity for identity in ALL if identity not in ("v017", "v021")] * 2
     assert list(faults) == [(shards[0], 17, "data CRC mismatch"), (shards[2], 0, "data CRC mismatch")]
     assert faults.summary() == (
@@ -40,14 +52,14 @@ def test_long_summaries_are_cut(shards):
     for record in range(5):
         flip_payload(shards[0], record)
     faults = Faults()
-    ids(batches(shards, SMALL, 8, faults=faults))
+    ids(read_batches(shards, SMALL, 8, faults=faults))
     assert faults.summary().startswith("skipped 5 records in 1 shard: train0000.tfrecord record 0: ")
     assert faults.summary().endswith("record 2: data CRC mismatch; and 2 more")
 
 
 def test_nothing_skipped_is_nothing_said(shards):
     faults = Faults()
-    ids(batches(shards, SMALL, 8, faults=faults))
+    ids(read_batches(shards, SMALL, 8, faults=faults))
     assert (faults.summary(), len(faults)) == ("", 0)
 
 
@@ -93,7 +105,7 @@ KINDS = ["truncated", "length", "data", "empty", "text", "unequal", "no frames",
 def test_bad_input_is_skipped_with_a_reason(shards, kind):
     good, said = broken(kind, shards[3])
     faults = Faults()
-    assert len(ids(batches(shards, SMALL, 8, seed=0, faults=faults))) == 53 - 11 + good
+    assert len(ids(read_batches(shards, SMALL, 8, seed=0, faults=faults))) == 53 - 11 + good
     assert len(faults) == 1
     assert said.removeprefix(f"{shards[3].parent}/") in faults.summary()
 
@@ -102,14 +114,14 @@ def test_bad_input_is_skipped_with_a_reason(shards, kind):
 def test_bad_input_is_an_error_when_strict(shards, kind):
     _, said = broken(kind, shards[3])
     with pytest.raises(DataError) as refusal:
-        ids(batches(shards, SMALL, 8, seed=0, strict=True))
+        ids(read_batches(shards, SMALL, 8, seed=0, strict=True))
     assert str(refusal.value).startswith(said)
 
 
 def test_floats_in_the_wild(real_data):
     paths = find(real_data / "odd_records", "float")
     with pytest.raises(DataError, match=r"record 0: audio frame 0 has 299 floats; expected 128.*record 1"):
-        ids(batches(paths, YOUTUBE8M_2018, 2))
+        ids(read_batches(paths, YOUTUBE8M_2018, 2))
 
 
 @pytest.mark.parametrize("epochs", [1, None])
@@ -117,27 +129,27 @@ def test_a_set_without_a_good_record_is_an_error_not_a_loop(shards, epochs):
     for shard in shards:
         shard.write_bytes(b"")
     with pytest.raises(DataError, match="no usable record in 5 shards: skipped 5 whole shards"):
-        next(batches(shards, SMALL, 8, seed=0, epochs=epochs))
+        next(read_batches(shards, SMALL, 8, seed=0, epochs=epochs))
 
 
 def test_a_worker_without_records_does_not_wait_for_ever(tmp_path):
     write(tmp_path / "train0000.tfrecord", [1])
     paths = find(tmp_path, "train")
-    assert ids(batches(paths, SMALL, 1, worker=(1, 2))) == []
+    assert ids(read_batches(paths, SMALL, 1, worker=(1, 2))) == []
     with pytest.raises(DataError, match=r"worker \(1, 2\) has no record"):
-        next(batches(paths, SMALL, 1, worker=(1, 2), epochs=None))
+        next(read_batches(paths, SMALL, 1, worker=(1, 2), epochs=None))
 
 
 def test_an_unchecked_crc_is_not_checked(shards):
     flip_payload(shards[0], 0)
-    assert len(ids(batches(shards, SMALL, 8, check_crc=False))) == 53
-    assert len(ids(batches(shards, SMALL, 8))) == 52
+    assert len(ids(read_batches(shards, SMALL, 8, check_crc=False))) == 53
+    assert len(ids(read_batches(shards, SMALL, 8))) == 52
 
 
 def test_a_missing_shard_is_an_error(shards):
     shards[2].unlink()
     with pytest.raises(DataError, match=r"train0002.tfrecord: cannot be read: No such file"):
-        ids(batches(shards, SMALL, 8))
+        ids(read_batches(shards, SMALL, 8))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +166,7 @@ def test_a_missing_shard_is_an_error(shards):
 )
 def test_arguments_out_of_range_are_refused_at_once(shards, arguments, said):
     with pytest.raises(UsageError) as refusal:
-        batches(**{"paths": shards, "dataset": SMALL, "batch_size": 8, **arguments})
+        read_batches(**{"paths": shards, "dataset": SMALL, "batch_size": 8, **arguments})
     assert said in str(refusal.value)
 
 
@@ -178,7 +190,7 @@ def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
     original = path.read_bytes()
     contents = {
         identity: frames.tobytes() + bytes([count]) + labels.tobytes()
-        for batch in batches([path], SMALL, 6)
+        for batch in read_batches([path], SMALL, 6)
         for identity, frames, count, labels in zip(batch.ids, batch.frames, batch.num_frames, batch.labels)
     }
     rng = random.Random(0)
@@ -189,7 +201,7 @@ def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
         path.write_bytes(data)
         faults = Faults()
         try:
-            for batch in batches([path], SMALL, 4, seed=0, faults=faults):
+            for batch in read_batches([path], SMALL, 4, seed=0, faults=faults):
                 for identity, frames, count, labels in zip(*batch[3:4], *batch[:3]):
                     assert frames.tobytes() + bytes([count]) + labels.tobytes() == contents[identity]
         except DataError:
@@ -217,7 +229,7 @@ def test_a_bad_record_late_in_a_long_run_is_skipped_counted_and_named(tmp_path, 
     paths = find(tmp_path, "train")
     assert len({str(path) for path in paths}) == 3100  # a path keeps its name once it was asked for
     tracemalloc.start()
-    for number, batch in enumerate(batches(paths, SMALL, 8, faults=faults, readers=readers, reuse=1)):
+    for number, batch in enumerate(read_batches(paths, SMALL, 8, faults=faults, readers=readers, reuse=1)):
         videos += len(batch.ids)
         if number in (100, 700):
             held.append(tracemalloc.get_traced_memory()[0])

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from yt8m_kit.data import records, tfrecord
-from yt8m_kit.data.examples import sequence_example
-from yt8m_kit.data.mixup import mixed
-from yt8m_kit.data.order import Position
-from yt8m_kit.data.records import Batch
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.examples import sequence_example
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import Batch, read_batches
+from yt8m_kit.data.loader.mixup import mixed
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import Member
-from yt8m_kit.spec import Dataset
 
 FRAMES, WIDTH, CLASSES = 6, 4, 5
 
@@ -92,7 +93,7 @@ def test_the_readers_memory_is_clean_when_it_comes_again(tmp_path):
                 name: rng.integers(1, 256, (count, width), np.uint8) for name, width in small.features
             }
             add(sequence_example(f"v{number}", [number % CLASSES], features))
-    read = records.batches(records.find(tmp_path, "train"), small, 4, seed=2, epochs=3, reuse=1)
+    read = read_batches(splits.find(tmp_path, "train"), small, 4, seed=2, epochs=3, reuse=1)
     for each in mixed(read, 1.0, seed=3):
         for frames, count in zip(each.frames, each.num_frames):
             assert not frames[count:].any()

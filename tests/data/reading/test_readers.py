@@ -10,14 +10,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from small_shards import ALL, HEADER, SMALL, copies, damage, five_shards, flip_payload, ids
 
+from tests.support.small_shards import ALL, HEADER, SMALL, copies, damage, five_shards, flip_payload, ids
 from yt8m_kit.cli import main
-from yt8m_kit.data import soft_labels, tfrecord
-from yt8m_kit.data.records import Faults, batches
-from yt8m_kit.data.soft_labels import SoftLabels
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.reading import soft_labels
+from yt8m_kit.data.reading.soft_labels import SoftLabels
 from yt8m_kit.errors import DataError, KitError, UsageError
-from yt8m_kit.rebuild import load_weights, model_of
+from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.recipe import load
 
 
@@ -39,8 +41,8 @@ def test_batches_are_the_same(shards, readers, arguments):
     flip_payload(shards[4], 11)
     damage(shards[3], int(tfrecord.index(shards[3]).offsets[6]) - HEADER)
     faults, expected_faults = Faults(), Faults()
-    expected = copies(batches(shards, SMALL, 4, readers=1, faults=expected_faults, **arguments))
-    found = copies(batches(shards, SMALL, 4, readers=readers, faults=faults, reuse=1, **arguments))
+    expected = copies(read_batches(shards, SMALL, 4, readers=1, faults=expected_faults, **arguments))
+    found = copies(read_batches(shards, SMALL, 4, readers=readers, faults=faults, reuse=1, **arguments))
     assert found == expected
     assert list(faults) == list(expected_faults)
     assert len(faults) > 0
@@ -56,14 +58,14 @@ def test_a_teachers_labels_are_mixed_in(shards, tmp_path):
         soft_labels.write(side, list(numbers[known]), *(each[known] for each in top))
     teacher = SoftLabels(tmp_path, 0.5)
     faults = Faults()
-    found = copies(batches(shards, SMALL, 6, readers=2, reuse=1, soft_labels=teacher, faults=faults))
-    assert found == copies(batches(shards, SMALL, 6, readers=1, soft_labels=teacher))
+    found = copies(read_batches(shards, SMALL, 6, readers=2, reuse=1, soft_labels=teacher, faults=faults))
+    assert found == copies(read_batches(shards, SMALL, 6, readers=1, soft_labels=teacher))
     assert faults.summary().endswith("record 0: the teacher has no soft labels for video 'v021'")
 
 
 def test_a_batch_stays_while_k_more_are_drawn(shards):
     drawn, kept = [], []
-    for batch in batches(shards, SMALL, 4, seed=0, readers=2, reuse=2):
+    for batch in read_batches(shards, SMALL, 4, seed=0, readers=2, reuse=2):
         drawn.append(batch)
         kept.append(batch.frames.copy())
         time.sleep(0.01)  # the processes are ahead by now
@@ -75,13 +77,13 @@ def test_a_batch_stays_while_k_more_are_drawn(shards):
 def test_strictness_names_the_record(shards):
     flip_payload(shards[1], 0)
     with pytest.raises(DataError, match=r"train0001.tfrecord record 0: data CRC mismatch"):
-        list(batches(shards, SMALL, 4, strict=True, readers=2))
+        list(read_batches(shards, SMALL, 4, strict=True, readers=2))
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
 def test_nothing_is_left_running_or_open(shards):
     running, files = children(), len(os.listdir("/dev/fd"))
-    drawing = batches(shards, SMALL, 4, epochs=None, readers=3, reuse=1)
+    drawing = read_batches(shards, SMALL, 4, epochs=None, readers=3, reuse=1)
     next(drawing)
     assert len(children() - running) == 3
     drawing.close()
@@ -92,7 +94,7 @@ def test_nothing_is_left_running_or_open(shards):
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
 def test_a_process_that_was_killed_is_an_error(shards):
     running = children()
-    drawing = batches(shards, SMALL, 4, epochs=None, readers=2, reuse=1)
+    drawing = read_batches(shards, SMALL, 4, epochs=None, readers=2, reuse=1)
     next(drawing)
     os.kill(min(children() - running), signal.SIGKILL)
     with pytest.raises(KitError, match="a process that reads records ended with status -9"):
@@ -130,7 +132,7 @@ def test_they_end_with_a_process_that_was_killed(shards):
 
 def test_the_environment_says_how_many(shards, monkeypatch):
     monkeypatch.setenv("YT8M_READERS", "2")
-    drawing = batches(shards, SMALL, 4)
+    drawing = read_batches(shards, SMALL, 4)
     next(drawing)
     if Path("/proc/self/task").exists():
         assert len(children()) >= 2
@@ -141,7 +143,7 @@ def test_the_environment_says_how_many(shards, monkeypatch):
 def test_a_wrong_number_is_refused(shards, monkeypatch, asked):
     monkeypatch.setenv("YT8M_READERS", asked)
     with pytest.raises(UsageError, match=f"YT8M_READERS must be a number above 0; got '{asked}'"):
-        batches(shards, SMALL, 4)
+        read_batches(shards, SMALL, 4)
 
 
 def test_a_member_trains_with_them_as_without(tiny_recipes, tiny_data, tmp_path, monkeypatch):

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from kaggle_server import KEY, TOKEN, USER
+
+from tests.fakes.kaggle_server import KEY, TOKEN, USER
 
 GOOD = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
 LEGACY = json.dumps({"username": USER, "key": KEY})

@@ -6,10 +6,10 @@ In process, with the unmodified kaggle package against the loopback server and w
 from pathlib import Path
 
 import pytest
-from kaggle_faults import CASES, prepare
-from kaggle_server import SECRETS
 
-from yt8m_kit.kaggle_board import faults, limits, score, upload
+from tests.fakes.kaggle_faults import CASES, prepare
+from tests.fakes.kaggle_server import SECRETS
+from yt8m_kit.submission.kaggle import await_score, bounded, errors, upload
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -23,8 +23,8 @@ def test_fault(case, kaggle, entrant, command, monkeypatch):
     with monkeypatch.context() as patch:
         for step, fault, _ in case.fails:
             hurry(patch, step, fault.kind)
-        if case.code == faults.WaitError.exit_code:
-            patch.setattr(score, "WAIT", 0.3)
+        if case.code == errors.WaitError.exit_code:
+            patch.setattr(await_score, "WAIT", 0.3)
         code, out, err = command(entrant.words(), **case.env)
     assert code == case.code, err
     last = err.splitlines()[-1]
@@ -46,11 +46,11 @@ def test_fault(case, kaggle, entrant, command, monkeypatch):
 def hurry(patch, step, kind):
     """Wait no longer than this for an answer that does not come."""
     if kind == "drip":
-        patch.setattr(limits, "TOTAL", 1.0)
+        patch.setattr(bounded, "TOTAL", 1.0)
     elif kind == "silent" and step in ("blob", "held"):
         patch.setattr(upload, "SECONDS", (0.3, 0.3))
     elif kind == "silent":
-        patch.setattr(limits, "CREATE_SECONDS" if step == "create" else "SECONDS", (0.3, 0.3))
+        patch.setattr(bounded, "CREATE_SECONDS" if step == "create" else "SECONDS", (0.3, 0.3))
 
 
 def mend(kaggle, case):
@@ -77,5 +77,5 @@ def assert_no_secrets(out, err, entrant):
 
 
 def test_every_fault_is_documented():
-    table = (Path(__file__).parent.parent / "docs" / "faults.md").read_text()
+    table = (Path(__file__).parents[3] / "docs" / "faults.md").read_text()
     assert not [case.what for case in CASES if f"| {case.what} |" not in table]

@@ -10,12 +10,12 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
-from kaggle_entrant import VIDEOS
-from kaggle_entrant import entrant as make_entrant
-from kaggle_server import ALWAYS, KEY, PLACE, SECRETS, USER, Fault
 
-from yt8m_kit import ledger
-from yt8m_kit.kaggle_board import faults, limits, upload
+from tests.fakes.kaggle_entrant import VIDEOS
+from tests.fakes.kaggle_entrant import entrant as make_entrant
+from tests.fakes.kaggle_server import ALWAYS, KEY, PLACE, SECRETS, USER, Fault
+from yt8m_kit.submission import ledger
+from yt8m_kit.submission.kaggle import bounded, errors, upload
 
 GOOD = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
 
@@ -75,7 +75,7 @@ def run(kaggle, entrant, *options, **variables):
 
 
 def environment(kaggle, entrant, **variables):
-    paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    paths = {"PYTHONPATH": str(Path(__file__).parents[3])}
     return entrant.environment() | kaggle.environment() | paths | variables
 
 
@@ -191,7 +191,7 @@ def test_a_stalled_connection_is_not_waited_for(kaggle, tmp_path, monkeypatch):
 
 
 def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command, rows, monkeypatch):
-    monkeypatch.setattr(limits, "CREATE_SECONDS", (10, 0.3))
+    monkeypatch.setattr(bounded, "CREATE_SECONDS", (10, 0.3))
     kaggle.fail("create", Fault("late", seconds=1.5))
     code, _, err = command(entrant.words(), **GOOD)
     assert code == 11
@@ -200,7 +200,7 @@ def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command,
     while not kaggle.submissions and time.monotonic() < deadline:
         time.sleep(0.05)
     kaggle.left = 0
-    monkeypatch.setattr(limits, "CREATE_SECONDS", (10, 10))
+    monkeypatch.setattr(bounded, "CREATE_SECONDS", (10, 10))
     assert command(entrant.words(), **GOOD)[0] == 0
     assert len(kaggle.submissions) == 1
     assert rows().ref.tolist() == [4711]
@@ -271,7 +271,7 @@ def test_a_reason_holds_no_url():
     with pytest.raises(requests.ConnectionError) as caught:
         requests.put(f"http://127.0.0.1:9/upload?upload_id={PLACE}", timeout=1)
     assert PLACE in str(caught.value)
-    assert faults.why(caught.value) == "Connection refused"
+    assert errors.why(caught.value) == "Connection refused"
 
 
 @pytest.mark.long

@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yt8m_kit.atomic import write_shared
-from yt8m_kit.data import vocabulary
-from yt8m_kit.data.download import Sources
-from yt8m_kit.data.mirrors import Mirrors, Patience
-from yt8m_kit.data.transfer import fetch_small
+from yt8m_kit.data.download.download import Sources
+from yt8m_kit.data.download.mirrors import Mirrors, Patience
+from yt8m_kit.data.download.transfer import fetch_small
+from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import DataError
+from yt8m_kit.output.files import write_shared
 
 _LABELS = {"2": "youtube8m/csv/2/vocabulary.csv", "3": "youtube8m/csv/segments/vocabulary.csv"}
 _PCA = "yt8m_pca.tgz"

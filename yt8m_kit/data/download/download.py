@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import write_shared
-from yt8m_kit.data.mirrors import Mirrors, Patience
-from yt8m_kit.data.partition import Partition, Shard, parse_plan, select
-from yt8m_kit.data.probe import probe
-from yt8m_kit.data.transfer import Outcome, Watch, fetch, fetch_small
+from yt8m_kit.data.download.mirrors import Mirrors, Patience
+from yt8m_kit.data.download.partition import Partition, Shard, parse_plan, select
+from yt8m_kit.data.download.probe import probe
+from yt8m_kit.data.download.transfer import Outcome, Watch, fetch, fetch_small
 from yt8m_kit.errors import DataError, KitError, UsageError
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_shared
 
 MIRRORS = {name: f"http://{name}.data.yt8m.org" for name in ("us", "eu", "asia")}
 PLANS = "http://data.yt8m.org"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from yt8m_kit.data.mirrors import AttemptError, Mirrors, RefusedError, body
+from yt8m_kit.data.download.mirrors import AttemptError, Mirrors, RefusedError, body
 from yt8m_kit.errors import KitError
 
 _SAMPLE = 4 << 20  # bytes of each file that are timed

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import requests
 
-from yt8m_kit.data.mirrors import AttemptError, Mirror, Mirrors, RefusedError, body
-from yt8m_kit.data.partition import Shard
+from yt8m_kit.data.download.mirrors import AttemptError, Mirror, Mirrors, RefusedError, body
+from yt8m_kit.data.download.partition import Shard
 from yt8m_kit.errors import DataError, KitError
 
 _BLOCK = 1 << 20  # bytes; for reading a file back

@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_kit.data.feature import BYTES, FLOATS, INTEGERS, Span, floats, integers, strings
-from yt8m_kit.data.frame_list import encode_frames, read_frames
-from yt8m_kit.data.quantization import requantize
-from yt8m_kit.data.wire import DELIMITED, delimited, encoded_varint, fields, sole
+from yt8m_kit.data.format.feature import BYTES, FLOATS, INTEGERS, Span, floats, integers, strings
+from yt8m_kit.data.format.feature_quantization import requantize
+from yt8m_kit.data.format.frame_list import encode_frames, read_frames
+from yt8m_kit.data.format.protobuf import DELIMITED, delimited, encoded_varint, fields, sole
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError
-from yt8m_kit.spec import Dataset
 
 # MediaPipe's names (mediapipe/util/sequence).
 _CLIP_IDS = ("clip/media_id", "clip/data_path")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from yt8m_kit.data.wire import DELIMITED, FIXED32, VARINT, fields, sole, varint
+from yt8m_kit.data.format.protobuf import DELIMITED, FIXED32, VARINT, fields, sole, varint
 from yt8m_kit.errors import DataError
 
 KINDS = {1: "bytes", 2: "floats", 3: "integers"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
+from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
 
 
 def quantize(floats: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from yt8m_kit.data.feature import BYTES, FLOATS, Span, floats, strings, value
-from yt8m_kit.data.quantization import quantize
-from yt8m_kit.data.wire import DELIMITED, delimited, fields
+from yt8m_kit.data.format.feature import BYTES, FLOATS, Span, floats, strings, value
+from yt8m_kit.data.format.feature_quantization import quantize
+from yt8m_kit.data.format.protobuf import DELIMITED, delimited, fields
 from yt8m_kit.errors import DataError
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
-from yt8m_kit.atomic import replacing
 from yt8m_kit.errors import DataError
+from yt8m_kit.output.files import replacing
 
 FOOTER = 4  # bytes after the payload: its CRC
 _HEADER = 12  # bytes before it: its length and the CRC of that

@@ -7,29 +7,23 @@ Plain generators of numpy arrays. Bytes stay bytes: dequantization belongs to th
 
 import itertools
 import os
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_kit.data import manifest, tfrecord
-from yt8m_kit.data.gather import gatherer
-from yt8m_kit.data.group import SEEKS, Group
-from yt8m_kit.data.order import Position, Walk
-from yt8m_kit.data.slot import Slot
-from yt8m_kit.data.soft_labels import SoftLabels
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position, Walk
+from yt8m_kit.data.reading.batch_buffer import Slot
+from yt8m_kit.data.reading.gather import gatherer
+from yt8m_kit.data.reading.shard_group import Group
+from yt8m_kit.data.reading.soft_labels import SoftLabels
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
-from yt8m_kit.progress import plural
-from yt8m_kit.spec import Dataset
-
-T = TypeVar("T")
-_NAMED = 3  # faults that a summary spells out
-_LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
+from yt8m_kit.output.progress import plural
 
 
 class Batch(NamedTuple):
@@ -46,80 +40,7 @@ class Batch(NamedTuple):
     position: Position
 
 
-class Faults:
-    """What was skipped: each place once, however often it is met."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[tuple[Path, int | None], str] = {}
-
-    def add(self, fault: RecordError) -> None:
-        """Keeps a fault; record None stands for a whole file."""
-        self._reasons.setdefault((fault.file, fault.record), fault.reason)
-
-    def __len__(self) -> int:
-        return len(self._reasons)
-
-    def __iter__(self) -> Iterator[tuple[Path, int | None, str]]:
-        """File, record (None: the whole file) and reason of each."""
-        return ((file, record, reason) for (file, record), reason in self._reasons.items())
-
-    def summary(self) -> str:
-        """One line with the counts and the first few places; empty if nothing was skipped."""
-        if not self._reasons:
-            return ""
-        records = [file for file, record, _ in self if record is not None]
-        files = len(self) - len(records)
-        counts = []
-        if records:
-            counts.append(f"{plural(len(records), 'record')} in {plural(len(set(records)), 'shard')}")
-        if files:
-            counts.append(plural(files, "whole shard"))
-        places = [
-            f"{file.name}{'' if record is None else f' record {record}'}: {reason}"
-            for file, record, reason in itertools.islice(self, _NAMED)
-        ]
-        more = [f"and {len(self) - _NAMED} more"] if len(self) > _NAMED else []
-        return f"skipped {' and '.join(counts)}: {'; '.join(places + more)}"
-
-
-def find(data: Path, split: str) -> list[Path]:
-    """The shards of a split (train, validate, test), sorted by path.
-
-    Raises UsageError if there are none, or if they lie in several folders, such as those of 2018 and 2019.
-    """
-    patterns = (
-        f"{split}*.tfrecord",
-        f"{split}/*.tfrecord",
-        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
-    )
-    for pattern in patterns:
-        paths = sorted(data.glob(pattern))
-        folders = sorted({path.parent for path in paths})
-        if len(folders) > 1:
-            choice = " or ".join(f"--data={folder.parent}" for folder in folders)
-            raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
-        if paths:
-            return paths
-    looked_for = ", ".join(str(data / pattern) for pattern in patterns)
-    raise UsageError(
-        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
-        f"the official ones, `yt8m synthesize {data}` makes a small data set."
-    )
-
-
-def count(paths: Sequence[Path]) -> int:
-    """Records in the shards, from their headers alone; those behind a fault in the framing do not count.
-
-    Of shards that `yt8m verify` has seen and that are unchanged, it has kept the number.
-    """
-    known = manifest.counts(paths)
-    unknown = [path for path in paths if path not in known]
-    with ThreadPoolExecutor(SEEKS) as pool:
-        found = pool.map(lambda path: len(tfrecord.index(path).offsets), unknown)
-        return sum(known.values()) + sum(found)
-
-
-def batches(
+def read_batches(
     paths: Sequence[Path],
     dataset: Dataset,
     batch_size: int,
@@ -282,46 +203,3 @@ def _opened(
 
 def _batch(slot: Slot, size: int, position: Position) -> Batch:
     return Batch(slot.frames[:size], slot.num_frames[:size], slot.labels[:size], slot.ids[:size], position)
-
-
-def prefetch(iterator: Iterator[T], depth: int) -> Generator[T]:
-    """The same items, up to `depth` of them made ahead by a thread of its own.
-
-    What the iterator raises is raised here, after the items before it. The thread ends with this generator.
-    An iterator that uses memory again must leave an item alone while `depth` further ones are made:
-    batches(reuse=depth) if the item is done with when the next is asked for, more if it is not.
-    """
-    if depth < 1:
-        raise UsageError(f"depth must be at least 1; got {depth}.")
-    return _prefetched(iterator, depth)
-
-
-def _prefetched(iterator: Iterator[T], depth: int) -> Generator[T]:
-    free = threading.Semaphore(depth)
-    ready: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def run() -> None:
-        try:
-            while free.acquire() and not stopped.is_set():
-                ready.put((next(iterator),))
-        except StopIteration:
-            ready.put(None)
-        except BaseException as error:  # handed to the consumer, whatever it is
-            ready.put(error)
-        finally:
-            if isinstance(iterator, Generator):
-                iterator.close()
-
-    thread = threading.Thread(target=run, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        while item := ready.get():
-            if isinstance(item, BaseException):
-                raise item
-            free.release()
-            yield item[0]
-    finally:
-        stopped.set()
-        free.release()
-        thread.join()

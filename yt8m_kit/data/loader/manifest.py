@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yt8m_kit.atomic import write_shared
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.output.files import write_shared
 
 FILE = "verified.json"
 _FORMAT = 1  # to be raised when a shard would be judged otherwise

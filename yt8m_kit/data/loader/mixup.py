@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.data.records import Batch
+from yt8m_kit.data.loader.batches import Batch
 
 STEPS = 256  # shares are multiples of 1 / 256, so that bytes are blended in integers
 

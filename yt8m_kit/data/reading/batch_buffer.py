@@ -9,8 +9,8 @@ import tempfile
 
 import numpy as np
 
-from yt8m_kit.data.examples import Video
-from yt8m_kit.spec import Dataset
+from yt8m_kit.data.format.examples import Video
+from yt8m_kit.dataset import Dataset
 
 _ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
-from yt8m_kit.data.group import Buffer, Group
-from yt8m_kit.data.slot import Slot, shared_file, shared_slots, slot_bytes
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.reading.batch_buffer import Slot, shared_file, shared_slots, slot_bytes
+from yt8m_kit.data.reading.shard_group import Group
+from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError
-from yt8m_kit.spec import Dataset
 
 Faults = dict[int, RecordError]  # by row
 
@@ -73,7 +74,7 @@ class Gatherer:
 
 
 class Team(Gatherer):
-    """Processes that fill every n-th row each (data/gather_process.py), in memory that they share.
+    """Processes that fill every n-th row each (gather_process.py), in memory that they share.
 
     Not threads: most of the work is done without the interpreter's lock, but it changes hands several times
     a record, and waiting for it takes what a second thread saves.
@@ -148,7 +149,7 @@ class Team(Gatherer):
 
 def _start(words: str, file: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "yt8m_kit.data.gather_process", words],
+        [sys.executable, "-P", "-m", "yt8m_kit.data.reading.gather_process", words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[file],

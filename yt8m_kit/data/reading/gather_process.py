@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.data.examples import parse
-from yt8m_kit.data.group import Buffer, Place, Shards
-from yt8m_kit.data.slot import Slot, shared_slots
-from yt8m_kit.data.tfrecord import RecordError
+from yt8m_kit.data.format.examples import parse
+from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.reading.batch_buffer import Slot, shared_slots
+from yt8m_kit.data.reading.shards import Buffer, Place, Shards
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError
-from yt8m_kit.spec import Dataset
 
 
 def main(words: str) -> None:

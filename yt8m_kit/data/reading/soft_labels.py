@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.atomic import replacing
 from yt8m_kit.errors import DataError, KitError
+from yt8m_kit.output.files import replacing
 
 MANIFEST = "manifest.json"  # written last: the labels of all shards are there
 

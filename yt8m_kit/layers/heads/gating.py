@@ -3,12 +3,11 @@
 Shapes: B batch, H width.
 """
 
-import keras
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.normalization import batch_norm
+from yt8m_kit.layers.inputs.normalization import batch_norm
+from yt8m_kit.layers.layer import Layer, Tensor, he_truncated, normal
 
 
 class ContextGate(Layer):
@@ -60,8 +59,3 @@ class SqueezeGate(Layer):
         squeezed = self.norm(self.matmul(inputs, self.squeeze), training=training)
         gate = ops.sigmoid(self.matmul(ops.relu(squeezed), self.excite))
         return ops.cast(inputs, "float32") * gate
-
-
-def he_truncated() -> keras.initializers.VarianceScaling:
-    """The initialiser of NeXtVLAD's kernels (variance 2 / fan-in)."""
-    return keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")

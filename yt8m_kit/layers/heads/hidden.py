@@ -2,8 +2,8 @@
 
 import keras
 
+from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.layer import Tensor, normal
-from yt8m_kit.layers.normalization import batch_norm
 
 
 def linear(vector: Tensor, width: int, fan: int, name: str) -> Tensor:

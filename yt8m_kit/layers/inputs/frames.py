@@ -16,8 +16,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.spec import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 
 # The byte that stands for 0: 127.002. A half precision rounds it to 127, which moves values by 2 % of the
 # error of their rounding; the differences themselves are exact.

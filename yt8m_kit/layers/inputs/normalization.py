@@ -6,7 +6,7 @@ Shapes: B batch, T frames, D features.
 import keras
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, centred
+from yt8m_kit.layers.inputs.frames import Frames, centred
 from yt8m_kit.layers.layer import Layer, Tensor
 
 MOMENTUM = 0.999

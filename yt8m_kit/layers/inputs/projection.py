@@ -5,9 +5,9 @@ Shapes: B batch, T frames, D features, E features after a linear map, K clusters
 
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, project_apart
+from yt8m_kit.layers.inputs.frames import Frames, project_apart
+from yt8m_kit.layers.inputs.normalization import BatchNorm
 from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.normalization import BatchNorm
 
 
 class Projection(Layer):

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames, dequantized, gather
+from yt8m_kit.layers.inputs.frames import Frames, dequantized, gather
 from yt8m_kit.layers.layer import Layer, Tensor
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames
+from yt8m_kit.layers.inputs.frames import Frames
 from yt8m_kit.layers.layer import Layer
-from yt8m_kit.spec import Dataset
 
 WHITENED = "rgb"  # the feature that was whitened; audio was not
 HALF_STEP = 4 / 512  # taken back, as the official dequantization adds it

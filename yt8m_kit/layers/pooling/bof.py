@@ -6,10 +6,10 @@ Shapes: B batch, T frames, D features, K clusters.
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames, masked
+from yt8m_kit.layers.inputs.frames import Frames, masked
+from yt8m_kit.layers.inputs.normalization import batch_norm, unit
+from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.normalization import batch_norm, unit
-from yt8m_kit.layers.projection import Projection
 
 POOLINGS = ("max", "mean")
 

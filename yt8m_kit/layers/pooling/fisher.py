@@ -7,10 +7,10 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), se
 import keras
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, aggregate_powers, masked
+from yt8m_kit.layers.inputs.frames import Frames, aggregate_powers, masked
+from yt8m_kit.layers.inputs.normalization import unit
+from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.normalization import unit
-from yt8m_kit.layers.projection import Projection
 
 
 class FisherVector(Layer):

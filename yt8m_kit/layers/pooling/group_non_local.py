@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames, aggregate, project
+from yt8m_kit.layers.inputs.frames import Frames, aggregate, project
 from yt8m_kit.layers.layer import Layer, Tensor
 
 

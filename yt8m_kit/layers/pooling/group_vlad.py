@@ -9,10 +9,9 @@ large-scale video classification" (2018), section 3.
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.frames import Frames, aggregate_through, masked, project_apart
-from yt8m_kit.layers.gating import he_truncated
-from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.normalization import BatchNorm, batch_norm, unit
+from yt8m_kit.layers.inputs.frames import Frames, aggregate_through, masked, project_apart
+from yt8m_kit.layers.inputs.normalization import BatchNorm, batch_norm, unit
+from yt8m_kit.layers.layer import Layer, Tensor, he_truncated
 
 
 class GroupVLAD(Layer):

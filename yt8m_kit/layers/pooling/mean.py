@@ -5,9 +5,9 @@ Shapes: B batch, T frames, D features.
 
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, aggregate
+from yt8m_kit.layers.inputs.frames import Frames, aggregate
+from yt8m_kit.layers.inputs.normalization import unit
 from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.normalization import unit
 
 
 class MeanFrame(Layer):

@@ -6,9 +6,9 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), se
 
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, aggregate, masked
+from yt8m_kit.layers.inputs.frames import Frames, aggregate, masked
+from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
-from yt8m_kit.layers.projection import Projection
 
 
 class NetVLAD(Layer):

@@ -10,9 +10,9 @@ import keras
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers import cells
-from yt8m_kit.layers.frames import Frames, gather, project
+from yt8m_kit.layers.inputs.frames import Frames, gather, project
 from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.temporal import cells
 
 
 class Recurrent(Layer):

@@ -8,9 +8,9 @@ code.
 import keras
 from keras import ops
 
-from yt8m_kit.layers.frames import Frames, floats
+from yt8m_kit.layers.inputs.frames import Frames, floats
+from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.normalization import batch_norm
 
 
 class Floats(Layer):

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit import progress
-from yt8m_kit.atomic import write_private_json
 from yt8m_kit.errors import KitError
-from yt8m_kit.kaggle_board.client import Client
-from yt8m_kit.kaggle_board.faults import (
+from yt8m_kit.output import progress
+from yt8m_kit.output.files import write_private_json
+from yt8m_kit.run import Run
+from yt8m_kit.submission.kaggle.client import Client
+from yt8m_kit.submission.kaggle.errors import (
     DoubtError,
     KaggleError,
     NotFoundError,
@@ -18,8 +19,7 @@ from yt8m_kit.kaggle_board.faults import (
     SilentError,
     UnavailableError,
 )
-from yt8m_kit.kaggle_board.upload import ExpiredError, upload
-from yt8m_kit.run import Run
+from yt8m_kit.submission.kaggle.upload import ExpiredError, upload
 
 LOOKS = (1, 3, 8, 20)  # seconds before each look for a submission whose making was not answered
 CREATES = 3  # times a submission is asked for, while none is found

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 
-from yt8m_kit import ledger, progress
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import UsageError
-from yt8m_kit.kaggle_board.client import Client, Scored
-from yt8m_kit.kaggle_board.faults import NotFoundError, RejectedError, WaitError
+from yt8m_kit.output import progress
+from yt8m_kit.submission import ledger
+from yt8m_kit.submission.kaggle.client import Client, Scored
+from yt8m_kit.submission.kaggle.errors import NotFoundError, RejectedError, WaitError
 
 POLLS = (5.0, 60.0)  # seconds between two looks: at first, at most
 WAIT = 1800.0  # seconds in all

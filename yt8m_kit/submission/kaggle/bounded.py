@@ -12,9 +12,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from yt8m_kit import progress
 from yt8m_kit.errors import KitError
-from yt8m_kit.kaggle_board.faults import why
+from yt8m_kit.output import progress
+from yt8m_kit.submission.kaggle.errors import why
 
 SECONDS = (10, 30)  # to connect, and to wait for an answer
 CREATE_SECONDS = (10, 60)

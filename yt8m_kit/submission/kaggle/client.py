@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import requests
 
-from yt8m_kit import progress
-from yt8m_kit.kaggle_board.credentials import Credentials, find
-from yt8m_kit.kaggle_board.faults import (
+from yt8m_kit.output import progress
+from yt8m_kit.submission.kaggle.bounded import OverdueError, limited, load
+from yt8m_kit.submission.kaggle.credentials import Credentials, find
+from yt8m_kit.submission.kaggle.errors import (
     KaggleError,
     LimitError,
     NotFoundError,
@@ -20,7 +21,6 @@ from yt8m_kit.kaggle_board.faults import (
     timed_out,
     why,
 )
-from yt8m_kit.kaggle_board.limits import OverdueError, limited, load
 
 TEAMS = 10_000  # of the leaderboard, at most
 AGAIN = "Nothing is lost: the same command goes on where it was."

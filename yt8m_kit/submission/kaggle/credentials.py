@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from yt8m_kit.kaggle_board.faults import AuthError
+from yt8m_kit.submission.kaggle.errors import AuthError
 
 TOKEN_FILES = ("~/.kaggle/access_token", "~/.kaggle/access_token.txt")
 OAUTH_FILE = "~/.kaggle/credentials.json"

@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit import ledger, progress
-from yt8m_kit.data import records
+from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError
-from yt8m_kit.kaggle_board import score
-from yt8m_kit.kaggle_board.client import Client
-from yt8m_kit.kaggle_board.entry import Entry, enter
+from yt8m_kit.output import progress
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
-from yt8m_kit.submission_file import check
+from yt8m_kit.submission import ledger
+from yt8m_kit.submission.csv_reader import check
+from yt8m_kit.submission.kaggle import await_score
+from yt8m_kit.submission.kaggle.attempt import Entry, enter
+from yt8m_kit.submission.kaggle.client import Client
 
 MESSAGE = 200  # characters
 
@@ -52,7 +53,7 @@ def submit(
             ledger.record(_row(recipe.name, name, run, sha256, ref))
         entry.forget()
     if wait:
-        score.wait(client, ref)
+        await_score.wait(client, ref)
     return ledger.path()
 
 
@@ -75,7 +76,7 @@ def _message(message: str | None, recipe: str, name: str) -> str:
 def _videos(data: Path) -> int | None:
     """How many rows there must be; None, said aloud, where the records are not at hand."""
     try:
-        return records.count(records.find(data, "test"))
+        return splits.count(splits.find(data, "test"))
     except UsageError:
         progress.say(f"not checked: a row for each test video, as there are no test shards in {data}")
         return None

@@ -14,8 +14,8 @@ from tqdm.utils import CallbackIOWrapper
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from yt8m_kit import progress
-from yt8m_kit.kaggle_board.faults import UploadError, why
+from yt8m_kit.output import progress
+from yt8m_kit.submission.kaggle.errors import UploadError, why
 
 SECONDS = (30, 60)  # a stall while sending is bounded by the first, a silent server by the second
 ROUNDS = 5  # rounds in a row without a byte gained before it is given up

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kaggle_entrant import Entrant
-from kaggle_server import ALWAYS, KEY, TOKEN, USER, Fault, KaggleServer
+from tests.fakes.kaggle_entrant import Entrant
+from tests.fakes.kaggle_server import ALWAYS, KEY, TOKEN, USER, Fault, KaggleServer
 
 GOOD_KEY = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
 

@@ -1,0 +1,1 @@
+"""Mirrors to verified shards on disk."""

@@ -1,0 +1,1 @@
+"""Bytes to videos and back: TFRecord framing, protobuf messages, SequenceExamples."""

@@ -1,0 +1,49 @@
+"""The shards of a split: found by name, counted from their headers."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader import manifest
+from yt8m_kit.data.reading.shard_group import SEEKS
+from yt8m_kit.errors import UsageError
+
+_LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
+
+
+def find(data: Path, split: str) -> list[Path]:
+    """The shards of a split (train, validate, test), sorted by path.
+
+    Raises UsageError if there are none, or if they lie in several folders, such as those of 2018 and 2019.
+    """
+    patterns = (
+        f"{split}*.tfrecord",
+        f"{split}/*.tfrecord",
+        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
+    )
+    for pattern in patterns:
+        paths = sorted(data.glob(pattern))
+        folders = sorted({path.parent for path in paths})
+        if len(folders) > 1:
+            choice = " or ".join(f"--data={folder.parent}" for folder in folders)
+            raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
+        if paths:
+            return paths
+    looked_for = ", ".join(str(data / pattern) for pattern in patterns)
+    raise UsageError(
+        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
+        f"the official ones, `yt8m synthesize {data}` makes a small data set."
+    )
+
+
+def count(paths: Sequence[Path]) -> int:
+    """Records in the shards, from their headers alone; those behind a fault in the framing do not count.
+
+    Of shards that `yt8m verify` has seen and that are unchanged, it has kept the number.
+    """
+    known = manifest.counts(paths)
+    unknown = [path for path in paths if path not in known]
+    with ThreadPoolExecutor(SEEKS) as pool:
+        found = pool.map(lambda path: len(tfrecord.index(path).offsets), unknown)
+        return sum(known.values()) + sum(found)

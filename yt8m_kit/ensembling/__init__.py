@@ -1,0 +1,1 @@
+"""Members and weights of a blend under a byte budget."""

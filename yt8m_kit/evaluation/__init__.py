@@ -1,0 +1,1 @@
+"""Scores: validation, evaluation, the local board."""

@@ -1,0 +1,57 @@
+"""A model's probabilities on a split with labels, and the GAP@20 by which stages choose.
+
+# N videos, C classes
+"""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.errors import UsageError
+from yt8m_kit.inference.predictor import predictor
+from yt8m_kit.inference.sweep import Predict, _predicted
+from yt8m_kit.metrics import gap, hits_of, top
+
+
+class Predictions(NamedTuple):
+    """ids of N videos in file order, probabilities float32 (N, C), truth bool (N, C), videos per second."""
+
+    ids: list[str]
+    probabilities: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    rate: float
+
+
+def predictions(
+    predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
+) -> Predictions:
+    """What `predict` makes of a split; UsageError where the split has no labels."""
+    ids: list[str] = []
+    probabilities, truth = [], []
+    started = time.perf_counter()
+    for batch, predicted in _predicted(predict, dataset, paths, what, strict):
+        ids += batch.ids
+        probabilities.append(predicted)
+        truth.append(batch.labels > 0)
+    rate = round(len(ids) / (time.perf_counter() - started), 1)
+    if not any(part.any() for part in truth):
+        raise UsageError(f"{paths[0].parent} holds no labels; evaluate a split that has them, e.g. validate.")
+    return Predictions(ids, np.concatenate(probabilities), np.concatenate(truth), rate)
+
+
+def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what: str) -> float:
+    """GAP@20 of a model on a split with labels; only the top 20 of each video are kept meanwhile."""
+    confidences, hits, positives = [], [], 0
+    for batch, predicted in _predicted(predictor(model), dataset, paths, what, strict=False):
+        labels, best = top(predicted)
+        confidences.append(best)
+        hits.append(hits_of(labels, batch.labels))
+        positives += int(np.count_nonzero(batch.labels))
+    if not positives:
+        raise UsageError(f"{paths[0].parent} holds no labels to validate on.")
+    return gap(np.concatenate(confidences), np.concatenate(hits), positives)

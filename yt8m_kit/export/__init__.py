@@ -1,0 +1,1 @@
+"""A blend as one graph: SavedModel or the starter's archive."""

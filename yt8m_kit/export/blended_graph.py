@@ -1,0 +1,38 @@
+"""Members with their shares as one function of frames."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.layers.inputs.sampling import average_rounds
+
+
+class Part(NamedTuple):
+    """A member in the graph.
+
+    model: an outline, its variables hold nothing. share: of the blend. weights: each float variable of the
+    model and what is stored for it.
+    """
+
+    model: keras.Model
+    share: float
+    weights: list[tuple[Any, Encoded]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the member's codes."""
+        return sum(encoded.size for _, encoded in self.weights)
+
+
+def mixed(
+    parts: list[Part], values: list[list[tf.Tensor]], inputs: dict[str, tf.Tensor], rounds: int
+) -> tf.Tensor:
+    """The blend's probabilities float32 (B, C); values: the float weights of each part, in its order."""
+    total = 0.0
+    for part, tensors in zip(parts, values):
+        mapping = [(variable, tensor) for (variable, _), tensor in zip(part.weights, tensors)]
+        with keras.StatelessScope(state_mapping=mapping):
+            total += part.share * average_rounds(part.model, inputs, rounds)
+    return total

@@ -1,0 +1,1 @@
+"""A model over a split: predictors, the sweep, predictions and soft labels."""

@@ -1,0 +1,59 @@
+"""Functions from a batch to probabilities: of a model in memory, or of an exported graph."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.errors import KitError
+from yt8m_kit.layers.inputs.sampling import average_rounds
+
+
+def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of arrays, which calls `model`, compiled once a shape; weights are read at each call."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, reduce_retracing=True)  # type: ignore[no-any-return]
+    import jax
+
+    @jax.jit
+    def stateless(state: list[Any], *arrays: Any) -> Any:
+        # Under jit a variable would be frozen into the program: hand the values in instead.
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, state))):
+            return function(*arrays)
+
+    return lambda *arrays: stateless([variable.value for variable in model.variables], *arrays)
+
+
+def predictor(model: keras.Model, rounds: int = 1) -> Callable[[Batch], NDArray[np.float32]]:
+    """A compiled function from a batch to probabilities float32 (B, C), `rounds` samplings averaged."""
+
+    def call(frames: Any, num_frames: Any) -> Any:
+        return average_rounds(model, {"frames": frames, "num_frames": num_frames}, rounds)
+
+    function = compiled(model, call)
+    return lambda batch: np.asarray(function(batch.frames, batch.num_frames))
+
+
+def load_graph(path: Path, signature: str) -> Callable[[Batch], dict[str, NDArray[Any]]]:
+    """A signature of the exported graph ("top" or "serving_default") as a function of a batch."""
+    import tensorflow as tf
+
+    try:
+        graph = tf.saved_model.load(str(path))
+        run = graph.signatures[signature]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error
+
+    def call(batch: Batch) -> dict[str, NDArray[Any]]:
+        out = run(frames=tf.constant(batch.frames), num_frames=tf.constant(batch.num_frames))
+        return {key: value.numpy() for key, value in out.items()}
+
+    # The loaded object owns the decoded weights: it must live as long as its signature is called.
+    call.graph = graph  # type: ignore[attr-defined]
+    return call

@@ -1,0 +1,1 @@
+"""Frames as bytes, their sampling and normalization."""

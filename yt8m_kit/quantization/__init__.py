@@ -1,0 +1,1 @@
+"""Bytes by tensor: sizes, measured errors, allocation, calibrated codes."""

@@ -1,0 +1,1 @@
+"""The task of 2019: segments ranked for each class."""

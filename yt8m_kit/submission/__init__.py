@@ -1,0 +1,1 @@
+"""The CSV, and the ledger of what was submitted."""

@@ -1,0 +1,1 @@
+"""Records to weights: the training loop, averaging, checkpoints."""

@@ -1,0 +1,58 @@
+"""Training batches: shuffled, softened, mixed up, read ahead."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from yt8m_kit.data.loader.batches import Batch, read_batches
+from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.mixup import mixed
+from yt8m_kit.data.loader.order import Position
+from yt8m_kit.data.loader.prefetch import prefetch
+from yt8m_kit.data.reading.soft_labels import MANIFEST, SoftLabels
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.recipe import Member, Recipe
+from yt8m_kit.run import Run
+from yt8m_kit.training.steps import UNDER_WAY
+
+AHEAD = 2  # batches read ahead of the step
+
+
+def shuffled(
+    recipe: Recipe, member: Member, paths: list[Path], runs: Path, strict: bool, faults: Faults
+) -> Callable[[Position], Generator[Batch]]:
+    """A function from a position to the endless shuffled batches from there, read ahead.
+
+    A batch's arrays are overwritten a few batches later. A member with a teacher gets mixed labels;
+    UsageError where they are not there.
+    """
+    soft_labels = None
+    if member.teacher is not None:
+        teacher = Run.of(runs, recipe.name, member.teacher)
+        teacher.need(teacher.soft_labels / MANIFEST, "distill")
+        soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight)
+
+    def batches(start: Position) -> Generator[Batch]:
+        endless = read_batches(
+            paths,
+            recipe.dataset,
+            member.batch_size // member.accumulate,
+            seed=member.seed,
+            epochs=None,
+            start=start,
+            strict=strict,
+            faults=faults,
+            reuse=AHEAD + UNDER_WAY + 1,
+            soft_labels=soft_labels,
+        )
+        if member.mixup is not None:
+            endless = mixed(endless, member.mixup, member.seed)
+        return prefetch(endless, AHEAD)
+
+    return batches
+
+
+def statistics_batches(member: Member, dataset: Dataset, paths: list[Path]) -> Generator[Batch]:
+    """Training batches in another order, to estimate BatchNorm statistics on."""
+    order = member.seed + 1
+    endless = read_batches(paths, dataset, member.batch_size, seed=order, epochs=None, reuse=AHEAD + 1)
+    return prefetch(endless, AHEAD)
