@@ -54,7 +54,7 @@ def tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def tiny_runs(tiny_data: TinyData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of the tiny recipe, not to be changed: members trained, averaged, evaluated; blend searched."""
-    from yt8m_kit.cli import main
+    from yt8m_kit.cli.main import main
 
     runs = tmp_path_factory.mktemp("runs")
     places = [f"--data={tiny_data.path}", f"--runs={runs}"]
@@ -92,7 +92,7 @@ def command(
     entrant: Entrant, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """Runs a command line as the entrant, with further variables; exit code, stdout and stderr."""
-    from yt8m_kit.cli import main
+    from yt8m_kit.cli.main import main
 
     def run(words: list[str], **variables: str) -> tuple[int, str, str]:
         with monkeypatch.context() as patch:

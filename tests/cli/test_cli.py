@@ -2,7 +2,7 @@
 
 import pytest
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])

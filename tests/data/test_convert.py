@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.convert import convert
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.format.examples import sequence_example

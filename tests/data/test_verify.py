@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.mirror import Mirror
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data import verify
 from yt8m_kit.data.download.download import sources
 from yt8m_kit.data.download.mirrors import Patience

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.ensembling.candidate_classes import gather
 from yt8m_kit.ensembling.ensemble import mix
 from yt8m_kit.ensembling.search import EXACT, Search, held_out

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode, encode
 from yt8m_kit.codecs.forms import form_of
 from yt8m_kit.data.loader import splits

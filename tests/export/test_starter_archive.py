@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.support.families import ROWS, TOY, build, videos
 from tests.support.recipes import RECIPES
 from yt8m_kit import models
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode
 from yt8m_kit.codecs.forms import form_of
 from yt8m_kit.data.loader import splits

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.evaluation import local_board
 from yt8m_kit.inference import predict
@@ -58,7 +58,7 @@ def slow(*arguments):
     time.sleep(0.2)
     return text(*arguments)
 predict.text = slow
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

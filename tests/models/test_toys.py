@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import toys
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode, encode
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches

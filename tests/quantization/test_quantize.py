@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.support.families import ROWS, TOY
 from yt8m_kit import models
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode, encode
 from yt8m_kit.codecs.forms import FORMS
 from yt8m_kit.codecs.gptq import encode_calibrated, factors

@@ -3,7 +3,7 @@
 import pytest
 
 from yt8m_kit import recipe as recipes
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.reporting.check import check
 
 QUICK = ("audioset", "demo", "expanded", "phoenixlin")

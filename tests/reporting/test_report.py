@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 

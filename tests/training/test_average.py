@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.order import Position

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.order import Position

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.recipes import RECIPES
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.order import Position
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupte
         import resource, signal, sys
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) // 2},) * 2)
-        from yt8m_kit.cli import main
+        from yt8m_kit.cli.main import main
         sys.exit(main(sys.argv[1:]))
     """
     words = command(tiny_data.path, tmp_path, "long")[3:]

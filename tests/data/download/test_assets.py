@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import mirror as at
 from tests.fakes.mirror import Mirror
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import DataError
 

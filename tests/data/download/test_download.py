@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes import mirror as at
 from tests.fakes.mirror import Mirror
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.download import download
 from yt8m_kit.data.download import download as downloading
 from yt8m_kit.data.download.download import absent, sources

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.small_shards import ALL, HEADER, SMALL, copies, damage, five_shards, flip_payload, ids
-from yt8m_kit.cli import main
+from yt8m_kit.cli.main import main
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.faults import Faults

@@ -237,7 +237,7 @@ def test_misuse(entrant, command, words, message):
 
 @pytest.mark.usefixtures("tiny_recipes")
 def test_a_recipe_without_a_competition(capsys):
-    from yt8m_kit.cli import main
+    from yt8m_kit.cli.main import main
 
     assert main(["submit", "tiny", "blend", "--to=kaggle"]) == 2
     assert "recipe tiny is on demo, which is no Kaggle competition" in capsys.readouterr().err
