@@ -21,8 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.harness import compare, docs_tables
-from yt8m_kit.data.download import download
-from yt8m_kit.data.download.download import sources
+from yt8m_kit.data.download.download import download, sources
 from yt8m_kit.data.download.partition import Partition, parse_plan
 from yt8m_kit.output.tables import Row, markdown
 

@@ -2,19 +2,19 @@
 
 import pytest
 
-from yt8m_kit.cli.main import main
+from yt8m_kit.cli.main import main, verbs
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
 def test_help_lists_every_verb_with_its_arguments(words, capsys):
     assert main(words) == 0
     out = capsys.readouterr().out
-    for verb in main.verbs():
+    for verb in verbs():
         assert f"  yt8m {verb}" in out
     assert "yt8m train RECIPE MEMBER [--data=DATA] [--runs=RUNS] [--strict]" in out
 
 
-@pytest.mark.parametrize("verb", main.verbs())
+@pytest.mark.parametrize("verb", verbs())
 def test_help_of_a_verb(verb, capsys):
     assert main([verb, "--help"]) == 0
     out, err = capsys.readouterr()

@@ -20,9 +20,8 @@ import pytest
 from tests.fakes import mirror as at
 from tests.fakes.mirror import Mirror
 from yt8m_kit.cli.main import main
-from yt8m_kit.data.download import download
 from yt8m_kit.data.download import download as downloading
-from yt8m_kit.data.download.download import absent, sources
+from yt8m_kit.data.download.download import absent, download, sources
 from yt8m_kit.data.download.mirrors import Patience
 from yt8m_kit.data.download.partition import Partition, parse_plan
 from yt8m_kit.data.loader import splits
