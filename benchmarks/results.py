@@ -12,6 +12,7 @@ from benchmarks.harness import docs_tables
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import UsageError
 from yt8m_kit.reporting.report import report
+from yt8m_kit.run import Experiment
 
 TITLES = 2  # lines above a table's rows
 
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
     options = parser.parse_args()
     try:
-        table = report(recipes.load(options.recipe), options.runs, as_markdown=True)
+        table = report(Experiment(recipes.load(options.recipe), Path(), options.runs), as_markdown=True)
     except UsageError as error:
         print(f"results: skipped, {error}")
         return

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit.data.reading.soft_labels import MANIFEST
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment
 
 
 class Stage(NamedTuple):
@@ -16,49 +14,50 @@ class Stage(NamedTuple):
     words: list[str]
 
 
-def stages(recipe: Recipe, name: str, runs: Path) -> list[Stage]:
+def stages(experiment: Experiment, name: str) -> list[Stage]:
     """All stages up to the score of a member or ensemble; those of teachers come before their students'."""
     found: dict[Path, Stage] = {}
-    _graph(recipe, name, runs, found)
-    run = Run.of(runs, recipe.name, name)
+    _graph(experiment, name, found)
+    run = experiment.run(name)
     graph = run.graph / "saved_model.pb"
-    _add(found, run.evaluation("validate", "graph"), [graph], "evaluate", recipe, name)
-    _add(found, run.submission, [graph], "predict", recipe, name)
-    _add(found, run.score, [run.submission], "submit", recipe, name)
+    _add(found, run.evaluation("validate", "graph"), [graph], "evaluate", experiment, name)
+    _add(found, run.submission, [graph], "predict", experiment, name)
+    _add(found, run.score, [run.submission], "submit", experiment, name)
     return list(found.values())
 
 
 def _add(
-    found: dict[Path, Stage], makes: Path, needs: list[Path], verb: str, recipe: Recipe, name: str
+    found: dict[Path, Stage], makes: Path, needs: list[Path], verb: str, experiment: Experiment, name: str
 ) -> Path:
-    found.setdefault(makes, Stage(makes, needs, [verb, recipe.name, name]))
+    found.setdefault(makes, Stage(makes, needs, [verb, experiment.recipe.name, name]))
     return makes
 
 
-def _graph(recipe: Recipe, name: str, runs: Path, found: dict[Path, Stage]) -> Path:
+def _graph(experiment: Experiment, name: str, found: dict[Path, Stage]) -> Path:
     """The exported graph of a member or ensemble."""
+    recipe = experiment.recipe
     members = recipe.ensemble(name).members
-    scored = [_member(recipe, member, runs, found) for member in members]
-    run = Run.of(runs, recipe.name, name)
+    scored = [_member(experiment, member, found) for member in members]
+    run = experiment.run(name)
     needs = scored
     if name not in recipe.members:
-        needs = [_add(found, run.ensemble, scored, "ensemble", recipe, name)]
+        needs = [_add(found, run.ensemble, scored, "ensemble", experiment, name)]
     if recipe.ensemble(name).is_measured:
-        needs = [_add(found, run.plan, needs, "quantize", recipe, name)]
-    return _add(found, run.graph / "saved_model.pb", needs, "export", recipe, name)
+        needs = [_add(found, run.plan, needs, "quantize", experiment, name)]
+    return _add(found, run.graph / "saved_model.pb", needs, "export", experiment, name)
 
 
-def _member(recipe: Recipe, name: str, runs: Path, found: dict[Path, Stage]) -> Path:
+def _member(experiment: Experiment, name: str, found: dict[Path, Stage]) -> Path:
     """A member's validation scores, after its teacher's soft labels, training and averaging."""
-    run, teacher = Run.of(runs, recipe.name, name), recipe.member(name).teacher
+    run, teacher = experiment.run(name), experiment.recipe.member(name).teacher
     needs = []
     if teacher is not None:
-        graph = _graph(recipe, teacher, runs, found)
-        labels = Run.of(runs, recipe.name, teacher).soft_labels / MANIFEST
-        needs = [_add(found, labels, [graph], "distill", recipe, teacher)]
-    trained = _add(found, run.trained, needs, "train", recipe, name)
-    averaged = _add(found, run.averaged, [trained], "average", recipe, name)
-    return _add(found, run.evaluation("validate", "weights"), [averaged], "evaluate", recipe, name)
+        graph = _graph(experiment, teacher, found)
+        labels = experiment.run(teacher).soft_label_manifest
+        needs = [_add(found, labels, [graph], "distill", experiment, teacher)]
+    trained = _add(found, run.trained, needs, "train", experiment, name)
+    averaged = _add(found, run.averaged, [trained], "average", experiment, name)
+    return _add(found, run.evaluation("validate", "weights"), [averaged], "evaluate", experiment, name)
 
 
 def as_rules(found: list[Stage]) -> str:

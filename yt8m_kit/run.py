@@ -43,9 +43,9 @@ class Run:
     ensemble = _File("ensemble.json")
     graph = _File("graph")
     soft_labels = _File("soft_labels")
+    soft_label_manifest = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
     export = _File("export.json")
-    packing = _File("archive.json")
     plan = _File("plan.json")
     submission = _File("submission.csv")
     score = _File("score.json")
@@ -127,10 +127,26 @@ class Run:
             yield
 
 
-def shares_of(recipe: Recipe, name: str, run: Run) -> dict[str, float]:
-    """Each member's share of the blend, 1 in all; members without one are left out."""
-    if name in recipe.members:
-        return {name: 1.0}
-    weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
-    total = sum(weights.values())
-    return {member: weight / total for member, weight in weights.items() if weight > 0}
+@dataclass(frozen=True)
+class Experiment:
+    """What every stage is handed: a recipe, the folder of its records, the folder of all runs."""
+
+    recipe: Recipe
+    data: Path
+    runs: Path
+
+    def run(self, name: str) -> Run:
+        """The run of a member or ensemble; nothing is created."""
+        return Run.of(self.runs, self.recipe.name, name)
+
+    def shares(self, name: str) -> dict[str, float]:
+        """Each member's share of a blend, summing to 1; members of share 0 are left out.
+
+        Raises UsageError where an ensemble's weights are not there yet.
+        """
+        if name in self.recipe.members:
+            return {name: 1.0}
+        run = self.run(name)
+        weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
+        total = sum(weights.values())
+        return {member: weight / total for member, weight in weights.items() if weight > 0}

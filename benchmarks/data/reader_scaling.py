@@ -33,7 +33,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from yt8m_kit.data import records
-from yt8m_kit.spec import YOUTUBE8M_2018
+from yt8m_kit.dataset import YOUTUBE8M_2018
 
 paths = sorted(Path(sys.argv[1]).glob("*.tfrecord"))
 read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=1, reuse=2)

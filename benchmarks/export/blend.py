@@ -32,7 +32,7 @@ from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 Floats = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ def random_members(count: int, videos: int, classes: int) -> Members:
 def real_members(recipe: Recipe, ensemble: str, data: Path, runs: Path) -> Members:
     """Those of an ensemble, evaluated on the validation split."""
     blend = recipe.ensembles[ensemble]
-    found = [probabilities_of(recipe, name, data, runs) for name in blend.members]
+    found = [probabilities_of(Experiment(recipe, data, runs), name) for name in blend.members]
     read = [partial(_same, probabilities) for _, probabilities, _ in found]
     return Members(read, found[0][2], sizes_of(recipe, blend), blend.limit)
 

@@ -27,7 +27,7 @@ from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.quantization import quantize, trial
 from yt8m_kit.quantization.sizes import Stored, stored
 from yt8m_kit.recipe import Recipe, load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
 NEAREST = ("float16", "float16_four", "bfloat16", "uint8", *(form for form in FORMS if FORMS[form].affine))
@@ -95,10 +95,11 @@ def main() -> None:
     if not names:
         print(f"codec_loss: skipped, no averaged member of {recipe.name} is in {options.runs}")
         return
+    experiment = Experiment(recipe, options.data, options.runs)
     lost: dict[str, dict[str, float]] = {}
     videos = trial.videos_of(recipe.dataset, splits.find(options.data, "train"))
     for name in names:
-        with trial.encoder_of(recipe, name, options.runs, videos, calibrated=True) as encoder:
+        with trial.encoder_of(experiment, name, videos, calibrated=True) as encoder:
             for codec, value in Trial(recipe, name, options.data, encoder).all():
                 lost.setdefault(codec, {})[name] = value
     rows: list[Row] = [

@@ -37,7 +37,7 @@ from yt8m_kit.metrics import top
 from yt8m_kit.output.files import write_json
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import Recipe, load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training.average import average
 from yt8m_kit.training.train import train
 
@@ -126,9 +126,10 @@ def students(recipe: Recipe, options: argparse.Namespace, labels: Path | None) -
                 teacher = Run.of(runs, recipe.name, options.name)
                 teacher.path.mkdir(parents=True)
                 teacher.soft_labels.symlink_to(labels)
-            train(taught_by, STUDENT, options.data, runs)
-            average(taught_by, STUDENT, options.data, runs)
-            found.append(json.loads(evaluate(taught_by, STUDENT, options.data, runs).read_text()))
+            experiment = Experiment(taught_by, options.data, runs)
+            train(experiment, STUDENT)
+            average(experiment, STUDENT)
+            found.append(json.loads(evaluate(experiment, STUDENT).read_text()))
     row: Row = {}
     for key, title in (("gap", "student's GAP@20"), ("map", "mAP")):
         values = [scores[key] for scores in found]

@@ -177,7 +177,7 @@ def test_more_names_than_classes_are_refused(clips, tmp_path):
 
 RECIPE = """
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
 
 RECIPE = Recipe(
     "sounds", "for tests", Dataset("sounds", (("audio", 128),), classes=20, max_frames=10),

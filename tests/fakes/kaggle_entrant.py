@@ -13,7 +13,7 @@ from yt8m_kit.submission.csv_writer import text
 CLASSES, VIDEOS = 30, 40
 RECIPE = f'''
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import Dataset
+from yt8m_kit.dataset import Dataset
 
 RECIPE = Recipe(
     name="toy", description="for tests",

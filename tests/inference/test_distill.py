@@ -17,6 +17,7 @@ from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.pipeline import as_rules, stages
 from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.run import Experiment
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -101,17 +102,17 @@ def chain():
 
 
 def test_stages_come_in_order(tmp_path):
-    found = [" ".join(stage.words) for stage in stages(chain(), "second", tmp_path)]
+    found = [" ".join(stage.words) for stage in stages(Experiment(chain(), tmp_path, tmp_path), "second")]
     order = ["train r a", "train r b", "ensemble r both", "export r both", "distill r both", "train r first"]
     order += ["export r first", "distill r first", "train r second", "export r second", "predict r second"]
     assert [found.index(each) for each in order] == sorted(found.index(each) for each in order)
     assert len(found) == len(set(found)) + 1  # evaluate: the weights, and the graph
-    made = {stage.makes for stage in stages(chain(), "second", tmp_path)}
-    for stage in stages(chain(), "second", tmp_path):
+    made = {stage.makes for stage in stages(Experiment(chain(), tmp_path, tmp_path), "second")}
+    for stage in stages(Experiment(chain(), tmp_path, tmp_path), "second"):
         assert set(stage.needs) <= made
     assert (
         f"{tmp_path}/r/first/trained.weights.h5: {tmp_path}/r/both/soft_labels/manifest.json\n"
-        in as_rules(stages(chain(), "second", tmp_path))
+        in as_rules(stages(Experiment(chain(), tmp_path, tmp_path), "second"))
     )
 
 

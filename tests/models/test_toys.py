@@ -21,7 +21,7 @@ from yt8m_kit.layers.inputs.sampling import average_rounds
 from yt8m_kit.pipeline import stages
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.recipe import Ema, Recipe, load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission.csv_reader import check, read
 
 VIDEOS = 40  # of validate, and of test
@@ -71,7 +71,7 @@ def data(tmp_path_factory):
 def made(request, data, tmp_path_factory):
     """The stages that make would follow to the CSVs, each once."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
-    (folder / f"{name}.py").write_text(f"import toys\n\nRECIPE = toys.toy({name!r})\n")
+    (folder / f"{name}.py").write_text(f"from tests.support import toys\n\nRECIPE = toys.toy({name!r})\n")
     runs = folder / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("YT8M_RECIPES", str(folder))
@@ -79,7 +79,7 @@ def made(request, data, tmp_path_factory):
         patch.setenv("YT8M_RUNS", str(runs))
         recipe = load(name)
         names = ends(recipe)
-        for stage in (stage for each in names for stage in stages(recipe, each, runs)):
+        for stage in (stage for each in names for stage in stages(Experiment(recipe, data, runs), each)):
             if stage.makes.name not in ("validate.graph.json", "score.json"):
                 assert stage.makes.exists() or main(stage.words) == 0, stage.words
                 assert stage.makes.exists(), stage.words

@@ -23,7 +23,7 @@ from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.quantization import quantize, sizes, tensor_plan, trial
 from yt8m_kit.recipe import load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 RNG = np.random.default_rng(0)
@@ -186,7 +186,7 @@ def test_what_codecs_cost_on_real_clips(real_data, tmp_path, monkeypatch):
     whole = json.loads(scores.read_text())["gap"]
     videos = trial.videos_of(AUDIOSET, splits.find(data, "train"))
     ways = [("uint8", False), ("float16", False), ("int4", False), ("int4", True)]
-    with trial.encoder_of(recipe, "netvlad", tmp_path, videos, calibrated=True) as encoder:
+    with trial.encoder_of(Experiment(recipe, data, tmp_path), "netvlad", videos, calibrated=True) as encoder:
         uint8, float16, nearest, calibrated = (
             lost(encoder, sizes.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
             for codec, rounded in ways

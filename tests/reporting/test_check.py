@@ -21,7 +21,7 @@ def test_every_recipe_agrees_with_what_was_published(name, tmp_path):
 
 RECIPE = """
 from yt8m_kit.recipe import Ensemble, Member, Recipe
-from yt8m_kit.spec import YOUTUBE8M_2018
+from yt8m_kit.dataset import YOUTUBE8M_2018
 RECIPE = Recipe("wrong", "d", YOUTUBE8M_2018, {
     "a": Member("frame_logistic", steps=1, published_parameters=4_452_885),
     "b": Member("frame_logistic", steps=1, published_mib={"float32": 16.99, "uint8": 4.27}),

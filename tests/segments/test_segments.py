@@ -17,7 +17,7 @@ from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.recipe import load
-from yt8m_kit.segments import predict as ranking
+from yt8m_kit.segments import ranking
 from yt8m_kit.segments.ranking import Ranking, rank
 from yt8m_kit.segments.records import Batch, read_ratings, segment_batches
 from yt8m_kit.segments.scoring import average_precision, score, write_csv

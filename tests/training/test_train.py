@@ -254,10 +254,10 @@ STEPS = """
     import numpy as np
     from yt8m_kit import models
     from yt8m_kit.data import records
-    from yt8m_kit.data.synthesize import DEMO
-    from yt8m_kit.optimizer import optimizer_of
+    from yt8m_kit.dataset import DEMO
+    from yt8m_kit.training.optimizer import optimizer_of
     from yt8m_kit.recipe import Member
-    from yt8m_kit.steps import make_step
+    from yt8m_kit.training.steps import make_step
 
     family, hyperparameters, weights, data = json.loads(sys.argv[1])
     model = models.build(family, DEMO, **hyperparameters)

@@ -48,8 +48,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
 
 
-def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
-    """Make a method bind and check its arguments, and leave running to main()."""
+def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
+    """The function, binding and checking its arguments when called; main() runs what it returns."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -57,8 +57,23 @@ def verb(function: Callable[..., Any]) -> Callable[..., Pending]:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():
-            if name != "self":
-                bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
+            bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
         return Pending(lambda: function(*bound.args, **bound.kwargs))
 
     return bind
+
+
+def usage(function: Callable[..., Any]) -> str:
+    """A verb's arguments as a usage line shows them."""
+    shown = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is inspect.Parameter.empty:
+            shown.append(name.upper())
+        elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            shown.append(f"[{name.upper()}]")
+        elif parameter.default is False:
+            shown.append(f"[--{name}]")
+        else:
+            value = name.upper() if parameter.default is None else parameter.default
+            shown.append(f"[--{name}={value}]")
+    return " ".join(shown)

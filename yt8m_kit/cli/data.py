@@ -1,11 +1,10 @@
-"""The verbs that bring records and look after them; methods of cli.Verbs."""
+"""Verbs that bring records and look after them."""
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from yt8m_kit.cli.arguments import verb
-from yt8m_kit.cli.places import Split, data_place, places
+from yt8m_kit.cli.places import Split, data_place
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import load
 
@@ -14,9 +13,17 @@ Version = Literal["2", "3"]
 _DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
 
 
-@verb
+def synthesize(
+    out: Path, *, train: int = 3000, validate: int = 1000, test: int = 1000, seed: int = 0
+) -> Path:
+    """Write a small data set in the real format, with test labels kept apart."""
+    from yt8m_kit.data.synthesize import synthesize
+
+    synthesize(out, train=train, validate=validate, test=test, seed=seed)
+    return out
+
+
 def download(
-    self: Any,
     what: Literal["records", "vocabulary", "pca"] = "records",
     *,
     split: Split | None = None,
@@ -30,7 +37,7 @@ def download(
     urls: str | None = None,
     data: Path | None = None,
 ) -> Path:
-    """Fetch the official records of a split, or the label names, or the PCA; goes on where it was.
+    """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
 
     --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
     --limit the first so many files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
@@ -61,9 +68,7 @@ def download(
     )
 
 
-@verb
 def verify(
-    self: Any,
     *,
     split: Split | None = None,
     recipe: str | None = None,
@@ -93,9 +98,7 @@ def verify(
     return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
 
 
-@verb
 def convert(
-    self: Any,
     source: Path,
     out: Path,
     *,
@@ -120,42 +123,3 @@ def convert(
     return convert(
         source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
     )
-
-
-@verb
-def show(
-    self: Any,
-    recipe: str,
-    name: str,
-    *,
-    videos: int = 10,
-    labels: int = 5,
-    data: Path | None = None,
-    runs: Path | None = None,
-) -> None:
-    """Print the best labels of the first predicted videos by name."""
-    from yt8m_kit.reporting.show import show
-
-    loaded, records, kept = places(recipe, data, runs)
-    print(show(loaded, name, records, kept, videos=videos, labels=labels), end="")
-
-
-@verb
-def segments(
-    self: Any,
-    recipe: str,
-    name: str,
-    *,
-    split: Split = "validate",
-    data: Path | None = None,
-    runs: Path | None = None,
-    strict: bool = False,
-) -> Path:
-    """Rank the segments of 2019's records for each class, to a CSV; score it by MAP@100,000 where rated."""
-    from yt8m_kit import backend
-
-    backend.start()
-    from yt8m_kit.segments.predict import predict_segments
-
-    loaded, records, kept = places(recipe, data, runs)
-    return predict_segments(loaded, name, records, kept, split=split, strict=strict)

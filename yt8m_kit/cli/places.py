@@ -1,25 +1,26 @@
-"""Where records and runs are: arguments that every verb shares."""
+"""Where records and runs are: arguments that the verbs share."""
 
 import os
 from pathlib import Path
 from typing import Literal
 
-from yt8m_kit.recipe import Recipe, load
+from yt8m_kit.recipe import load
+from yt8m_kit.run import Experiment
 
 Split = Literal["train", "validate", "test"]
 
 
 def data_place(data: Path | None, dataset: str) -> Path:
-    """The folder of a data set: `data`, or $YT8M_DATA, or data/DATASET."""
+    """The folder of a data set: `data`, else $YT8M_DATA, else data/DATASET."""
     return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
 
 
 def runs_place(runs: Path | None) -> Path:
-    """Where runs are kept: `runs`, or $YT8M_RUNS, or runs."""
+    """The folder of all runs: `runs`, else $YT8M_RUNS, else runs."""
     return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
 
 
-def places(recipe: str, data: Path | None, runs: Path | None) -> tuple[Recipe, Path, Path]:
-    """The recipe of that name, where its records are, and where runs are kept."""
+def experiment(recipe: str, data: Path | None = None, runs: Path | None = None) -> Experiment:
+    """The recipe of that name with its places; UsageError names the recipes that exist."""
     loaded = load(recipe)
-    return loaded, data_place(data, loaded.dataset.name), runs_place(runs)
+    return Experiment(loaded, data_place(data, loaded.dataset.name), runs_place(runs))

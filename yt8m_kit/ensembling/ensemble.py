@@ -18,29 +18,30 @@ from yt8m_kit.output.files import write_json
 from yt8m_kit.output.tables import plain
 from yt8m_kit.quantization.sizes import operations, stored
 from yt8m_kit.recipe import Ensemble, Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment
 
 Probabilities = NDArray[np.float32]
 Truth = NDArray[np.bool_]
 
 
-def ensemble(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
+def ensemble(experiment: Experiment, name: str) -> Path:
     """Write ensemble.json (weights by member, summing to 1, and what they reach) and return its path.
 
     Weights that the recipe gives are taken as they are. Else they are searched, of as many members as fit
     under the limit with the ensemble's codec; the search is also judged on videos that it did not see, and
     where it does not beat equal weights there, equal weights are taken.
     """
-    blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
+    recipe, run = experiment.recipe, experiment.run(name)
+    blend = recipe.ensemble(name)
     if run.ensemble.exists():
         return run.ensemble
     for member in blend.members:
-        member_run = Run.of(runs, recipe.name, member)
+        member_run = experiment.run(member)
         member_run.need(member_run.averaged, "average")
     if len(blend.members) == 1:
         write_json(run.ensemble, {"weights": {blend.members[0]: 1.0}})
         return run.ensemble
-    read = [partial(probabilities_of, recipe, member, data, runs) for member in blend.members]
+    read = [partial(probabilities_of, experiment, member) for member in blend.members]
     truth = _same_videos(read)
     members = [partial(_probabilities, each) for each in read]
     if blend.weights is None:

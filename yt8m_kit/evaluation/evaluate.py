@@ -15,19 +15,17 @@ from yt8m_kit.metrics import scores
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing, write_json
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 
-def evaluate(
-    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "validate", strict: bool = False
-) -> Path:
+def evaluate(experiment: Experiment, name: str, *, split: str = "validate", strict: bool = False) -> Path:
     """Score a member's averaged weights, or an ensemble's graph, and return the file of scores.
 
     A member that was exported is scored both ways, so that what the codec costs can be seen. The
     probabilities of the float model are kept for the blend.
     """
-    run = Run.of(runs, recipe.name, name)
-    paths = splits.find(data, split)
+    recipe, run = experiment.recipe, experiment.run(name)
+    paths = splits.find(experiment.data, split)
     files = []
     if name in recipe.members:
         run.need(run.averaged, "average")
@@ -72,12 +70,12 @@ def _score_graph(dataset: Dataset, run: Run, paths: list[Path], split: str, stri
 
 
 def probabilities_of(
-    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "validate"
+    experiment: Experiment, name: str, *, split: str = "validate"
 ) -> tuple[NDArray[np.str_], NDArray[np.float32], NDArray[np.bool_]]:
     """ids, probabilities (N, C) and truth (N, C) of a member on a split, evaluated where they are missing."""
-    run = Run.of(runs, recipe.name, name)
+    run = experiment.run(name)
     if not run.probabilities(split).exists():
-        evaluate(recipe, name, data, runs, split=split)
+        evaluate(experiment, name, split=split)
     with np.load(run.probabilities(split), allow_pickle=False) as kept:
-        truth = np.unpackbits(kept["truth"], axis=1, count=recipe.dataset.classes).astype(bool)
+        truth = np.unpackbits(kept["truth"], axis=1, count=experiment.recipe.dataset.classes).astype(bool)
         return kept["ids"], kept["probabilities"], truth

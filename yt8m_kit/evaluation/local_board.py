@@ -11,21 +11,20 @@ from numpy.typing import NDArray
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.metrics import gap
 from yt8m_kit.output.files import write_json
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import read
 
 
-def submit_locally(recipe: Recipe, name: str, data: Path, runs: Path, *, dry_run: bool = False) -> Path:
+def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False) -> Path:
     """Score submission.csv against DATA/test_truth.csv and write score.json beside it; return its path.
 
     dry_run: only check both files, and return the CSV's path.
     """
-    run = Run.of(runs, recipe.name, name)
+    run, classes = experiment.run(name), experiment.recipe.dataset.classes
     run.need(run.submission, "predict")
-    truth = read_truth(data / "test_truth.csv", recipe.dataset.classes)
-    ids, labels, confidences = read(run.submission, recipe.dataset.classes)
+    truth = read_truth(experiment.data / "test_truth.csv", classes)
+    ids, labels, confidences = read(run.submission, classes)
     board = score(ids, labels, confidences, truth)
     if dry_run:
         return run.submission

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.predictor import predictor
-from yt8m_kit.inference.sweep import Predict, _predicted
+from yt8m_kit.inference.sweep import Predict, sweep_split
 from yt8m_kit.metrics import gap, hits_of, top
 
 
@@ -34,7 +34,7 @@ def predictions(
     ids: list[str] = []
     probabilities, truth = [], []
     started = time.perf_counter()
-    for batch, predicted in _predicted(predict, dataset, paths, what, strict):
+    for batch, predicted in sweep_split(predict, dataset, paths, what, strict=strict):
         ids += batch.ids
         probabilities.append(predicted)
         truth.append(batch.labels > 0)
@@ -47,7 +47,7 @@ def predictions(
 def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what: str) -> float:
     """GAP@20 of a model on a split with labels; only the top 20 of each video are kept meanwhile."""
     confidences, hits, positives = [], [], 0
-    for batch, predicted in _predicted(predictor(model), dataset, paths, what, strict=False):
+    for batch, predicted in sweep_split(predictor(model), dataset, paths, what):
         labels, best = top(predicted)
         confidences.append(best)
         hits.append(hits_of(labels, batch.labels))

@@ -20,32 +20,31 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing_folder, write_json
 from yt8m_kit.quantization.sizes import Stored, check_size
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run, shares_of
+from yt8m_kit.run import Experiment, Run
 
 
-def export(recipe: Recipe, name: str, runs: Path, *, archive: bool = False) -> Path:
+def export(experiment: Experiment, name: str, *, archive: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
     A SavedModel's folder, or the 2018 starter's archive. Raises UsageError where a member or the blend
     weights are missing, KitError where the files are over the ensemble's limit: then nothing is kept.
     """
-    blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
+    recipe, run = experiment.recipe, experiment.run(name)
+    blend = recipe.ensemble(name)
     out = run.archive if archive else run.graph
     if out.exists():
         return out
-    shares = shares_of(recipe, name, run)
+    shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
-    parts = _parts(recipe, run, shares, tensors, runs)
+    parts = _parts(experiment, run, shares, tensors)
     with _folder_for(out, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         check_size(name, blend, tensors, written)
         settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-        write_json(
-            run.packing if archive else run.export, {"bytes": written, "limit": blend.limit} | settings
-        )
+        if not archive:
+            write_json(run.export, {"bytes": written, "limit": blend.limit} | settings)
     return out
 
 
@@ -63,13 +62,14 @@ def _folder_for(out: Path, archive: bool) -> Iterator[Path]:
 
 
 def _parts(
-    recipe: Recipe, run: Run, shares: dict[str, float], tensors: Sequence[Stored], runs: Path
+    experiment: Experiment, run: Run, shares: dict[str, float], tensors: Sequence[Stored]
 ) -> list[Part]:
+    recipe = experiment.recipe
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
         for name, share in shares.items():
             own = [tensor for tensor in tensors if tensor.member == name]
-            member, weights = recipe.member(name), Run.of(runs, recipe.name, name)
+            member, weights = recipe.member(name), experiment.run(name)
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
             model = model_of(member, recipe.dataset)
             load_weights(model, weights.need(weights.averaged, "average"))

@@ -8,38 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.loader import splits
-from yt8m_kit.data.loader.batches import read_batches
-from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
-from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.inference.predictor import load_graph
-from yt8m_kit.output import progress
+from yt8m_kit.inference.sweep import sweep_split
 from yt8m_kit.output.files import replacing, write_json
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission.csv_reader import HEADER, check
 from yt8m_kit.submission.csv_writer import text
 
-BATCH = 128
 SAVE_BATCHES = 50  # batches between saved positions
 
 
-def predict(
-    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "test", strict: bool = False
-) -> Path:
+def predict(experiment: Experiment, name: str, *, split: str = "test", strict: bool = False) -> Path:
     """Write submission.csv: the top 20 labels of every video of a split, in file order; return its path.
 
     A killed run goes on where it was. The file takes its name only after it was read back and checked.
     """
-    run = Run.of(runs, recipe.name, name)
+    run = experiment.run(name)
     run.need(run.graph, "export")
     if run.submission.exists():
         return run.submission
-    paths = splits.find(data, split)
+    dataset, paths = experiment.recipe.dataset, splits.find(experiment.data, split)
     with run.alone():
-        expected = _write_rows(load_graph(run.graph, "top"), recipe.dataset, paths, _partial(run), strict)
-        check(_partial(run), recipe.dataset.classes, expected)
+        expected = _write_rows(load_graph(run.graph, "top"), dataset, paths, _partial(run), strict)
+        check(_partial(run), dataset.classes, expected)
         with replacing(run.submission) as temporary:
             os.replace(_partial(run), temporary)
         _place(run).unlink(missing_ok=True)
@@ -60,28 +53,18 @@ def _write_rows(
     """Append the rows that are missing and return how many there are now."""
     place = partial.with_name("submission.place.json")
     written, done, position = _resume(partial, place)
-    faults = Faults()
-    batches = prefetch(
-        read_batches(paths, dataset, BATCH, start=position, strict=strict, faults=faults, reuse=4), 1
-    )
-    total = splits.count(paths)
-    with partial.open("r+" if written else "w") as file, closing(batches), progress.bar(
-        total, "predict", initial=done
-    ) as bar:  # fmt: skip
+    swept = sweep_split(top, dataset, paths, "predict", start=position, done=done, strict=strict)
+    with partial.open("r+" if written else "w") as file, closing(swept):
         file.seek(written)
         if not written:
             file.write(HEADER + "\n")
-        for number, batch in enumerate(batches, 1):
-            best = top(batch)
+        for number, (batch, best) in enumerate(swept, 1):
             file.write(text(batch.ids, best["labels"], best["confidences"]))
             done += len(batch.ids)
-            bar.update(len(batch.ids))
             if number % SAVE_BATCHES == 0:
                 _remember(file, place, done, batch.position)
         file.flush()
         os.fsync(file.fileno())
-    if faults.summary():
-        progress.say(faults.summary())
     return done
 
 

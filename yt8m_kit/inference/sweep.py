@@ -1,11 +1,9 @@
-"""A model's probabilities on a split with labels, and the GAP@20 by which stages choose.
+"""One pass of a function over a split: every batch in file order, read ahead, with a progress bar."""
 
-# N videos, C classes
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +11,44 @@ from numpy.typing import NDArray
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.output import progress
 
-BATCH = 128
+BATCH = 128  # videos
+REUSE = 4  # batches in the reader's ring: one predicted on, one handed on, two in the making
 
 Predict = Callable[[Batch], NDArray[np.float32]]
+T = TypeVar("T")
 
 
-def _predicted(
-    predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
-) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+def sweep_split(
+    function: Callable[[Batch], T],
+    dataset: Dataset,
+    paths: list[Path],
+    what: str,
+    *,
+    start: Position = Position(),  # noqa: B008 - immutable
+    done: int = 0,
+    strict: bool = False,
+) -> Generator[tuple[Batch, T]]:
+    """Yield each batch of a split's shards with function(batch), from `start` on; reports skipped records.
+
+    what: the bar's label. done: videos that lie before `start`. strict: a bad record raises DataError.
+    A batch's arrays are overwritten when the next one is drawn.
+    """
     faults = Faults()
-    batches = prefetch(read_batches(paths, dataset, BATCH, strict=strict, faults=faults, reuse=4), 1)
-    with closing(batches), progress.bar(splits.count(paths), what) as bar:
-        for batch in batches:
-            yield batch, predict(batch)
-            bar.update(len(batch.ids))
+    batches = read_batches(paths, dataset, BATCH, start=start, strict=strict, faults=faults, reuse=REUSE)
+    with progress.bar(splits.count(paths), what, initial=done) as bar:
+        yield from sweep(function, batches, bar)
     if faults:
         progress.say(faults.summary())
+
+
+def sweep(function: Callable[[Batch], T], batches: Iterator[Batch], bar: Any) -> Generator[tuple[Batch, T]]:
+    """Yield each batch with function(batch); one batch is read ahead, the bar counts videos."""
+    with closing(prefetch(batches, 1)) as ahead:
+        for batch in ahead:
+            yield batch, function(batch)
+            bar.update(len(batch.ids))

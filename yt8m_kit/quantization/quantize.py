@@ -16,13 +16,12 @@ from yt8m_kit.quantization.bit_allocation import Option, allocate
 from yt8m_kit.quantization.sizes import Stored, in_form, operations, stored
 from yt8m_kit.quantization.tensor_plan import save_codes
 from yt8m_kit.quantization.trial import Videos, encoder_of, videos_of
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run, shares_of
+from yt8m_kit.run import Experiment, Run
 
 Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and form
 
 
-def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
+def quantize(experiment: Experiment, name: str) -> Path:
     """Write plan.json, the form of every tensor of a mixed or calibrated ensemble, and return it.
 
     mixed: of each tensor, each form is tried alone and the error of its member's probabilities measured; the
@@ -30,19 +29,20 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by the second
     moments of the kernels' inputs, and kept beside the plan.
     """
-    blend, run = recipe.ensemble(name), Run.of(runs, recipe.name, name)
+    recipe, run = experiment.recipe, experiment.run(name)
+    blend = recipe.ensemble(name)
     if run.plan.exists():
         return run.plan
-    shares = shares_of(recipe, name, run)
+    shares = experiment.shares(name)
     tensors = stored(recipe, list(shares), blend.codec)
-    videos = videos_of(recipe.dataset, splits.find(data, "train"))
+    videos = videos_of(recipe.dataset, splits.find(experiment.data, "train"))
     errors: Errors = {}
     if blend.codec == "mixed":
-        errors = _measured(recipe, tensors, videos, runs, blend.calibrated)
+        errors = _measured(experiment, tensors, videos, blend.calibrated)
         budget = blend.limit - len(shares) * operations(blend.rounds)
         tensors = allocated(tensors, errors, shares, budget)
     if blend.calibrated:
-        _round(recipe, tensors, videos, runs, run)
+        _round(experiment, tensors, videos, run)
     progress.say(report(tensors, shares))
     forms: dict[str, dict[str, str]] = {}
     for tensor in tensors:
@@ -53,21 +53,19 @@ def quantize(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     return run.plan
 
 
-def _measured(
-    recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, calibrated: bool
-) -> Errors:
+def _measured(experiment: Experiment, tensors: Sequence[Stored], videos: Videos, calibrated: bool) -> Errors:
     """What each form of each tensor does to its member's probabilities."""
     errors: Errors = {}
     for member, own in _by_member(tensors, "measure"):
-        with encoder_of(recipe, member, runs, videos, calibrated=calibrated) as encoder:
+        with encoder_of(experiment, member, videos, calibrated=calibrated) as encoder:
             errors[member] = encoder.errors(own)
     return errors
 
 
-def _round(recipe: Recipe, tensors: Sequence[Stored], videos: Videos, runs: Path, run: Run) -> None:
+def _round(experiment: Experiment, tensors: Sequence[Stored], videos: Videos, run: Run) -> None:
     """Keep the best codes of every tensor beside the plan."""
     for member, own in _by_member(tensors, "round"):
-        with encoder_of(recipe, member, runs, videos, calibrated=True) as encoder:
+        with encoder_of(experiment, member, videos, calibrated=True) as encoder:
             save_codes(run, member, {t.path: encoder.best(t.path, t.form)[0] for t in own})
 
 

@@ -1,24 +1,15 @@
 """What an ensemble's graph holds: members with their shares, the form of each tensor, codes chosen before."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from yt8m_kit.codecs.forms import Encoded
 from yt8m_kit.errors import KitError
-from yt8m_kit.output.files import replacing, write_json
+from yt8m_kit.output.files import replacing
 from yt8m_kit.quantization.sizes import Stored, in_form, stored
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
-
-
-def without_videos(recipe: Recipe, name: str, runs: Path) -> Path:
-    """Write the plan of an ensemble for which nothing is to be measured."""
-    run = Run.of(runs, recipe.name, name)
-    if not run.plan.exists():
-        write_json(run.plan, {"codec": recipe.ensemble(name).codec})
-    return run.plan
 
 
 def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[Stored]:

@@ -18,8 +18,7 @@ from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import Stored
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment
 
 SEEN = 1024  # videos by which codes are rounded
 
@@ -87,11 +86,9 @@ class Encoder:
 
 
 @contextmanager
-def encoder_of(
-    recipe: Recipe, name: str, runs: Path, videos: Videos, *, calibrated: bool
-) -> Iterator[Encoder]:
+def encoder_of(experiment: Experiment, name: str, videos: Videos, *, calibrated: bool) -> Iterator[Encoder]:
     """The encoder of a member; its model's memory is free afterwards."""
-    run = Run.of(runs, recipe.name, name)
+    run, recipe = experiment.run(name), experiment.recipe
     model = load_weights(model_of(recipe.member(name), recipe.dataset), run.need(run.averaged, "average"))
     moments = {}
     if calibrated:

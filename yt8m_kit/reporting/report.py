@@ -7,18 +7,21 @@ from typing import Any
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output.tables import Row, markdown, plain
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 MIB = 2**20
 
 
-def report(recipe: Recipe, runs: Path, *, split: str = "validate", as_markdown: bool = False) -> str:
+def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
     """One row for each member and ensemble with something to show: scores on a split, sizes, board."""
+    recipe = experiment.recipe
     names = [*recipe.members, *recipe.ensembles]
-    rows = [_row(recipe, name, Run.of(runs, recipe.name, name), split) for name in names]
+    rows = [_row(recipe, name, experiment.run(name), split) for name in names]
     rows = [row for row in rows if row["GAP@20"]]
     if not rows:
-        raise UsageError(f"nothing of recipe {recipe.name} was evaluated on {split} in {runs} yet.")
+        raise UsageError(
+            f"nothing of recipe {recipe.name} was evaluated on {split} in {experiment.runs} yet."
+        )
     return (markdown if as_markdown else plain)(rows)
 
 

@@ -1,22 +1,20 @@
 """Predictions in words."""
 
 from itertools import islice
-from pathlib import Path
 
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import UsageError
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment
 
 
-def show(recipe: Recipe, name: str, data: Path, runs: Path, *, videos: int = 10, labels: int = 5) -> str:
+def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5) -> str:
     """The best labels of the first videos of submission.csv, a video a line, as DATA/vocabulary.csv has them.
 
     Raises UsageError if there is no submission or no vocabulary.
     """
-    run = Run.of(runs, recipe.name, name)
+    run = experiment.run(name)
     run.need(run.submission, "predict")
-    path = data / vocabulary.FILE
+    path = experiment.data / vocabulary.FILE
     if not path.exists():
         raise UsageError(f"{path} is not there; `yt8m download vocabulary` fetches YouTube-8M's.")
     names = vocabulary.read(path)

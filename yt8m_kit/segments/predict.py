@@ -15,21 +15,21 @@ from yt8m_kit.inference.sweep import BATCH, Predict
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.segments.ranking import TOP, rank
 from yt8m_kit.segments.records import Ratings, read_ratings, segment_batches
 from yt8m_kit.segments.scoring import score, write_csv
 
 
 def predict_segments(
-    recipe: Recipe, name: str, data: Path, runs: Path, *, split: str = "validate", strict: bool = False
+    experiment: Experiment, name: str, *, split: str = "validate", strict: bool = False
 ) -> Path:
     """Write segments.SPLIT.csv, the best 100,000 segments of each class, and score it where they are rated.
 
     Classes are those of DATA/vocabulary.csv, else the rated ones. Takes the exported graph, else a member's
     averaged weights. Returns the file of scores, or the CSV where nothing is rated.
     """
-    run = Run.of(runs, recipe.name, name)
+    recipe, data, run = experiment.recipe, experiment.data, experiment.run(name)
     out, scores = run.path / f"segments.{split}.csv", run.evaluation(split, "segments")
     if scores.exists():
         return scores

@@ -15,8 +15,8 @@ from yt8m_kit.evaluation.validation import validation_gap
 from yt8m_kit.inference.member_model import load_weights, model_of, save_weights
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import link, write_json
-from yt8m_kit.recipe import Ema, Member, Range, Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.recipe import Ema, Member, Range
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate
 from yt8m_kit.training.ema import Shadows
@@ -27,7 +27,7 @@ from yt8m_kit.training.optimizer import optimizer_of
 Candidate = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
 
 
-def average(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
+def average(experiment: Experiment, name: str) -> Path:
     """Write averaged.weights.h5 of a trained member, and average.json on how it came about; return it.
 
     Candidates are the averages that the recipe asks for and, with keep="better", the trained weights
@@ -35,8 +35,8 @@ def average(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
     each. Without an average in the recipe the trained weights are taken as they are. Raises UsageError
     where the training is not done or a range holds no checkpoint.
     """
-    member = recipe.member(name)
-    run = Run.of(runs, recipe.name, name)
+    recipe, member = experiment.recipe, experiment.recipe.member(name)
+    run = experiment.run(name)
     run.need(run.trained, "train")
     with run.alone():
         run.freeze(member.frozen())
@@ -46,20 +46,21 @@ def average(recipe: Recipe, name: str, data: Path, runs: Path) -> Path:
             link(run.trained, run.averaged)
             return run.averaged
         model = load_weights(model_of(member, recipe.dataset, member.precision), run.trained)
-        _keep_best(recipe, member, run, model, data)
+        _keep_best(experiment, member, run, model)
     return run.averaged
 
 
-def _keep_best(recipe: Recipe, member: Member, run: Run, model: keras.Model, data: Path) -> None:
-    train_paths, validate_paths = splits.find(data, "train"), splits.find(data, "validate")
+def _keep_best(experiment: Experiment, member: Member, run: Run, model: keras.Model) -> None:
+    dataset = experiment.recipe.dataset
+    train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
     found: dict[str, float] = {}
-    before = validation_gap(model, recipe.dataset, validate_paths, "before")
+    before = validation_gap(model, dataset, validate_paths, "before")
     best = before if member.keep_average == "better" else -1.0
-    for what, put in _candidates(member, recipe, run, model, train_paths):
+    for what, put in _candidates(experiment, member, run, model, train_paths):
         put()
-        with closing(statistics_batches(member, recipe.dataset, train_paths)) as batches:
+        with closing(statistics_batches(member, dataset, train_paths)) as batches:
             reestimate(model, batches, member.statistics_batches)
-        found[what] = validation_gap(model, recipe.dataset, validate_paths, what)
+        found[what] = validation_gap(model, dataset, validate_paths, what)
         if found[what] > best:
             best = found[what]
             save_weights(model, run.path / "candidate.weights.h5")
@@ -74,12 +75,12 @@ def _keep_best(recipe: Recipe, member: Member, run: Run, model: keras.Model, dat
 
 
 def _candidates(
-    member: Member, recipe: Recipe, run: Run, model: keras.Model, paths: list[Path]
+    experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
 ) -> Iterator[Candidate]:
     if isinstance(member.average, Range):
         yield from _ranges(member.average, member, run, model)
     elif isinstance(member.average, Ema):
-        yield _ema(member.average, member, recipe, run, model, paths)
+        yield _ema(member.average, experiment, member, run, model, paths)
 
 
 def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iterator[Candidate]:
@@ -118,7 +119,7 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 
 
 def _ema(
-    wanted: Ema, member: Member, recipe: Recipe, run: Run, model: keras.Model, paths: list[Path]
+    wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
 ) -> Candidate:
     """Train on from the converged weights and take their running average."""
 
@@ -131,7 +132,7 @@ def _ema(
             model=model,
             optimizer=optimizer_of(member, wanted.learning_rate),
             total=wanted.steps_of(splits.count(paths), member.batch_size),
-            batches=shuffled(recipe, member, paths, run.path.parent.parent, False, faults),
+            batches=shuffled(experiment, member, paths, faults),
             shadows=shadows,
         )
         loop.optimizer.build(model.trainable_variables)

@@ -10,15 +10,15 @@ from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.data.reading.soft_labels import MANIFEST, SoftLabels
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.recipe import Member, Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.recipe import Member
+from yt8m_kit.run import Experiment
 from yt8m_kit.training.steps import UNDER_WAY
 
 AHEAD = 2  # batches read ahead of the step
 
 
 def shuffled(
-    recipe: Recipe, member: Member, paths: list[Path], runs: Path, strict: bool, faults: Faults
+    experiment: Experiment, member: Member, paths: list[Path], faults: Faults, *, strict: bool = False
 ) -> Callable[[Position], Generator[Batch]]:
     """A function from a position to the endless shuffled batches from there, read ahead.
 
@@ -27,14 +27,14 @@ def shuffled(
     """
     soft_labels = None
     if member.teacher is not None:
-        teacher = Run.of(runs, recipe.name, member.teacher)
+        teacher = experiment.run(member.teacher)
         teacher.need(teacher.soft_labels / MANIFEST, "distill")
         soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight)
 
     def batches(start: Position) -> Generator[Batch]:
         endless = read_batches(
             paths,
-            recipe.dataset,
+            experiment.recipe.dataset,
             member.batch_size // member.accumulate,
             seed=member.seed,
             epochs=None,

@@ -9,12 +9,11 @@ import keras
 
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.faults import Faults
-from yt8m_kit.dataset import Dataset
 from yt8m_kit.evaluation.validation import validation_gap
 from yt8m_kit.inference.member_model import assign, model_of, save_weights
 from yt8m_kit.output import progress
-from yt8m_kit.recipe import Member, Range, Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.recipe import Member, Range
+from yt8m_kit.run import Experiment
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate, without_moving
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
@@ -22,19 +21,19 @@ from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
 
 
-def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = False) -> Path:
+def train(experiment: Experiment, name: str, *, strict: bool = False) -> Path:
     """Train a member to the end of its steps and return trained.weights.h5; goes on where it was.
 
     Raises UsageError where the recipe differs from the one the run began with, KitError where the loss
     is no longer finite or a file cannot be written.
     """
-    member = recipe.member(name)
-    run = Run.of(runs, recipe.name, name)
+    recipe, member = experiment.recipe, experiment.recipe.member(name)
+    run = experiment.run(name)
     with run.alone():
         run.freeze(member.frozen())
         if run.trained.exists():
             return run.trained
-        paths, faults = splits.find(data, "train"), Faults()
+        paths, faults = splits.find(experiment.data, "train"), Faults()
         model = model_of(member, recipe.dataset, member.precision)
         loop = Loop(
             run=run,
@@ -43,9 +42,9 @@ def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = F
             model=model,
             optimizer=optimizer_of(member, member.learning_rate),
             total=total_steps(member, paths),
-            batches=shuffled(recipe, member, paths, runs, strict, faults),
+            batches=shuffled(experiment, member, paths, faults, strict=strict),
             keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
-            validate=validator(model, member, recipe.dataset, data) if member.validate_steps else None,
+            validate=validator(experiment, member, model) if member.validate_steps else None,
         )
         loop.optimizer.build(model.trainable_variables)
         loop.go()
@@ -59,9 +58,10 @@ def train(recipe: Recipe, name: str, data: Path, runs: Path, *, strict: bool = F
     return run.trained
 
 
-def validator(model: keras.Model, member: Member, dataset: Dataset, data: Path) -> Callable[[], float]:
+def validator(experiment: Experiment, member: Member, model: keras.Model) -> Callable[[], float]:
     """A function that gives the model's validation GAP@20 as if training ended here, changing nothing."""
-    train_paths, validate_paths = splits.find(data, "train"), splits.find(data, "validate")
+    dataset = experiment.recipe.dataset
+    train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
 
     def validate() -> float:
         with without_moving(model), closing(statistics_batches(member, dataset, train_paths)) as batches:

@@ -105,9 +105,10 @@ def test_a_process_that_was_killed_is_an_error(shards):
 KILLED = """
 import sys, time
 from pathlib import Path
-from small_shards import SMALL
-from yt8m_kit.data.records import batches, find
-drawing = batches(find(Path(sys.argv[1]), "train"), SMALL, 4, epochs=None, readers=2, reuse=1)
+from tests.support.small_shards import SMALL
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.splits import find
+drawing = read_batches(find(Path(sys.argv[1]), "train"), SMALL, 4, epochs=None, readers=2, reuse=1)
 next(drawing)
 print("ready", flush=True)
 time.sleep(60)

@@ -8,7 +8,7 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import check
 from yt8m_kit.submission.kaggle import await_score
@@ -19,10 +19,8 @@ MESSAGE = 200  # characters
 
 
 def submit(
-    recipe: Recipe,
+    experiment: Experiment,
     name: str,
-    data: Path,
-    runs: Path,
     *,
     message: str | None = None,
     wait: bool = True,
@@ -35,11 +33,11 @@ def submit(
     was handed in before, unless `again`, and KitError for one that is not well formed, both before anything
     is asked of Kaggle; KaggleError by kind for what fails there, see docs/faults.md.
     """
+    recipe, run = experiment.recipe, experiment.run(name)
     competition, message = _competition(recipe), _message(message, recipe.name, name)
-    run = Run.of(runs, recipe.name, name)
     run.need(run.submission, "predict")
     with run.alone():
-        check(run.submission, recipe.dataset.classes, _videos(data))
+        check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
         entry = Entry.of(run, sha256, competition)
         ref = _known(sha256, again=again or entry.begun)

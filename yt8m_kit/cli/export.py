@@ -1,0 +1,43 @@
+"""Verbs from members to one graph: blend weights, tensor formats, export."""
+
+from pathlib import Path
+from typing import Literal
+
+from yt8m_kit import backend
+from yt8m_kit.cli.places import experiment
+from yt8m_kit.errors import UsageError
+
+
+def ensemble(recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+    """Search the blend weights of an ensemble by validation GAP@20."""
+    given = experiment(recipe, data, runs)
+    backend.start()
+    from yt8m_kit.ensembling.ensemble import ensemble as search
+
+    return search(given, ensemble)
+
+
+def quantize(recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+    """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
+    given = experiment(recipe, data, runs)
+    blend = given.recipe.ensemble(name)
+    if not blend.is_measured:
+        raise UsageError(
+            f"{name} is stored as {blend.codec}, which needs no measurement; only ensembles with "
+            'codec="mixed" or calibrated=True are quantized before export.'
+        )
+    backend.start("tensorflow")
+    from yt8m_kit.quantization.quantize import quantize
+
+    return quantize(given, name)
+
+
+def export(
+    recipe: str, name: str, *, format: Literal["graph", "tgz"] = "graph", runs: Path | None = None
+) -> Path:
+    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
+    given = experiment(recipe, runs=runs)
+    backend.start("tensorflow")
+    from yt8m_kit.export.export import export
+
+    return export(given, name, archive=format == "tgz")

@@ -1,0 +1,48 @@
+"""Verbs that say what there is: recipes, members, ensembles, stages, sizes."""
+
+from pathlib import Path
+
+from yt8m_kit import backend
+from yt8m_kit.cli.places import experiment
+from yt8m_kit.errors import KitError
+from yt8m_kit.recipe import load, names
+
+
+def recipes() -> None:
+    """List the recipes with their members and ensembles."""
+    for name in names():
+        recipe = load(name)
+        print(f"{name}: {recipe.description}")
+        print(f"  members: {', '.join(recipe.members)}")
+        print(f"  ensembles: {', '.join(recipe.ensembles) or 'none'}")
+
+
+def members(recipe: str, ensemble: str | None = None) -> None:
+    """Print the members of an ensemble, or all of the recipe, one a line."""
+    loaded = load(recipe)
+    print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
+
+
+def ensembles(recipe: str) -> None:
+    """Print the ensembles of a recipe, one a line."""
+    print("\n".join(load(recipe).ensembles))
+
+
+def stages(recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
+    """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
+    from yt8m_kit.pipeline import as_rules, stages
+
+    found = stages(experiment(recipe, runs=runs), name)
+    print(as_rules(found) if make else "\n".join(" ".join(stage.words) for stage in found))
+
+
+def check(recipe: str, *, data: Path | None = None) -> None:
+    """Compare parameters and bytes with the published ones; report which data is present."""
+    backend.start()
+    from yt8m_kit.reporting.check import check
+
+    given = experiment(recipe, data)
+    text, wrong = check(given.recipe, given.data)
+    print(text, end="")
+    if wrong:
+        raise KitError(f"recipe {recipe} differs from what was published: {'; '.join(wrong)}.")

@@ -1,0 +1,59 @@
+"""Verbs that submit a CSV and keep its scores."""
+
+from pathlib import Path
+from typing import Literal
+
+from yt8m_kit.cli.places import experiment
+from yt8m_kit.errors import UsageError
+
+
+def submit(
+    recipe: str,
+    name: str,
+    *,
+    to: Literal["local", "kaggle"] = "local",
+    message: str | None = None,
+    wait: bool = True,
+    dry_run: bool = False,
+    again: bool = False,
+    data: Path | None = None,
+    runs: Path | None = None,
+) -> Path:
+    """Check the CSV, then score it on the local board, or submit it to Kaggle and await its score.
+
+    --dry_run checks all that can be checked and sends nothing. --again submits the same file once more.
+    Interrupted, the same command resumes. Exit codes from 3 on: see docs/faults.md.
+    """
+    given = experiment(recipe, data, runs)
+    if to == "local":
+        if message is not None or again:
+            raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
+        from yt8m_kit.evaluation.local_board import submit_locally
+
+        return submit_locally(given, name, dry_run=dry_run)
+    from yt8m_kit.submission.kaggle.submit import submit
+
+    return submit(given, name, message=message, wait=wait, dry_run=dry_run, again=again)
+
+
+def submissions(*, kaggle: bool = False) -> None:
+    """List what was submitted to Kaggle, with scores; --kaggle asks for those that are pending."""
+    from yt8m_kit.submission import ledger
+
+    if kaggle:
+        from yt8m_kit.submission.kaggle.await_score import refresh
+
+        refresh()
+    print(ledger.history(), end="")
+
+
+def leaderboard(*, kaggle: bool = False) -> Path:
+    """Regenerate the score table submissions/README.md; --kaggle prints the live board as well."""
+    from yt8m_kit.reporting.leaderboard import leaderboard, live_board
+
+    if kaggle:
+        from yt8m_kit.dataset import YOUTUBE8M_2018
+        from yt8m_kit.submission.kaggle.client import Client
+
+        print(live_board(Client.connect(str(YOUTUBE8M_2018.competition)).board()), end="")
+    return leaderboard()

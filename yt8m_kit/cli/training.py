@@ -1,0 +1,45 @@
+"""Verbs that train: members, their averages, soft labels for students."""
+
+from pathlib import Path
+
+from yt8m_kit import backend
+from yt8m_kit.cli.places import experiment
+
+
+def train(
+    recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None, strict: bool = False
+) -> Path:
+    """Train a member, or resume its training; --strict makes a bad record an error."""
+    given = experiment(recipe, data, runs)
+    backend.start()
+    from yt8m_kit.training.train import train
+
+    return train(given, member, strict=strict)
+
+
+def distill(
+    recipe: str,
+    teacher: str,
+    *,
+    top: int | None = None,
+    data: Path | None = None,
+    runs: Path | None = None,
+) -> Path:
+    """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
+
+    --top of them; default 100, or all where there are fewer classes.
+    """
+    given = experiment(recipe, data, runs)
+    backend.start("tensorflow")
+    from yt8m_kit.inference.distill import distill
+
+    return distill(given, teacher, top=top)
+
+
+def average(recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints."""
+    given = experiment(recipe, data, runs)
+    backend.start()
+    from yt8m_kit.training.average import average
+
+    return average(given, member)
