@@ -253,7 +253,8 @@ STEPS = """
     from pathlib import Path
     import numpy as np
     from yt8m_kit import models
-    from yt8m_kit.data import records
+    from yt8m_kit.data.loader import splits
+    from yt8m_kit.data.loader.batches import read_batches
     from yt8m_kit.dataset import DEMO
     from yt8m_kit.training.optimizer import optimizer_of
     from yt8m_kit.recipe import Member
@@ -268,7 +269,7 @@ STEPS = """
     optimizer = optimizer_of(Member(family, steps=1, batch_size=16, decay_examples=160), 1e-3)
     optimizer.build(model.trainable_variables)
     step, sync, _ = make_step(model, optimizer, 1e-5)
-    batches = records.batches(records.find(Path(data), "train"), DEMO, 16, seed=0, epochs=None)
+    batches = read_batches(splits.find(Path(data), "train"), DEMO, 16, seed=0, epochs=None)
     losses = [float(step(batch)) for _, batch in zip(range(20), batches)]
     sync()
     total = sum(float(np.abs(np.asarray(variable)).sum()) for variable in model.trainable_variables)
