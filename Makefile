@@ -9,11 +9,7 @@ endif
 
 BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
-RUN   = $(RUNS)/$(RECIPE)
 
-# The recipe knows its stages, teachers before students: make follows the files that they make.
-follow = mkdir -p $(RUN)/$(1) && $(YT8M) stages $(RECIPE) $(1) --make > $(RUN)/$(1)/stages.mk && \
-  $(MAKE) --no-print-directory -f $(RUN)/$(1)/stages.mk YT8M=$(YT8M) $(RUN)/$(1)/$(2)
 need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
 
 .DEFAULT_GOAL := help
@@ -37,11 +33,9 @@ install: .venv/installed  ## make .venv and install the kit with its pinned requ
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-demo: RECIPE = demo
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
 	$(YT8M) synthesize data/demo
-	@YT8M_DATA=data/demo; export YT8M_DATA; $(call follow,blend,score.json) && \
-	  $(call follow,blend,validate.graph.json)
+	$(YT8M) run demo blend --to=submit,evaluate --data=data/demo
 	$(YT8M) report demo
 
 test: .venv/installed-tests  ## lint, types and tests (under 10 minutes)
@@ -55,18 +49,18 @@ test-long: .venv/installed-tests  ## the tests that take minutes
 
 submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
-	@$(call follow,$(ENSEMBLE),submission.csv)
+	$(YT8M) run $(RECIPE) $(ENSEMBLE)
 
 submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV here, or hand it in to Kaggle
 	@$(call need,RECIPE) $(call need,ENSEMBLE)
 	@$(if $(filter-out local kaggle,$(TO)),echo "TO must be local or kaggle; got TO=$(TO)" >&2; exit 2)
-	@$(call follow,$(ENSEMBLE),$(if $(filter kaggle,$(TO)),submission.csv,score.json))
+	$(YT8M) run $(RECIPE) $(ENSEMBLE) --to=$(if $(filter kaggle,$(TO)),predict,submit)
 	$(if $(filter kaggle,$(TO)),$(YT8M) submit $(RECIPE) $(ENSEMBLE) --to=kaggle)
 	$(if $(filter kaggle,$(TO)),$(YT8M) leaderboard)
 
 results: .venv/installed  ## RECIPE= [DATA=]: train, export and score all members and ensembles; print the table
 	@$(call need,RECIPE)
-	@set -e; for name in $$($(YT8M) members $(RECIPE); $(YT8M) ensembles $(RECIPE)); do $(call follow,$$name,validate.graph.json); done
+	$(YT8M) run $(RECIPE) --to=evaluate
 	$(YT8M) report $(RECIPE) --markdown
 
 leaderboard: .venv/installed  ## regenerate submissions/README.md

@@ -252,4 +252,9 @@ def load(name: str) -> Recipe:
     module_spec.loader.exec_module(module)
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise UsageError(f"{folder() / name}.py must export RECIPE, a yt8m_kit.recipe.Recipe.")
-    return module.RECIPE  # type: ignore[no-any-return]
+    recipe: Recipe = module.RECIPE
+    if recipe.name != name:
+        raise UsageError(
+            f"{folder() / name}.py: RECIPE.name must be {name!r}, the name of its file; got {recipe.name!r}."
+        )
+    return recipe

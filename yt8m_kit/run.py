@@ -1,7 +1,9 @@
-"""The folder of one member or ensemble: runs/RECIPE/NAME, with fixed file names; a final file means done."""
+"""The folder of one member or ensemble, runs/RECIPE/NAME, and the names of the files in it."""
 
 import fcntl
 import json
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
-from yt8m_kit.output.files import write_json, write_text
 from yt8m_kit.recipe import Recipe
 
 
@@ -34,7 +35,8 @@ class Run:
         """The run of that member or ensemble; nothing is created."""
         return cls(runs / recipe / name)
 
-    member = _File("member.json")
+    lock = _File(".lock")
+    provenance = _File("provenance")
     metrics = _File("metrics.jsonl")
     checkpoints = _File("checkpoints")
     trained = _File("trained.weights.h5")
@@ -59,6 +61,22 @@ class Run:
         """float32 (videos, C) of the float model on a split, with ids and labels beside it."""
         return self.path / f"{split}.probabilities.npz"
 
+    def predictions(self, split: str) -> Path:
+        """The CSV of the top 20 labels of a split: the submission for the test split."""
+        return self.submission if split == "test" else self.path / f"predictions.{split}.csv"
+
+    def partial_predictions(self, split: str) -> Path:
+        """What an interrupted prediction has written."""
+        return self.predictions(split).with_suffix(".partial.csv")
+
+    def prediction_position(self, split: str) -> Path:
+        """Where an interrupted prediction resumes."""
+        return self.predictions(split).with_suffix(".position.json")
+
+    def segments(self, split: str) -> Path:
+        """The CSV of the ranked segments of a split."""
+        return self.path / f"segments.{split}.csv"
+
     def codes(self, member: str) -> Path:
         """Codes of a member that were chosen on videos."""
         return self.path / f"codes.{member}.npz"
@@ -70,20 +88,6 @@ class Run:
             raise UsageError(f"{path} is not there; run: yt8m {verb} {recipe} {name}")
         return path
 
-    def freeze(self, settings: dict[str, Any]) -> None:
-        """Remember the member's settings at the first call; later ones must agree with them."""
-        if not self.member.exists():
-            write_json(self.member, settings)
-            return
-        frozen = self.read(self.member)
-        changed = [key for key in settings.keys() | frozen.keys() if settings.get(key) != frozen.get(key)]
-        if changed:
-            key = sorted(changed)[0]
-            raise UsageError(
-                f"the recipe changed since this run began: {key} was {frozen.get(key)!r}, is now "
-                f"{settings.get(key)!r}. Undo the change, name the member otherwise, or delete {self.path}."
-            )
-
     @staticmethod
     def read(path: Path) -> Any:
         """A JSON file of the run; KitError names it where it is damaged."""
@@ -92,39 +96,32 @@ class Run:
         except (OSError, ValueError) as error:
             raise KitError(f"cannot read {path}: {error}. Delete it and run the stage again.") from error
 
-    def log(self, row: dict[str, Any]) -> None:
-        """Append a row to metrics.jsonl."""
-        with self.metrics.open("a") as lines:
-            lines.write(json.dumps(row) + "\n")
-
-    def rows(self, stage: str) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl of one stage, without its name."""
-        found = [row for row in self._rows() if row["stage"] == stage]
-        return [{key: value for key, value in row.items() if key != "stage"} for row in found]
-
-    def forget_after(self, stage: str, step: int) -> None:
-        """Drop a stage's rows beyond `step`, and a row that a kill left half written."""
-        rows = [row for row in self._rows() if row["stage"] != stage or row["step"] <= step]
-        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
-
-    def _rows(self) -> list[dict[str, Any]]:
-        if not self.metrics.exists():
-            return []
-        lines = self.metrics.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("}\n")]
-
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the run for this process; UsageError where another one does."""
+    def alone(self, words: tuple[str, ...] = ()) -> Iterator[None]:
+        """Hold the run for this process, whose command is `words`; UsageError where another one holds it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as lock:
+        with self.lock.open("a+", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            except BlockingIOError:
                 raise UsageError(
-                    f"another process is at work in {self.path}; wait for it or stop it."
-                ) from error
+                    f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
+                ) from None
+            lock.truncate(0)
+            lock.write(f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}")
+            lock.flush()
             yield
+
+    def holder(self) -> str:
+        """What the process that holds the run does, and where; empty if none does."""
+        try:
+            with self.lock.open(encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return ""
+        except BlockingIOError:
+            return self.lock.read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
 
 @dataclass(frozen=True)

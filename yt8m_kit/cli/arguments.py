@@ -57,7 +57,9 @@ def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():
-            bound.arguments[name] = convert(name, signature.parameters[name].annotation, value)
+            parameter = signature.parameters[name]
+            if parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+                bound.arguments[name] = convert(name, parameter.annotation, value)
         return Pending(lambda: function(*bound.args, **bound.kwargs))
 
     return bind
@@ -67,7 +69,9 @@ def usage(function: Callable[..., Any]) -> str:
     """A verb's arguments as a usage line shows them."""
     shown = []
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is inspect.Parameter.empty:
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            shown.append(f"[{name.upper()} ...]")
+        elif parameter.default is inspect.Parameter.empty:
             shown.append(name.upper())
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             shown.append(f"[{name.upper()}]")

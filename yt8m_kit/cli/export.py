@@ -8,16 +8,20 @@ from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
 
 
-def ensemble(recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+def ensemble(
+    recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+) -> Path:
     """Search the blend weights of an ensemble by validation GAP@20."""
     given = experiment(recipe, data, runs)
     backend.start()
     from yt8m_kit.ensembling.ensemble import ensemble as search
 
-    return search(given, ensemble)
+    return search(given, ensemble, anew=anew)
 
 
-def quantize(recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
+def quantize(
+    recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+) -> Path:
     """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
     given = experiment(recipe, data, runs)
     blend = given.recipe.ensemble(name)
@@ -29,15 +33,20 @@ def quantize(recipe: str, name: str, *, data: Path | None = None, runs: Path | N
     backend.start("tensorflow")
     from yt8m_kit.quantization.quantize import quantize
 
-    return quantize(given, name)
+    return quantize(given, name, anew=anew)
 
 
 def export(
-    recipe: str, name: str, *, format: Literal["graph", "tgz"] = "graph", runs: Path | None = None
+    recipe: str,
+    name: str,
+    *,
+    format: Literal["graph", "tgz"] = "graph",
+    runs: Path | None = None,
+    anew: bool = False,
 ) -> Path:
     """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
     given = experiment(recipe, runs=runs)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
-    return export(given, name, archive=format == "tgz")
+    return export(given, name, archive=format == "tgz", anew=anew)

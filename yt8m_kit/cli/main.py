@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from yt8m_kit.cli import data, export, recipes, results, submission, training
+from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
 from yt8m_kit.cli.arguments import Pending, binding, usage
 from yt8m_kit.errors import KitError, UsageError
 
 # In the order of a submission.
 VERBS = (
     *(recipes.recipes, recipes.members, recipes.ensembles, recipes.stages, recipes.check),
+    *(pipeline.run, pipeline.status),
     *(data.synthesize, data.download, data.verify, data.convert),
     *(training.train, training.distill, training.average),
     *(export.ensemble, export.quantize, export.export),

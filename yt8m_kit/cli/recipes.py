@@ -28,12 +28,13 @@ def ensembles(recipe: str) -> None:
     print("\n".join(load(recipe).ensembles))
 
 
-def stages(recipe: str, name: str, *, runs: Path | None = None, make: bool = False) -> None:
-    """Print the stages that lead to a member or ensemble, teachers first; --make as rules for make."""
-    from yt8m_kit.pipeline import as_rules, stages
+def stages(recipe: str, name: str, *, runs: Path | None = None) -> None:
+    """Print the stages that lead to a member or ensemble, teachers before students."""
+    from yt8m_kit.pipeline.stages import Stages
 
-    found = stages(experiment(recipe, runs=runs), name)
-    print(as_rules(found) if make else "\n".join(" ".join(stage.words) for stage in found))
+    known = Stages(experiment(recipe, runs=runs))
+    last = (known.graph_scores(name), known.submit(name))
+    print("\n".join(" ".join(stage.words) for stage in known.leading_to(last)))
 
 
 def check(recipe: str, *, data: Path | None = None) -> None:

@@ -14,13 +14,14 @@ def evaluate(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
     given = experiment(recipe, data, runs)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
-    return evaluate(given, name, split=split, strict=strict)
+    return evaluate(given, name, split=split, strict=strict, anew=anew)
 
 
 def predict(
@@ -31,13 +32,14 @@ def predict(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
     given = experiment(recipe, data, runs)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
 
-    return predict(given, name, split=split, strict=strict)
+    return predict(given, name, split=split, strict=strict, anew=anew)
 
 
 def show(
@@ -63,13 +65,14 @@ def segments(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    anew: bool = False,
 ) -> Path:
     """Rank the segments of 2019's records for each class, to a CSV; score it by MAP@100,000 where rated."""
     given = experiment(recipe, data, runs)
     backend.start()
     from yt8m_kit.segments.predict import predict_segments
 
-    return predict_segments(given, name, split=split, strict=strict)
+    return predict_segments(given, name, split=split, strict=strict, anew=anew)
 
 
 def report(

@@ -16,6 +16,7 @@ def submit(
     wait: bool = True,
     dry_run: bool = False,
     again: bool = False,
+    anew: bool = False,
     data: Path | None = None,
     runs: Path | None = None,
 ) -> Path:
@@ -30,7 +31,7 @@ def submit(
             raise UsageError("--message and --again go with --to=kaggle; the local board takes neither.")
         from yt8m_kit.evaluation.local_board import submit_locally
 
-        return submit_locally(given, name, dry_run=dry_run)
+        return submit_locally(given, name, dry_run=dry_run, anew=anew)
     from yt8m_kit.submission.kaggle.submit import submit
 
     return submit(given, name, message=message, wait=wait, dry_run=dry_run, again=again)

@@ -7,14 +7,23 @@ from yt8m_kit.cli.places import experiment
 
 
 def train(
-    recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None, strict: bool = False
+    recipe: str,
+    member: str,
+    *,
+    data: Path | None = None,
+    runs: Path | None = None,
+    strict: bool = False,
+    anew: bool = False,
 ) -> Path:
-    """Train a member, or resume its training; --strict makes a bad record an error."""
+    """Train a member, or resume its training; --strict makes a bad record an error.
+
+    --anew starts over; what is there is kept aside.
+    """
     given = experiment(recipe, data, runs)
     backend.start()
     from yt8m_kit.training.train import train
 
-    return train(given, member, strict=strict)
+    return train(given, member, strict=strict, anew=anew)
 
 
 def distill(
@@ -24,22 +33,28 @@ def distill(
     top: int | None = None,
     data: Path | None = None,
     runs: Path | None = None,
+    anew: bool = False,
 ) -> Path:
     """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
 
-    --top of them; default 100, or all where there are fewer classes.
+    --top of them; default 100, or all where there are fewer classes. --anew starts over, as for train.
     """
     given = experiment(recipe, data, runs)
     backend.start("tensorflow")
     from yt8m_kit.inference.distill import distill
 
-    return distill(given, teacher, top=top)
+    return distill(given, teacher, top=top, anew=anew)
 
 
-def average(recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None) -> Path:
-    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints."""
+def average(
+    recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+) -> Path:
+    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints.
+
+    --anew makes them again; what is there is kept aside.
+    """
     given = experiment(recipe, data, runs)
     backend.start()
     from yt8m_kit.training.average import average
 
-    return average(given, member)
+    return average(given, member, anew=anew)

@@ -1,5 +1,6 @@
 """Which members an ensemble blends and with which weights: by GAP@20 on the validation split."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import write_json
 from yt8m_kit.output.tables import plain
+from yt8m_kit.pipeline.job import working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import operations, stored
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Experiment
@@ -24,28 +26,39 @@ Probabilities = NDArray[np.float32]
 Truth = NDArray[np.bool_]
 
 
-def ensemble(experiment: Experiment, name: str) -> Path:
+def ensemble(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     """Write ensemble.json (weights by member, summing to 1, and what they reach) and return its path.
 
     Weights that the recipe gives are taken as they are. Else they are searched, of as many members as fit
     under the limit with the ensemble's codec; the search is also judged on videos that it did not see, and
     where it does not beat equal weights there, equal weights are taken.
     """
-    recipe, run = experiment.recipe, experiment.run(name)
-    blend = recipe.ensemble(name)
-    if run.ensemble.exists():
-        return run.ensemble
-    for member in blend.members:
-        member_run = experiment.run(member)
-        member_run.need(member_run.averaged, "average")
+    stage = Stages(experiment).ensemble(name)
+    with working(stage, anew=anew) as job:
+        if not job.is_done:
+            found = _blended(experiment, name)
+            if "validation_gap" in found:
+                job.figures = {"GAP@20": found["validation_gap"], "members": len(shares_in(found))}
+            with job.writing() as temporary:
+                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return stage.main
+
+
+def shares_in(found: dict[str, Any]) -> list[str]:
+    """The members that take part."""
+    return [member for member, weight in found["weights"].items() if weight > 0]
+
+
+def _blended(experiment: Experiment, name: str) -> dict[str, Any]:
+    """What ensemble.json holds."""
+    blend = experiment.recipe.ensemble(name)
     if len(blend.members) == 1:
-        write_json(run.ensemble, {"weights": {blend.members[0]: 1.0}})
-        return run.ensemble
+        return {"weights": {blend.members[0]: 1.0}}
     read = [partial(probabilities_of, experiment, member) for member in blend.members]
     truth = _same_videos(read)
     members = [partial(_probabilities, each) for each in read]
     if blend.weights is None:
-        weights, about = _searched(recipe, name, members, truth)
+        weights, about = _searched(experiment.recipe, name, members, truth)
     else:
         weights, about = np.array(blend.weights, np.float64), {"searched": False}
     weights = weights / weights.sum()
@@ -54,8 +67,7 @@ def ensemble(experiment: Experiment, name: str) -> Path:
         "validation_gap": gap_at_20(mix(members, weights), truth),
         "member_gap": {m: round(gap_at_20(r(), truth), 6) for m, r in zip(blend.members, members)},
     }
-    write_json(run.ensemble, found | about)
-    return run.ensemble
+    return found | about
 
 
 Read = Callable[[], tuple[NDArray[np.str_], Probabilities, Truth]]

@@ -1,7 +1,7 @@
 """The local board: a CSV scored against kept truth, in a public and a private half."""
 
 import hashlib
-from datetime import UTC, datetime
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +10,32 @@ from numpy.typing import NDArray
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.metrics import gap
-from yt8m_kit.output.files import write_json
+from yt8m_kit.output.provenance import now
+from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
-from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import read
 
 
-def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False) -> Path:
-    """Score submission.csv against DATA/test_truth.csv and write score.json beside it; return its path.
+def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, anew: bool = False) -> Path:
+    """Score submission.csv against DATA/test_truth.csv and write score.json; return its path.
 
     dry_run: only check both files, and return the CSV's path.
     """
-    run, classes = experiment.run(name), experiment.recipe.dataset.classes
-    run.need(run.submission, "predict")
-    truth = read_truth(experiment.data / "test_truth.csv", classes)
-    ids, labels, confidences = read(run.submission, classes)
-    board = score(ids, labels, confidences, truth)
-    if dry_run:
-        return run.submission
-    about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "sha256": ledger.sha256(run.submission)}
-    write_json(run.score, about | board)
-    return run.score
+    stages, classes = Stages(experiment), experiment.recipe.dataset.classes
+    stage, csv = stages.submit(name), stages.predict(name)
+    with working(stage, anew=anew) as job:
+        if job.is_done and not dry_run:
+            return stage.main
+        truth = read_truth(experiment.data / "test_truth.csv", classes)
+        board = score(*read(verified(csv), classes), truth)
+        if dry_run:
+            return csv.main
+        about = {"date": now(), "sha256": csv.identity()}
+        job.figures = {"GAP@20": board["all"]}
+        with job.writing() as temporary:
+            temporary.write_text(json.dumps(about | board, indent=1) + "\n", encoding="utf-8")
+    return stage.main
 
 
 def read_truth(path: Path, classes: int) -> dict[str, set[int]]:

@@ -15,66 +15,74 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
-from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.inference.member_model import averaged_model
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import replacing_folder, write_json
+from yt8m_kit.output.digest import files_in
+from yt8m_kit.output.files import write_json
+from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import Stored, check_size
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.run import Experiment
 
 
-def export(experiment: Experiment, name: str, *, archive: bool = False) -> Path:
+def export(experiment: Experiment, name: str, *, archive: bool = False, anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
     A SavedModel's folder, or the 2018 starter's archive. Raises UsageError where a member or the blend
-    weights are missing, KitError where the files are over the ensemble's limit: then nothing is kept.
+    weights are missing or stale, KitError where the files are over the ensemble's limit: then nothing is
+    kept.
     """
-    recipe, run = experiment.recipe, experiment.run(name)
-    blend = recipe.ensemble(name)
-    out = run.archive if archive else run.graph
-    if out.exists():
-        return out
+    stages = Stages(experiment)
+    stage = stages.export(name, archive=archive)
+    with working(stage, anew=anew) as job:
+        if not job.is_done:
+            _write(stages, name, job, archive)
+    return stage.main
+
+
+def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
+    experiment, run = stages.experiment, job.stage.run
+    recipe, blend = stages.recipe, stages.recipe.ensemble(name)
+    for need in job.stage.needs:
+        verified(need)
     shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
-    parts = _parts(experiment, run, shares, tensors)
-    with _folder_for(out, archive) as folder:
+    parts = _parts(stages, name, shares, tensors)
+    with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
-        written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        written = sum(file.stat().st_size for file in files_in(folder))
         check_size(name, blend, tensors, written)
-        settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
+        job.figures = {"bytes": written, "codec": blend.codec}
         if not archive:
+            settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
             write_json(run.export, {"bytes": written, "limit": blend.limit} | settings)
-    return out
 
 
 @contextmanager
-def _folder_for(out: Path, archive: bool) -> Iterator[Path]:
-    """A folder to fill, which becomes `out`: as it is, or packed."""
-    if not archive:
-        with replacing_folder(out) as folder:
-            yield folder
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
-        yield Path(temporary)
-        pack(Path(temporary), out)
+def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
+    """A folder to fill, which becomes the graph: as it is, or packed."""
+    with job.writing() as out:
+        if not archive:
+            yield out
+            return
+        with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+            yield Path(temporary)
+            pack(Path(temporary), out)
 
 
-def _parts(
-    experiment: Experiment, run: Run, shares: dict[str, float], tensors: Sequence[Stored]
-) -> list[Part]:
-    recipe = experiment.recipe
+def _parts(stages: Stages, ensemble: str, shares: dict[str, float], tensors: Sequence[Stored]) -> list[Part]:
+    experiment, recipe = stages.experiment, stages.recipe
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
         for name, share in shares.items():
             own = [tensor for tensor in tensors if tensor.member == name]
-            member, weights = recipe.member(name), experiment.run(name)
+            member = recipe.member(name)
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
-            model = model_of(member, recipe.dataset)
-            load_weights(model, weights.need(weights.averaged, "average"))
+            model = averaged_model(experiment, name)
             forms = {tensor.path: tensor.form for tensor in own}
-            parts.append(encoded(model, outline, share, forms, load_codes(run, own)))
+            parts.append(encoded(model, outline, share, forms, load_codes(stages, ensemble, own)))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()

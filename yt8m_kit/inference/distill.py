@@ -12,43 +12,43 @@ from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading import soft_labels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.inference.predictor import load_graph
+from yt8m_kit.inference.predictor import Graph, load_graph
 from yt8m_kit.inference.sweep import BATCH, REUSE, sweep
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import write_json
+from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
 
 KEEP = 100  # soft labels a video, or all classes where there are fewer
 
 
-def distill(experiment: Experiment, teacher: str, *, top: int | None = None) -> Path:
+def distill(experiment: Experiment, teacher: str, *, top: int | None = None, anew: bool = False) -> Path:
     """Write the top probabilities (None: KEEP) of the teacher's graph for every video of the train split.
 
-    One side file a shard, those that are there are left alone; the manifest comes last and is returned.
-    Raises UsageError where the graph is not exported or labels with another `top` are there.
+    A side file for each shard; an interrupted run resumes after the last one. The manifest, with the digest
+    of each, comes last and is returned. Raises UsageError where the graph is not exported, or where labels of
+    another graph, of other shards or with another `top` are there.
     """
-    run, dataset = experiment.run(teacher), experiment.recipe.dataset
-    run.need(run.graph, "export")
+    classes, stages = experiment.recipe.dataset.classes, Stages(experiment)
     if top is None:
-        top = min(KEEP, dataset.classes)
-    if not 1 <= top <= min(dataset.classes, np.iinfo(np.uint16).max):
-        raise UsageError(f"--top must lie between 1 and the {dataset.classes} classes; got {top}.")
-    manifest = run.soft_labels / soft_labels.MANIFEST
-    paths = splits.find(experiment.data, "train")
-    settings = {"top": top, "shards": [path.name for path in paths]}
-    if manifest.exists():
-        if run.read(manifest) != settings:
-            raise UsageError(f"{run.soft_labels} holds other soft labels; delete it to write these.")
-        return manifest
-    with run.alone():
-        _write_shards(dataset, run, paths, top)
-        write_json(manifest, settings)
-    return manifest
+        top = min(KEEP, classes)
+    if not 1 <= top <= min(classes, np.iinfo(np.uint16).max):
+        raise UsageError(f"--top must lie between 1 and the {classes} classes; got {top}.")
+    stage = stages.distill(teacher, top)
+    with working(stage, anew=anew) as job:
+        if not job.is_done:
+            paths = splits.find(experiment.data, "train")
+            graph = load_graph(verified(stages.export(teacher)), "serving_default")
+            _write_shards(graph, experiment.recipe.dataset, stage.run, paths, top)
+            job.figures = {"labels a video": top, "shards": len(paths)}
+            with job.writing() as temporary:
+                soft_labels.write_manifest(temporary, stage.run.soft_labels, paths, top)
+    return stage.main
 
 
-def _write_shards(dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
-    graph, faults = load_graph(run.graph, "serving_default"), Faults()
+def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
+    faults = Faults()
     with progress.bar(splits.count(paths), "distill") as bar:
         for path in paths:
             side = soft_labels.side_file(run.soft_labels, path)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from yt8m_kit import models
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
-from yt8m_kit.output.files import replacing
+from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.stages import Stage, Stages
 from yt8m_kit.recipe import Member
+from yt8m_kit.run import Experiment
 
 
 def model_of(member: Member, dataset: Dataset, precision: str = "float32") -> keras.Model:
@@ -30,15 +32,14 @@ def model_of(member: Member, dataset: Dataset, precision: str = "float32") -> ke
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write a model's weights (no optimiser) to a .weights.h5 file, whole or not at all."""
-    with replacing(path) as temporary:
-        # Keras insists on the ending.
-        written = temporary.with_name(temporary.name + ".weights.h5")
-        try:
-            model.save_weights(written)
-            written.rename(temporary)
-        finally:
-            written.unlink(missing_ok=True)
+    """Write a model's weights (no optimiser) to an HDF5 file of any name."""
+    # Keras insists on the ending.
+    written = path.with_name(path.name + ".weights.h5")
+    try:
+        model.save_weights(written)
+        written.rename(path)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def load_weights(model: keras.Model, path: Path) -> keras.Model:
@@ -49,6 +50,20 @@ def load_weights(model: keras.Model, path: Path) -> keras.Model:
         reason = str(error).strip().splitlines()[0]
         raise KitError(f"cannot load {path}: {reason}. Delete it and run the stage that made it.") from error
     return model
+
+
+def trained_model(experiment: Experiment, name: str, stage: Stage, precision: str = "float32") -> keras.Model:
+    """A member's model with the weights that a stage has made, whose content is compared with their record.
+
+    Raises UsageError where they are not there, KitError where they are damaged.
+    """
+    model = model_of(experiment.recipe.member(name), experiment.recipe.dataset, precision)
+    return load_weights(model, verified(stage))
+
+
+def averaged_model(experiment: Experiment, name: str) -> keras.Model:
+    """A member's model with its final weights, in float32. Raises as trained_model does."""
+    return trained_model(experiment, name, Stages(experiment).average(name))
 
 
 def assign(model: keras.Model, arrays: Iterable[NDArray[Any]]) -> None:

@@ -1,85 +1,123 @@
-"""From the exported graph and a split to the submission's CSV."""
+"""From the exported graph and a split to the CSV of the top 20 labels."""
 
-import json
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.errors import KitError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import sweep_split
-from yt8m_kit.output.files import replacing, write_json
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.output import progress
+from yt8m_kit.output.sealed import read_sealed, write_sealed
+from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.stages import Stages
+from yt8m_kit.run import Experiment
 from yt8m_kit.submission.csv_reader import HEADER, check
 from yt8m_kit.submission.csv_writer import text
 
 SAVE_BATCHES = 50  # batches between saved positions
 
 
-def predict(experiment: Experiment, name: str, *, split: str = "test", strict: bool = False) -> Path:
-    """Write submission.csv: the top 20 labels of every video of a split, in file order; return its path.
+def predict(
+    experiment: Experiment, name: str, *, split: str = "test", strict: bool = False, anew: bool = False
+) -> Path:
+    """Write the top 20 labels of every video of a split, in file order, to a CSV; return its path.
 
-    A killed run goes on where it was. The file takes its name only after it was read back and checked.
+    submission.csv for the test split, else predictions.SPLIT.csv. An interrupted prediction resumes. The file
+    takes its name only after it was read back and checked. Raises UsageError where what is there is of
+    another graph or other shards.
     """
-    run = experiment.run(name)
-    run.need(run.graph, "export")
-    if run.submission.exists():
-        return run.submission
-    dataset, paths = experiment.recipe.dataset, splits.find(experiment.data, split)
-    with run.alone():
-        expected = _write_rows(load_graph(run.graph, "top"), dataset, paths, _partial(run), strict)
-        check(_partial(run), dataset.classes, expected)
-        with replacing(run.submission) as temporary:
-            os.replace(_partial(run), temporary)
-        _place(run).unlink(missing_ok=True)
-    return run.submission
+    stages = Stages(experiment)
+    stage, dataset = stages.predict(name, split), experiment.recipe.dataset
+    with working(stage, anew=anew) as job:
+        if job.is_done:
+            return stage.main
+        paths = splits.find(experiment.data, split)
+        partial, position = stage.partials
+        top = load_graph(verified(stages.export(name)), "top")
+        rows = _write_rows(top, dataset, paths, partial, position, strict)
+        check(partial, dataset.classes, rows)
+        job.figures = {"videos": rows}
+        with job.writing() as temporary:
+            os.replace(partial, temporary)
+        position.unlink(missing_ok=True)
+    return stage.main
 
 
-def _partial(run: Run) -> Path:
-    return run.path / "submission.partial.csv"
+class _Rows:
+    """The rows of a prediction, kept so that a later attempt can resume after them.
 
+    done: rows that stand. start: where in the split to go on.
+    """
 
-def _place(run: Run) -> Path:
-    return run.path / "submission.place.json"
+    def __init__(self, partial: Path, place: Path):
+        self._partial, self._place = partial, place
+        self._digest = hashlib.sha256()
+        self.done, self.start, size = self._kept()
+        self._file = partial.open("rb+" if size else "wb")
+        self._file.seek(size)
+        self._file.truncate()
+        if not size:
+            self._write(HEADER + "\n")
+
+    def add(self, batch: Batch, best: dict[str, NDArray[Any]]) -> None:
+        """Append the rows of a batch."""
+        self._write(text(batch.ids, best["labels"], best["confidences"]))
+        self.done += len(batch.ids)
+
+    def save(self, position: Position | None = None) -> None:
+        """Flush what is written to disk, and remember where it ends."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if position is not None:
+            place = {"bytes": self._file.tell(), "rows": self.done, "position": list(position)}
+            write_sealed(self._place, place | {"digest": self._digest.hexdigest()})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, rows: str) -> None:
+        encoded = rows.encode()
+        self._file.write(encoded)
+        self._digest.update(encoded)
+
+    def _kept(self) -> tuple[int, Position, int]:
+        """Rows and position of an earlier attempt, and its bytes; none where it left nothing sound."""
+        if not (self._partial.exists() and self._place.exists()):
+            return 0, Position(), 0
+        try:
+            kept = read_sealed(self._place)
+            with self._partial.open("rb") as rows:
+                self._digest.update(rows.read(kept["bytes"]))
+            if self._digest.hexdigest() != kept["digest"]:
+                raise KitError(f"{self._partial} is damaged.")
+        except KitError as error:
+            progress.say(f"{error} The prediction starts over.")
+            self._digest = hashlib.sha256()
+            return 0, Position(), 0
+        return kept["rows"], Position(*kept["position"]), kept["bytes"]
 
 
 def _write_rows(
-    top: Callable[..., Any], dataset: Dataset, paths: list[Path], partial: Path, strict: bool
+    top: Callable[..., Any], dataset: Dataset, paths: list[Path], partial: Path, place: Path, strict: bool
 ) -> int:
     """Append the rows that are missing and return how many there are now."""
-    place = partial.with_name("submission.place.json")
-    written, done, position = _resume(partial, place)
-    swept = sweep_split(top, dataset, paths, "predict", start=position, done=done, strict=strict)
-    with partial.open("r+" if written else "w") as file, closing(swept):
-        file.seek(written)
-        if not written:
-            file.write(HEADER + "\n")
-        for number, (batch, best) in enumerate(swept, 1):
-            file.write(text(batch.ids, best["labels"], best["confidences"]))
-            done += len(batch.ids)
-            if number % SAVE_BATCHES == 0:
-                _remember(file, place, done, batch.position)
-        file.flush()
-        os.fsync(file.fileno())
-    return done
-
-
-def _remember(file: Any, place: Path, done: int, position: Position) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    write_json(place, {"bytes": file.tell(), "rows": done, "position": list(position)})
-
-
-def _resume(partial: Path, place: Path) -> tuple[int, int, Position]:
-    """Bytes and rows that stand, and where to go on; what was written after them is cut off."""
-    if not (partial.exists() and place.exists()):
-        return 0, 0, Position()
-    saved = json.loads(place.read_text())
-    if partial.stat().st_size < saved["bytes"]:
-        return 0, 0, Position()
-    os.truncate(partial, saved["bytes"])
-    return saved["bytes"], saved["rows"], Position(*saved["position"])
+    with closing(_Rows(partial, place)) as rows:
+        swept = sweep_split(top, dataset, paths, "predict", start=rows.start, done=rows.done, strict=strict)
+        with closing(swept):
+            for number, (batch, best) in enumerate(swept, 1):
+                rows.add(batch, best)
+                if number % SAVE_BATCHES == 0:
+                    rows.save(batch.position)
+        rows.save()
+        return rows.done

@@ -40,7 +40,10 @@ def predictor(model: keras.Model, rounds: int = 1) -> Callable[[Batch], NDArray[
     return lambda batch: np.asarray(function(batch.frames, batch.num_frames))
 
 
-def load_graph(path: Path, signature: str) -> Callable[[Batch], dict[str, NDArray[Any]]]:
+Graph = Callable[[Batch], dict[str, NDArray[Any]]]
+
+
+def load_graph(path: Path, signature: str) -> Graph:
     """A signature of the exported graph ("top" or "serving_default") as a function of a batch."""
     import tensorflow as tf
 

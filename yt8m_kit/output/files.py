@@ -33,12 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        why = error.strerror or str(error)
-        raise KitError(f"cannot write {path}: {why}. What was there before is untouched.") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        _explain(path, error)
         raise
 
 
@@ -62,20 +59,30 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         else:
             os.replace(temporary, path)
         _sync(path.parent)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        why = error.strerror or str(error)
-        raise KitError(f"cannot write {path}: {why}. What was there before is untouched.") from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _explain(path, error)
         raise
 
 
-def link(source: Path, path: Path) -> None:
-    """Give a finished file a second name."""
-    with replacing(path) as temporary:
-        temporary.unlink(missing_ok=True)
-        os.link(source, temporary)
+def _explain(path: Path, error: BaseException) -> None:
+    """Raise KitError where a write failed; TensorFlow and HDF5 have errors of their own for that."""
+    of_library = type(error).__module__.startswith("tensorflow.") or type(error) is RuntimeError
+    if isinstance(error, OSError) or of_library:
+        why = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
+        raise KitError(
+            f"cannot write {path}: {why} ({free:,} bytes are free). What was there before is untouched."
+        ) from error
+
+
+def give_name(source: Path, path: Path) -> None:
+    """Give a finished file a second name; a copy where the file system has no hard links."""
+    path.unlink(missing_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
 
 
 def write_shared(path: Path, content: bytes) -> None:

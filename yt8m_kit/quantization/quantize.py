@@ -3,15 +3,18 @@
 Both go by videos of the train split: validation stays what it is for.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from yt8m_kit.data.loader import splits
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import write_json
 from yt8m_kit.output.tables import plain
+from yt8m_kit.pipeline.job import working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.bit_allocation import Option, allocate
 from yt8m_kit.quantization.sizes import Stored, in_form, operations, stored
 from yt8m_kit.quantization.tensor_plan import save_codes
@@ -21,7 +24,7 @@ from yt8m_kit.run import Experiment, Run
 Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and form
 
 
-def quantize(experiment: Experiment, name: str) -> Path:
+def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     """Write plan.json, the form of every tensor of a mixed or calibrated ensemble, and return it.
 
     mixed: of each tensor, each form is tried alone and the error of its member's probabilities measured; the
@@ -29,10 +32,19 @@ def quantize(experiment: Experiment, name: str) -> Path:
     tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by the second
     moments of the kernels' inputs, and kept beside the plan.
     """
-    recipe, run = experiment.recipe, experiment.run(name)
-    blend = recipe.ensemble(name)
-    if run.plan.exists():
-        return run.plan
+    stage = Stages(experiment).quantize(name)
+    with working(stage, anew=anew) as job:
+        if not job.is_done:
+            found = _plan(experiment, name)
+            job.figures = {"bytes": found["bytes"]}
+            with job.writing() as temporary:
+                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return stage.main
+
+
+def _plan(experiment: Experiment, name: str) -> dict[str, Any]:
+    """What plan.json holds; codes are written on the way."""
+    recipe, blend = experiment.recipe, experiment.recipe.ensemble(name)
     shares = experiment.shares(name)
     tensors = stored(recipe, list(shares), blend.codec)
     videos = videos_of(recipe.dataset, splits.find(experiment.data, "train"))
@@ -42,15 +54,13 @@ def quantize(experiment: Experiment, name: str) -> Path:
         budget = blend.limit - len(shares) * operations(blend.rounds)
         tensors = allocated(tensors, errors, shares, budget)
     if blend.calibrated:
-        _round(experiment, tensors, videos, run)
+        _round(experiment, tensors, videos, experiment.run(name))
     progress.say(report(tensors, shares))
     forms: dict[str, dict[str, str]] = {}
     for tensor in tensors:
         forms.setdefault(tensor.member, {})[tensor.path] = tensor.form
     about = {"codec": blend.codec, "calibrated": blend.calibrated, "limit": blend.limit}
-    size = sum(tensor.size for tensor in tensors)
-    write_json(run.plan, about | {"bytes": size, "forms": forms, "errors": errors})
-    return run.plan
+    return about | {"bytes": sum(tensor.size for tensor in tensors), "forms": forms, "errors": errors}
 
 
 def _measured(experiment: Experiment, tensors: Sequence[Stored], videos: Videos, calibrated: bool) -> Errors:

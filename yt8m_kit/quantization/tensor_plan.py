@@ -7,6 +7,8 @@ import numpy as np
 from yt8m_kit.codecs.forms import Encoded
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import replacing
+from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import Stored, in_form, stored
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
@@ -28,19 +30,20 @@ def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
         np.savez(file, **arrays)
 
 
-def load_codes(run: Run, tensors: Sequence[Stored]) -> dict[str, Encoded]:
-    """The codes that were kept of a member, by path; none where none were. tensors: of that member.
+def load_codes(stages: Stages, name: str, tensors: Sequence[Stored]) -> dict[str, Encoded]:
+    """The calibrated codes of a member of an ensemble, by path; none where none were kept.
 
-    Raises KitError for codes in other forms than the plan's.
+    tensors: of that member. Raises KitError for codes that are damaged or in other formats than the plan's.
     """
-    path = run.codes(tensors[0].member)
+    path = stages.experiment.run(name).codes(tensors[0].member)
     if not path.exists():
         return {}
     arrays: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as kept:
+    stage = stages.quantize(name)
+    with np.load(verified(stage, path), allow_pickle=False) as kept:
         for name in kept.files:
             tensor, form, key = name.split("|")
             arrays.setdefault((tensor, form), {})[key] = kept[name]
     if set(arrays) != {(t.path, t.form) for t in tensors if t.form != "float32"}:
-        raise KitError(f"{path} is of another plan than {run.plan}; delete both and run: yt8m quantize")
+        raise KitError(f"{path} is of another plan than {stage.main}; run: {stage.command} --anew")
     return {t.path: Encoded(t.form, t.shape, arrays[t.path, t.form]) for t in tensors if t.form != "float32"}

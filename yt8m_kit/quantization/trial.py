@@ -14,7 +14,7 @@ from yt8m_kit.codecs.forms import FORMS, Encoded
 from yt8m_kit.codecs.gptq import encode_calibrated, factors
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.inference.member_model import averaged_model
 from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import Stored
@@ -88,13 +88,12 @@ class Encoder:
 @contextmanager
 def encoder_of(experiment: Experiment, name: str, videos: Videos, *, calibrated: bool) -> Iterator[Encoder]:
     """The encoder of a member; its model's memory is free afterwards."""
-    run, recipe = experiment.run(name), experiment.recipe
-    model = load_weights(model_of(recipe.member(name), recipe.dataset), run.need(run.averaged, "average"))
+    model = averaged_model(experiment, name)
     moments = {}
     if calibrated:
         kernels = {variable.path for variable in model.variables if len(variable.shape) == 2}
         seen = (videos.seen.frames, videos.seen.num_frames)
-        moments = second_moments(model, recipe.dataset, *seen, kernels)
+        moments = second_moments(model, experiment.recipe.dataset, *seen, kernels)
     yield Encoder(model, moments, videos.judged)
     del model, moments
     gc.collect()

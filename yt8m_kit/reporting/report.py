@@ -8,6 +8,7 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.output.tables import Row, markdown, plain
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.training.log import read_rows
 
 MIB = 2**20
 
@@ -63,7 +64,11 @@ def _parameters(recipe: Recipe, name: str, run: Run, split: str) -> int | None:
 
 def _training_rate(run: Run) -> float | None:
     """Median videos a second between the rows of metrics.jsonl; the first one holds the compilation."""
-    rates = [row["videos_per_second"] for row in run.rows("checkpoints") if "videos_per_second" in row]
+    rates = [
+        row["videos_per_second"]
+        for row in read_rows(run.metrics, "checkpoints")
+        if "videos_per_second" in row
+    ]
     return median(rates[1:]) if len(rates) > 1 else None
 
 
@@ -72,7 +77,7 @@ def _epoch_seconds(recipe: Recipe, name: str, run: Run) -> float | None:
     member, rate = recipe.members.get(name), _training_rate(run)
     if rate is None or member is None or member.epochs is None or member.patience:
         return None
-    steps = max(row["step"] for row in run.rows("checkpoints"))
+    steps = max(row["step"] for row in read_rows(run.metrics, "checkpoints"))
     return float(steps * member.batch_size / member.epochs / rate)
 
 

@@ -4,6 +4,8 @@ from itertools import islice
 
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import UsageError
+from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 
 
@@ -12,13 +14,12 @@ def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5
 
     Raises UsageError if there is no submission or no vocabulary.
     """
-    run = experiment.run(name)
-    run.need(run.submission, "predict")
+    csv = verified(Stages(experiment).predict(name))
     path = experiment.data / vocabulary.FILE
     if not path.exists():
         raise UsageError(f"{path} is not there; `yt8m download vocabulary` fetches YouTube-8M's.")
     names = vocabulary.read(path)
-    with run.submission.open() as lines:
+    with csv.open(encoding="utf-8") as lines:
         return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.data.loader.batches import Batch
-from yt8m_kit.inference.sweep import Predict
+from yt8m_kit.inference.sweep import Predict, sweep
 from yt8m_kit.output import progress
 
 TOP = 100_000  # segments of a class that count
@@ -26,10 +26,9 @@ def rank(
     ids: list[str] = []
     waiting: list[NDArray[np.float32]] = []
     with progress.bar(None, what, " segments") as bar:
-        for batch in batches:
-            waiting.append(np.asarray(predict(batch))[:, classes])
+        for batch, predicted in sweep(predict, batches, bar):
+            waiting.append(np.asarray(predicted)[:, classes])
             ids += batch.ids
-            bar.update(len(batch.ids))
             if len(ids) - ranking.seen >= _BLOCK:
                 ranking.add(np.concatenate(waiting))
                 waiting = []

@@ -91,8 +91,7 @@ def segment_batches(
 ) -> Iterator[Batch]:
     """Every video's segments, one after the other, as batches of videos of up to five frames.
 
-    ids: "ID:START", START in s. The last segment of a video may be shorter; labels are zero throughout. The
-    arrays are overwritten when the next batch is asked for.
+    ids: "ID:START", START in s. The last segment of a video may be shorter; labels are zero throughout.
     Raises as records.batches, and UsageError for a data set of fewer than five frames.
     """
     if dataset.max_frames < SEGMENT:
@@ -108,20 +107,25 @@ def _batches(
     whole = dataclasses.replace(dataset, max_frames=_FRAMES)
     videos = read_batches(paths, whole, _VIDEOS, strict=strict, faults=faults, reuse=1)
     labels = np.broadcast_to(np.zeros(dataset.classes, np.float32), (batch_size, dataset.classes))
-    frames_STD = np.zeros((batch_size, dataset.max_frames, dataset.width), np.uint8)
-    counts, ids = np.zeros(batch_size, np.int32), [""] * batch_size
+    frames_STD, counts, ids = _room(batch_size, dataset)
     filled = 0
     with closing(videos):  # type: ignore[type-var]
         for video, start, frames, position in _segments(videos):
             frames_STD[filled, : len(frames)] = frames
-            frames_STD[filled, len(frames) : SEGMENT] = 0
             counts[filled], ids[filled] = len(frames), f"{video}:{start}"
             filled += 1
             if filled == batch_size:
-                yield Batch(frames_STD, counts, labels, list(ids), position)
+                yield Batch(frames_STD, counts, labels, ids, position)
+                frames_STD, counts, ids = _room(batch_size, dataset)
                 filled = 0
         if filled:
             yield Batch(frames_STD[:filled], counts[:filled], labels[:filled], ids[:filled], position)
+
+
+def _room(batch_size: int, dataset: Dataset) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Frames uint8 (S, T, D) of zeros, which take memory only where a segment is written, counts and ids."""
+    frames_STD = np.zeros((batch_size, dataset.max_frames, dataset.width), np.uint8)
+    return frames_STD, np.zeros(batch_size, np.int32), [""] * batch_size
 
 
 def _segments(videos: Iterator[Batch]) -> Iterator[tuple[str, int, np.ndarray, Position]]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.errors import KitError
-from yt8m_kit.output.files import replacing
 from yt8m_kit.segments.ranking import TOP
 from yt8m_kit.segments.records import Ratings
 
@@ -17,7 +16,7 @@ HEADER = "Class,Segments"
 
 def write_csv(path: Path, ids: Sequence[str], ranking: dict[int, NDArray[np.int32]]) -> None:
     """Lines `class,id:start id:start ...` below the heading Class,Segments."""
-    with replacing(path) as temporary, temporary.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(f"{HEADER}\n")
         for label, numbers in ranking.items():
             file.write(f"{label},{' '.join(ids[number] for number in numbers.tolist())}\n")

@@ -12,9 +12,11 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.evaluation.validation import validation_gap
-from yt8m_kit.inference.member_model import load_weights, model_of, save_weights
+from yt8m_kit.inference.member_model import save_weights, trained_model
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import link, write_json
+from yt8m_kit.output.files import give_name, replacing, write_json
+from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training import checkpoints
@@ -24,33 +26,41 @@ from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
 
-Candidate = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
+CANDIDATE = "candidate.weights.h5"
+Variant = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
 
 
-def average(experiment: Experiment, name: str) -> Path:
-    """Write averaged.weights.h5 of a trained member, and average.json on how it came about; return it.
+def average(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
+    """Choose a trained member's final weights; return averaged.weights.h5, with average.json on how.
 
-    Candidates are the averages that the recipe asks for and, with keep="better", the trained weights
-    themselves; the one with the best validation GAP@20 is kept. BatchNorm statistics are re-estimated for
-    each. Without an average in the recipe the trained weights are taken as they are. Raises UsageError
-    where the training is not done or a range holds no checkpoint.
+    Candidates are the averages that the recipe asks for and, with keep_average="better", the trained weights
+    themselves; the one of the best validation GAP@20 is kept. BatchNorm statistics are re-estimated for each.
+    Without an average in the recipe the trained weights are taken as they are. Raises UsageError where the
+    training is not done or a range holds no checkpoint.
     """
-    recipe, member = experiment.recipe, experiment.recipe.member(name)
-    run = experiment.run(name)
-    run.need(run.trained, "train")
-    with run.alone():
-        run.freeze(member.frozen())
-        if run.averaged.exists():
-            return run.averaged
+    member, stages = experiment.recipe.member(name), Stages(experiment)
+    stage = stages.average(name)
+    with working(stage, anew=anew) as job:
+        if job.is_done:
+            return stage.main
+        trained = stages.train(name)
         if member.average is None:
-            link(run.trained, run.averaged)
-            return run.averaged
-        model = load_weights(model_of(member, recipe.dataset, member.precision), run.trained)
-        _keep_best(experiment, member, run, model)
-    return run.averaged
+            _take(job, verified(trained))
+            return stage.main
+        model = trained_model(experiment, name, trained, member.precision)
+        kept = _best(experiment, member, stage.run, model, job)
+        _take(job, kept or trained.main)
+        (stage.run.path / CANDIDATE).unlink(missing_ok=True)
+    return stage.main
 
 
-def _keep_best(experiment: Experiment, member: Member, run: Run, model: keras.Model) -> None:
+def _take(job: Job, weights: Path) -> None:
+    with job.writing() as temporary:
+        give_name(weights, temporary)
+
+
+def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, job: Job) -> Path | None:
+    """The file of the best candidate; None where the trained weights are better. Writes average.json."""
     dataset = experiment.recipe.dataset
     train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
     found: dict[str, float] = {}
@@ -63,27 +73,26 @@ def _keep_best(experiment: Experiment, member: Member, run: Run, model: keras.Mo
         found[what] = validation_gap(model, dataset, validate_paths, what)
         if found[what] > best:
             best = found[what]
-            save_weights(model, run.path / "candidate.weights.h5")
+            with replacing(run.path / CANDIDATE) as temporary:
+                save_weights(model, temporary)
     best_of_them = max(found, key=lambda what: found[what])
     kept = best_of_them if found[best_of_them] == best else "trained"
     progress.say(f"GAP@20 trained {before:.4f}, {best_of_them} {found[best_of_them]:.4f}: kept {kept}")
     write_json(run.average, {"trained": before, "averages": found, "kept": kept})
-    if kept == "trained":
-        link(run.trained, run.averaged)
-    else:
-        (run.path / "candidate.weights.h5").replace(run.averaged)
+    job.figures = {"GAP@20": before if kept == "trained" else found[kept], "kept": kept}
+    return None if kept == "trained" else run.path / CANDIDATE
 
 
 def _candidates(
     experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
-) -> Iterator[Candidate]:
+) -> Iterator[Variant]:
     if isinstance(member.average, Range):
         yield from _ranges(member.average, member, run, model)
     elif isinstance(member.average, Ema):
         yield _ema(member.average, experiment, member, run, model, paths)
 
 
-def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iterator[Candidate]:
+def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iterator[Variant]:
     """Ranges that end at the last checkpoint; `searched` of them, their starts spread over the whole."""
     found = checkpoints.weights_in(run.checkpoints, wanted.first, wanted.last)
     if not found:
@@ -120,7 +129,7 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 
 def _ema(
     wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
-) -> Candidate:
+) -> Variant:
     """Train on from the converged weights and take their running average."""
 
     def put() -> None:

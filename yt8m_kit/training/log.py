@@ -1,43 +1,77 @@
-"""Training curves for TensorBoard, written without it: train and validation as separate runs."""
+"""The training log: rows of metrics.jsonl, and the same as curves for TensorBoard, written without it."""
 
+import json
 import struct
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from yt8m_kit.data.format.protobuf import delimited, encoded_varint
 from yt8m_kit.data.format.tfrecord import framed
+from yt8m_kit.output.files import write_text
 
 VALIDATION = "validation_"
 
 
-class Scalars:
-    """Event files under FOLDER/train and FOLDER/validate that hold the rows of metrics.jsonl.
+def read_rows(metrics: Path, stage: str) -> list[dict[str, Any]]:
+    """The rows of one stage of training in metrics.jsonl, without its name; damaged lines are left out."""
+    found = [row for row in _rows(metrics) if row["stage"] == stage]
+    return [{key: value for key, value in row.items() if key != "stage"} for row in found]
 
-    They are written anew from the rows that stand, so that after a resume no step is there twice, and
-    then grow row by row. Keys that begin with "validation_" go to the validation run under the rest of
-    their name, so that both runs share their tags.
+
+def _rows(metrics: Path) -> list[dict[str, Any]]:
+    if not metrics.exists():
+        return []
+    lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [row for line in lines if (row := _row(line))]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """A line of the log; None for one that a kill cut short, or that is damaged otherwise."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    is_row = isinstance(row, dict) and isinstance(row.get("step"), int) and isinstance(row.get("stage"), str)
+    figures = [value for name, value in row.items() if name not in ("stage", "step")] if is_row else [None]
+    return row if all(isinstance(value, int | float) for value in figures) else None
+
+
+class TrainingLog:
+    """The log of one stage, which goes on after `step`: rows beyond it, of a run that was killed, are
+    dropped.
+
+    Curves lie under tensorboard/train and tensorboard/validate. They are written anew from the rows that
+    stand, so that after a resume no step is there twice, and then grow row by row. Figures whose names begin
+    with "validation_" go to the validation run under the rest of their name, so that both share their tags.
     """
 
-    def __init__(self, folder: Path, rows: Iterable[dict[str, Any]]):
-        self._files = {name: _begun(folder / name) for name in ("train", "validate")}
-        for row in rows:
-            self.add(row)
+    def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int):
+        self._metrics, self._stage = metrics, stage
+        kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
+        write_text(metrics, "".join(json.dumps(row) + "\n" for row in kept))
+        self._events = {name: _begun(tensorboard / name) for name in ("train", "validate")}
+        for row in read_rows(metrics, stage):
+            self._add_events(row)
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Append a row {"step": int, name: number, ...}."""
+    def append(self, step: int, figures: dict[str, float]) -> None:
+        """Add a row."""
+        with self._metrics.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"stage": self._stage, "step": step, **figures}) + "\n")
+        self._add_events({"step": step, **figures})
+
+    def close(self) -> None:
+        """Close the event files."""
+        for file in self._events.values():
+            file.close()
+
+    def _add_events(self, row: dict[str, Any]) -> None:
         for name, value in row.items():
             if name != "step":
                 run = "validate" if name.startswith(VALIDATION) else "train"
-                self._files[run].write(framed(_event(row["step"], name.removeprefix(VALIDATION), value)))
-        for file in self._files.values():
+                self._events[run].write(framed(_event(row["step"], name.removeprefix(VALIDATION), value)))
+        for file in self._events.values():
             file.flush()
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files.values():
-            file.close()
 
 
 def _begun(folder: Path) -> BinaryIO:

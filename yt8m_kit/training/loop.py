@@ -20,7 +20,7 @@ from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.ema import Shadows
-from yt8m_kit.training.log import Scalars
+from yt8m_kit.training.log import TrainingLog
 from yt8m_kit.training.optimizer import ClippedAdam
 from yt8m_kit.training.steps import Stepper, make_step
 
@@ -63,16 +63,16 @@ class Loop:
         self._restore()
         if self.step >= self.total or "stopped" in self.notes:
             return
-        scalars = Scalars(self.folder.parent / "tensorboard", self.run.rows(self.folder.name))
+        log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
         stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
-        with closing(self.batches(self.position)) as batches, closing(scalars), _interrupts() as asked:
-            self._steps(batches, stepper, scalars, asked)
+        with closing(self.batches(self.position)) as batches, closing(log), _interrupts() as asked:
+            self._steps(batches, stepper, log, asked)
 
     def _steps(
         self,
         batches: Iterator[Batch],
         stepper: Stepper,
-        scalars: Scalars,
+        log: TrainingLog,
         asked_to_stop: list[bool],
     ) -> None:
         size, losses, since = self.member.batch_size, [], time.perf_counter()
@@ -85,13 +85,12 @@ class Loop:
                     loss = self._finite(losses)
                     bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
                     rate = len(losses) * size / (time.perf_counter() - since)
-                    self._log(
-                        scalars, {"loss": loss, "learning_rate": self._rate(), "videos_per_second": rate}
-                    )
+                    figures = {"loss": loss, "learning_rate": self._rate(), "videos_per_second": rate}
+                    log.append(self.step, figures)
                     losses, since = [], time.perf_counter()
                 if self._is_validated():
                     stepper.sync()
-                    self._log(scalars, {"validation_gap": self._validated()})
+                    log.append(self.step, {"validation_gap": self._validated()})
                     since = time.perf_counter()
                 if due or asked_to_stop or "stopped" in self.notes:
                     stepper.sync()
@@ -111,11 +110,6 @@ class Loop:
         if self.shadows:
             self.shadows.update(stepper.values())
         return losses[0] if len(losses) == 1 else np.mean([np.asarray(loss) for loss in losses])
-
-    def _log(self, scalars: Scalars, figures: dict[str, float]) -> None:
-        row = {"stage": self.folder.name, "step": self.step, **figures}
-        self.run.log(row)
-        scalars.add({"step": self.step, **figures})
 
     def _is_kept(self) -> bool:
         return self.keep is not None and self.keep[0] <= self.step <= self.keep[1]
@@ -161,7 +155,6 @@ class Loop:
         if self.shadows:
             self.shadows.restore(state.shadows)
         self.step, self.position, self.notes = state.step, state.position, state.notes
-        self.run.forget_after(self.folder.name, self.step)
         progress.say(f"resuming {self.run.path} after step {self.step}")
 
     def _save(self, keep: bool) -> None:

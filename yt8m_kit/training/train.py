@@ -12,6 +12,8 @@ from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.evaluation.validation import validation_gap
 from yt8m_kit.inference.member_model import assign, model_of, save_weights
 from yt8m_kit.output import progress
+from yt8m_kit.pipeline.job import Job, working
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Experiment
 from yt8m_kit.training import checkpoints
@@ -21,41 +23,48 @@ from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
 
 
-def train(experiment: Experiment, name: str, *, strict: bool = False) -> Path:
-    """Train a member to the end of its steps and return trained.weights.h5; goes on where it was.
+def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool = False) -> Path:
+    """Train a member to the end of its steps, or resume its training; return trained.weights.h5.
 
-    Raises UsageError where the recipe differs from the one the run began with, KitError where the loss
-    is no longer finite or a file cannot be written.
+    strict: a bad record raises DataError in place of being skipped. anew: start over, what is there is put
+    aside. Raises UsageError where what is there is of other settings or records, KitError where the loss is
+    no longer finite or a file cannot be written.
     """
-    recipe, member = experiment.recipe, experiment.recipe.member(name)
-    run = experiment.run(name)
-    with run.alone():
-        run.freeze(member.frozen())
-        if run.trained.exists():
-            return run.trained
-        paths, faults = splits.find(experiment.data, "train"), Faults()
-        model = model_of(member, recipe.dataset, member.precision)
-        loop = Loop(
-            run=run,
-            folder=run.checkpoints,
-            member=member,
-            model=model,
-            optimizer=optimizer_of(member, member.learning_rate),
-            total=total_steps(member, paths),
-            batches=shuffled(experiment, member, paths, faults, strict=strict),
-            keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
-            validate=validator(experiment, member, model) if member.validate_steps else None,
-        )
-        loop.optimizer.build(model.trainable_variables)
-        loop.go()
-        if faults:
-            progress.say(faults.summary())
-        if member.keep_best:
-            assign(model, checkpoints.read_weights(run.checkpoints / "weights-best.npz"))
-        with closing(statistics_batches(member, recipe.dataset, paths)) as batches:
-            reestimate(model, batches, member.statistics_batches)
-        save_weights(model, run.trained)
-    return run.trained
+    stage = Stages(experiment).train(name)
+    with working(stage, anew=anew) as job:
+        if not job.is_done:
+            model = _trained(experiment, name, job, strict)
+            with job.writing() as temporary:
+                save_weights(model, temporary)
+    return stage.main
+
+
+def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras.Model:
+    """The model after its last step: its best weights if so asked, BatchNorm statistics re-estimated."""
+    dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
+    paths, faults = splits.find(experiment.data, "train"), Faults()
+    model = model_of(member, dataset, member.precision)
+    loop = Loop(
+        run=run,
+        folder=run.checkpoints,
+        member=member,
+        model=model,
+        optimizer=optimizer_of(member, member.learning_rate),
+        total=total_steps(member, paths),
+        batches=shuffled(experiment, member, paths, faults, strict=strict),
+        keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
+        validate=validator(experiment, member, model) if member.validate_steps else None,
+    )
+    loop.optimizer.build(model.trainable_variables)
+    loop.go()
+    job.figures = {"steps": loop.step} | {key: loop.notes[key] for key in ("best_gap",) if key in loop.notes}
+    if faults:
+        progress.say(faults.summary())
+    if member.keep_best:
+        assign(model, checkpoints.read_weights(run.checkpoints / "weights-best.npz"))
+    with closing(statistics_batches(member, dataset, paths)) as batches:
+        reestimate(model, batches, member.statistics_batches)
+    return model
 
 
 def validator(experiment: Experiment, member: Member, model: keras.Model) -> Callable[[], float]:

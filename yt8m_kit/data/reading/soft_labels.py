@@ -5,7 +5,9 @@ A side file holds ids, class indices uint16 (N, k) and probabilities float16 (N,
 for the whole train split (first place). What is not among the top k counts as zero.
 """
 
+import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.errors import DataError, KitError
+from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing
 
 MANIFEST = "manifest.json"  # written last: the labels of all shards are there
@@ -34,6 +37,12 @@ def write(
             labels=labels_Nk.astype(np.uint16),
             probabilities=probabilities_Nk.astype(np.float16),
         )
+
+
+def write_manifest(path: Path, folder: Path, shards: Sequence[Path], top: int) -> None:
+    """Write the manifest of a folder of soft labels: labels a video, and the digest of each side file."""
+    digests = {shard.name: digest(side_file(folder, shard)) for shard in shards}
+    path.write_text(json.dumps({"top": top, "shards": digests}, indent=1) + "\n", encoding="utf-8")
 
 
 class ShardLabels:

@@ -7,6 +7,8 @@ from typing import Any
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission import ledger
@@ -35,8 +37,8 @@ def submit(
     """
     recipe, run = experiment.recipe, experiment.run(name)
     competition, message = _competition(recipe), _message(message, recipe.name, name)
-    run.need(run.submission, "predict")
-    with run.alone():
+    verified(Stages(experiment).predict(name))
+    with run.alone(("submit", recipe.name, name)):
         check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
         entry = Entry.of(run, sha256, competition)

@@ -1,0 +1,138 @@
+"""What a product was made from: a record kept next to it, and how two sets of sources differ.
+
+Sources are JSON values by kind: "settings" (of the recipe), "dataset", "splits" (shards by name with bytes
+and records), "products" (digests of other products by name), "format" (of the kit). A value of None on either
+side is unknown and equals everything.
+"""
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit.output.digest import Stamp, digest, stamp
+from yt8m_kit.output.sealed import read_sealed, write_sealed
+
+Sources = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one or several files were made from.
+
+    files: digest and stamp by name. figures: what the product reached, for people. made: UTC, ISO 8601.
+    seconds: wall time of the process that finished it. kit: its version.
+    """
+
+    sources: Sources
+    files: dict[str, tuple[str, Stamp]] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    made: str = ""
+    seconds: float = 0.0
+    kit: str = ""
+
+    @property
+    def local_time(self) -> str:
+        """When it was made, to the minute, in the time zone of this machine."""
+        return datetime.fromisoformat(self.made).astimezone().strftime("%Y-%m-%d %H:%M")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, (size, _) in self.files.values())
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def file_entry(path: Path) -> tuple[str, Stamp]:
+    """Digest and stamp of a file or folder, as a record keeps them."""
+    return digest(path), stamp(path)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record atomically, sealed by a digest of its own."""
+    write_sealed(path, asdict(record))
+
+
+def read_record(path: Path) -> Record | None:
+    """The record, None where there is none. Raises KitError for one that is damaged or was edited."""
+    if not path.exists():
+        return None
+    body = read_sealed(path)
+    files = {name: (known, list(at)) for name, (known, at) in body.pop("files").items()}
+    return Record(files=files, **body)
+
+
+def changes(before: Sources, after: Sources, splits: set[str] | None = None) -> list[str]:
+    """What differs, a phrase each, settings first; splits: those to be compared, None for all."""
+    found: list[str] = []
+    for kind in dict.fromkeys([*before, *after]):
+        if kind == "splits":
+            found += _split_changes(before.get(kind) or {}, after.get(kind) or {}, splits)
+        elif kind == "products":
+            found += _product_changes(before.get(kind) or {}, after.get(kind) or {})
+        else:
+            found += _value_changes(kind, before.get(kind), after.get(kind))
+    return found
+
+
+def _value_changes(name: str, before: Any, after: Any) -> list[str]:
+    if before is None or after is None or before == after:
+        return []
+    if isinstance(before, dict) and isinstance(after, dict):
+        path = "" if name in ("settings", "dataset") else f"{name}."
+        keys = dict.fromkeys([*before, *after])
+        return [
+            phrase
+            for key in keys
+            for phrase in _setting_changes(f"{path}{key}", before.get(key, ...), after.get(key, ...))
+        ]
+    return [f"{name} was {_shown(before)}, is now {_shown(after)}"]
+
+
+def _setting_changes(name: str, before: Any, after: Any) -> list[str]:
+    """Of one setting; None is a value of settings like any other."""
+    if before == after:
+        return []
+    if isinstance(before, dict) and isinstance(after, dict):
+        return _value_changes(name, before, after)
+    return [f"{name} was {_shown(before)}, is now {_shown(after)}"]
+
+
+def _shown(value: Any) -> str:
+    text = "not set" if value is ... else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _split_changes(before: Sources, after: Sources, wanted: set[str] | None) -> list[str]:
+    found = []
+    for split, now_there in after.items():
+        then = before.get(split)
+        if then is None or now_there is None or (wanted is not None and split not in wanted):
+            continue
+        found += _shard_changes(split, then, now_there)
+    return found
+
+
+def _shard_changes(split: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
+    if gone or new:
+        example = f"e.g. {(new or gone)[0]}"
+        return [f"the {split} split has {len(new)} other and lacks {len(gone)} shards, {example}"]
+    for name, (size, records) in after.items():
+        old_size, old_records = before[name]
+        if size != old_size:
+            return [f"{name} had {old_size:,} bytes, has now {size:,}"]
+        if None not in (records, old_records) and records != old_records:
+            return [f"{name} had {old_records:,} records, has now {records:,}"]
+    return []
+
+
+def _product_changes(before: Sources, after: Sources) -> list[str]:
+    gone = [f"{name} was part of it" for name in before if name not in after]
+    new = [f"{name} is new" for name in after if name not in before]
+    both = [name for name in after if name in before and None not in (before[name], after[name])]
+    return gone + new + [f"{name} is another one now" for name in both if before[name] != after[name]]

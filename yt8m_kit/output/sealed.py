@@ -1,0 +1,30 @@
+"""JSON files with a digest of their own: damage and edits by hand are found when they are read."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit.errors import KitError
+from yt8m_kit.output.files import write_text
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write a JSON value atomically, with the SHA-256 of its text."""
+    body = json.dumps(value)
+    write_text(path, json.dumps({"sha256": _seal(body), "content": json.loads(body)}, indent=1) + "\n")
+
+
+def read_sealed(path: Path) -> Any:
+    """The value of a sealed file. Raises KitError where it cannot be read, or is not as it was written."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["sha256"] != _seal(json.dumps(kept["content"])):
+            raise ValueError("it is not as it was written")
+        return kept["content"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise KitError(f"{path} is damaged: {error}.") from None
+
+
+def _seal(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

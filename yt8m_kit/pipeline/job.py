@@ -1,0 +1,164 @@
+"""One attempt at a stage: alone in its run, of known sources, finished atomically with a record of them."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yt8m_kit
+from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.output import progress
+from yt8m_kit.output.digest import digest
+from yt8m_kit.output.files import replacing, replacing_folder
+from yt8m_kit.output.provenance import Record, file_entry, now, read_record, write_record
+from yt8m_kit.pipeline.stages import Stage
+from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun
+
+FIGURES = 3  # that "up to date" shows
+
+
+class Job:
+    """An attempt at a stage whose run this process holds.
+
+    is_done: the product is there and up to date. figures: what the product reached, kept with its record.
+    """
+
+    def __init__(self, stage: Stage, is_done: bool):
+        self.stage, self.is_done, self.sources = stage, is_done, stage.sources()
+        self.figures: dict[str, Any] = {}
+        self._began = time.monotonic()
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A temporary path for the main file; then it takes its name, with a record of its sources.
+
+        Side files must be in place by then. Killed at any point, either the old product with its record is
+        there, or the new one with its own.
+        """
+        is_folder = self.stage.main in (self.stage.run.graph,)
+        with (replacing_folder if is_folder else replacing)(self.stage.main) as temporary:
+            yield temporary
+            self._note(temporary)
+        _settle(self.stage)
+
+    def _note(self, temporary: Path) -> None:
+        """Write the record of a product whose main file has a temporary name still."""
+        run = self.stage.run.path
+        paths = {self.stage.main: temporary} | {side: side for side in self.stage.sides if side.exists()}
+        files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
+        seconds = round(time.monotonic() - self._began, 1)
+        record = Record(self.sources, files, self.figures, now(), seconds, yt8m_kit.__version__)
+        write_record(_next(self.stage), record)
+
+
+@contextmanager
+def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
+    """Attempt a stage: hold its run, check what it is made from and what is there already.
+
+    anew: what is there is put aside first. Raises UsageError where another process is at work in the run,
+    where something that it is made from is missing or stale, and where a product or an interrupted attempt
+    is of other sources.
+    """
+    Inspection(set(stage.reads)).check_needs(stage)
+    with stage.run.alone(stage.words):
+        _settle(stage)
+        if anew:
+            put_aside(stage)
+        is_done = stage.main.exists()
+        if is_done:
+            _check_current(stage)
+        elif is_begun(stage):
+            _check_begun(stage)
+        elif stage.partials:
+            write_record(begun_record(stage), Record(stage.sources(), made=now(), kit=yt8m_kit.__version__))
+        yield Job(stage, is_done)
+
+
+def _check_current(stage: Stage) -> None:
+    state = Inspection(set(stage.reads)).state(stage)
+    if state.kind == "stale":
+        raise UsageError(f"{stage.main} is stale: {state.reasons[0]}. {_way_out(stage)}")
+    assert state.record is not None
+    figures = ", ".join(figures_of(state.record)[:FIGURES])
+    progress.say(f"up to date: {stage.main}, made {state.record.local_time}{': ' * bool(figures)}{figures}")
+
+
+def _check_begun(stage: Stage) -> None:
+    reasons = begun_changed(stage)
+    if reasons:
+        raise UsageError(f"{stage.main} was begun from other sources: {reasons[0]}. {_way_out(stage)}")
+
+
+def _way_out(stage: Stage) -> str:
+    return f"Undo that, or make it again, which keeps the old one aside: {stage.command} --anew"
+
+
+def figures_of(record: Record) -> list[str]:
+    """A record's figures as words."""
+    return [f"{name} {_figure(value)}" for name, value in record.figures.items() if value is not None]
+
+
+def _figure(value: Any) -> str:
+    return (
+        f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    )
+
+
+def put_aside(stage: Stage) -> None:
+    """Move a product, what an interrupted attempt left of it, and their records to old/DATE of the run."""
+    run = stage.run.path
+    aside = run / "old" / datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
+    for path in (*stage.files, *stage.partials, stage.record, begun_record(stage)):
+        if path.exists():
+            target = aside / path.relative_to(run)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+    if aside.exists():
+        progress.say(f"kept aside: {aside}")
+
+
+def _next(stage: Stage) -> Path:
+    return stage.record.with_suffix(".next.json")
+
+
+def _settle(stage: Stage) -> None:
+    """Promote the record of a product that has just taken its name; drop one whose product never did."""
+    path = _next(stage)
+    if not path.exists():
+        return
+    try:
+        record = read_record(path)
+    except KitError:
+        record = None
+    name = stage.main.relative_to(stage.run.path).as_posix()
+    if record and stage.main.exists() and digest(stage.main) == record.files[name][0]:
+        os.replace(path, stage.record)
+    else:
+        path.unlink()
+
+
+def verified(stage: Stage, file: Path | None = None) -> Path:
+    """The product's main file (or a side file) after its content was compared with its record.
+
+    Raises KitError for a damaged one, with the way out; UsageError where there is none.
+    """
+    file = file or stage.main
+    record = read_record(stage.record)
+    name = file.relative_to(stage.run.path).as_posix()
+    if record is None or name not in record.files or not file.exists():
+        raise UsageError(f"{file} is not there; run: {stage.command}")
+    if digest(file) != record.files[name][0]:
+        raise KitError(
+            f"{file} is damaged: its SHA-256 is not the one it was made with. Run: {stage.command} --anew"
+        )
+    return file
+
+
+def read_json(stage: Stage) -> Any:
+    """The JSON of a stage's main file, after its content was compared with its record."""
+    return json.loads(verified(stage).read_text(encoding="utf-8"))

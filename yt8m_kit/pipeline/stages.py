@@ -1,0 +1,343 @@
+"""The stage graph of an experiment: the one truth about what is made from what, in which order.
+
+A stage is a verb on a name. It makes a main file (and perhaps side files) from settings of its own part of
+the recipe, the data set, shards of some splits, and the products of other stages.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yt8m_kit.data.format import vocabulary
+from yt8m_kit.output.digest import digest
+from yt8m_kit.output.provenance import Sources, read_record
+from yt8m_kit.pipeline.shards import shards_of
+from yt8m_kit.recipe import Ema, Member, Range
+from yt8m_kit.run import Experiment, Run
+
+# Raised where a stage would make something else of the same sources.
+FORMATS = {
+    **{"train": 1, "average": 1, "evaluate": 1, "ensemble": 1, "quantize": 1, "export": 1},
+    **{"predict": 1, "distill": 1, "segments": 1, "submit": 1},
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A verb on a name, and what it makes from what.
+
+    words: of the command line, without places. main: the file that exists when the stage is done. sides:
+    files that are made with it. partials: what an interrupted attempt leaves for the next one to resume from.
+    content: the file by which later stages know the product again; needs: the stages it takes products of.
+    reads: splits. settings: its own part of the recipe. others: further sources by kind.
+    """
+
+    stages: "Stages" = field(repr=False, compare=False)
+    words: tuple[str, ...]
+    main: Path
+    sides: tuple[Path, ...] = ()
+    partials: tuple[Path, ...] = ()
+    content: Path | None = None
+    needs: tuple["Stage", ...] = ()
+    reads: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def verb(self) -> str:
+        """The verb that makes it."""
+        return self.words[0]
+
+    @property
+    def command(self) -> str:
+        """What to type, without places."""
+        return " ".join(("yt8m", *self.words))
+
+    @property
+    def title(self) -> str:
+        """The product as people are told of it: NAME/FILE."""
+        return f"{self.run.path.name}/{self.main.relative_to(self.run.path)}"
+
+    @property
+    def run(self) -> Run:
+        """The run whose folder it works in."""
+        return self.stages.experiment.run(self.words[2])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Main and side files that are there."""
+        return tuple(file for file in (self.main, *self.sides) if file.exists())
+
+    @property
+    def record(self) -> Path:
+        """Where it is kept what the product was made from."""
+        return (
+            self.run.provenance / f"{self.main.relative_to(self.run.path).as_posix().replace('/', '.')}.json"
+        )
+
+    def sources(self) -> Sources:
+        """What the product would be made from now, as JSON values."""
+        dataset = asdict(self.stages.recipe.dataset)
+        found = {
+            "settings": self.settings,
+            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
+            "splits": {split: self.stages.shards(split) for split in self.reads},
+            "products": {need.title: need.identity() for need in self.needs},
+            "format": FORMATS[self.verb],
+            **self.others,
+        }
+        return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+    def identity(self) -> str | None:
+        """The digest of the product's content, as its record has it; None where there is no product."""
+        record = read_record(self.record)
+        if record is None:
+            return None
+        name = (self.content or self.main).relative_to(self.run.path).as_posix()
+        return record.files.get(name, (None,))[0]
+
+
+class Stages:
+    """The stages of an experiment, each built once."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment, self.recipe = experiment, experiment.recipe
+        self._built: dict[tuple[str, ...], Stage] = {}
+        self._shards: dict[str, dict[str, Any] | None] = {}
+
+    def shards(self, split: str) -> dict[str, Any] | None:
+        """The shards of a split as they are when first asked for."""
+        if split not in self._shards:
+            self._shards[split] = shards_of(self.experiment.data, split)
+        return self._shards[split]
+
+    def _once(self, key: tuple[str, ...], build: Callable[[], Stage]) -> Stage:
+        if key not in self._built:
+            self._built[key] = build()
+        return self._built[key]
+
+    def _words(self, verb: str, name: str, *options: str) -> tuple[str, ...]:
+        return (verb, self.recipe.name, name, *options)
+
+    def train(self, name: str) -> Stage:
+        """trained.weights.h5, from records and the teacher's soft labels."""
+        return self._once(("train", name), lambda: self._train(name))
+
+    def _train(self, name: str) -> Stage:
+        member, run = self.recipe.member(name), self.experiment.run(name)
+        return Stage(
+            self,
+            self._words("train", name),
+            run.trained,
+            partials=(run.checkpoints,),
+            needs=(self.distill(member.teacher),) if member.teacher else (),
+            reads=("train", "validate") if member.validate_steps else ("train",),
+            settings=training_settings(member),
+        )
+
+    def average(self, name: str) -> Stage:
+        """averaged.weights.h5, from the trained weights, and where something is averaged from records."""
+        return self._once(("average", name), lambda: self._average(name))
+
+    def _average(self, name: str) -> Stage:
+        member, run = self.recipe.member(name), self.experiment.run(name)
+        averaged = member.average is not None
+        return Stage(
+            self,
+            self._words("average", name),
+            run.averaged,
+            sides=(run.average,) if averaged else (),
+            partials=(run.path / "ema",) if isinstance(member.average, Ema) else (),
+            needs=(self.train(name),),
+            reads=("train", "validate") if averaged else (),
+            settings=member.frozen() if averaged else {"average": member.frozen()["average"]},
+        )
+
+    def weight_scores(self, name: str, split: str = "validate") -> Stage:
+        """SPLIT.weights.json and the probabilities of a member's float model."""
+        return self._once(("weight_scores", name, split), lambda: self._weight_scores(name, split))
+
+    def _weight_scores(self, name: str, split: str) -> Stage:
+        member, run = self.recipe.member(name), self.experiment.run(name)
+        return Stage(
+            self,
+            self._words("evaluate", name, *_split_option(split, "validate")),
+            run.evaluation(split, "weights"),
+            sides=(run.probabilities(split),),
+            content=run.probabilities(split),
+            needs=(self.average(name),),
+            reads=(split,),
+            settings={"family": member.family, "hyperparameters": dict(member.hyperparameters)},
+        )
+
+    def graph_scores(self, name: str, split: str = "validate") -> Stage:
+        """SPLIT.graph.json: scores of the exported graph."""
+        run = self.experiment.run(name)
+        return self._once(
+            ("graph_scores", name, split),
+            lambda: Stage(
+                self,
+                self._words("evaluate", name, *_split_option(split, "validate")),
+                run.evaluation(split, "graph"),
+                needs=(self.export(name),),
+                reads=(split,),
+            ),
+        )
+
+    def ensemble(self, name: str) -> Stage:
+        """ensemble.json: the weights of a blend, from its members' validation probabilities."""
+        return self._once(("ensemble", name), lambda: self._ensemble(name))
+
+    def _ensemble(self, name: str) -> Stage:
+        blend = self.recipe.ensemble(name)
+        alone = len(blend.members) == 1
+        settings: dict[str, Any] = {"members": list(blend.members)}
+        if not alone:
+            settings["weights"] = list(blend.weights) if blend.weights else None
+        if not alone and blend.weights is None:
+            settings |= {"codec": blend.codec, "limit": blend.limit, "rounds": blend.rounds}
+        return Stage(
+            self,
+            self._words("ensemble", name),
+            self.experiment.run(name).ensemble,
+            needs=tuple((self.average if alone else self.weight_scores)(member) for member in blend.members),
+            settings=settings,
+        )
+
+    def _blended(self, name: str) -> tuple[Stage, ...]:
+        """What says which members a graph has, and the members' weights."""
+        members = self.recipe.ensemble(name).members
+        if name in self.recipe.members:
+            return (self.average(name),)
+        run = self.experiment.run(name)
+        if run.ensemble.exists():
+            members = tuple(self.experiment.shares(name))
+        return (self.ensemble(name), *(self.average(member) for member in members))
+
+    def quantize(self, name: str) -> Stage:
+        """plan.json: the format of every tensor, and calibrated codes, of a mixed or calibrated ensemble."""
+        return self._once(("quantize", name), lambda: self._quantize(name))
+
+    def _quantize(self, name: str) -> Stage:
+        blend, run = self.recipe.ensemble(name), self.experiment.run(name)
+        settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
+        return Stage(
+            self,
+            self._words("quantize", name),
+            run.plan,
+            sides=tuple(run.codes(member) for member in blend.members) if blend.calibrated else (),
+            needs=self._blended(name),
+            reads=("train",),
+            settings=settings,
+        )
+
+    def export(self, name: str, *, archive: bool = False) -> Stage:
+        """The graph folder, or graph.tgz: the blend with its weights as codes."""
+        return self._once(("export", name, str(archive)), lambda: self._export(name, archive))
+
+    def _export(self, name: str, archive: bool) -> Stage:
+        blend, run = self.recipe.ensemble(name), self.experiment.run(name)
+        planned = (self.quantize(name),) if blend.is_measured else ()
+        models = {
+            member: {"family": each.family, "hyperparameters": dict(each.hyperparameters)}
+            for member in blend.members
+            for each in [self.recipe.member(member)]
+        }
+        settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
+        return Stage(
+            self,
+            self._words("export", name, *(["--format=tgz"] if archive else [])),
+            run.archive if archive else run.graph,
+            sides=() if archive else (run.export,),
+            needs=self._blended(name) + planned,
+            settings=settings | {"models": models},
+        )
+
+    def predict(self, name: str, split: str = "test") -> Stage:
+        """submission.csv, or of another split predictions.SPLIT.csv."""
+        run = self.experiment.run(name)
+        return self._once(
+            ("predict", name, split),
+            lambda: Stage(
+                self,
+                self._words("predict", name, *_split_option(split, "test")),
+                run.predictions(split),
+                partials=(run.partial_predictions(split), run.prediction_position(split)),
+                needs=(self.export(name),),
+                reads=(split,),
+            ),
+        )
+
+    def distill(self, teacher: str, top: int | None = None) -> Stage:
+        """The manifest of a teacher's soft labels for the train split; top: None for any number."""
+        run = self.experiment.run(teacher)
+        return self._once(
+            ("distill", teacher, str(top)),
+            lambda: Stage(
+                self,
+                self._words("distill", teacher),
+                run.soft_label_manifest,
+                partials=(run.soft_labels,),
+                needs=(self.export(teacher),),
+                reads=("train",),
+                others={"top": top},
+            ),
+        )
+
+    def segments(self, name: str, split: str = "validate") -> Stage:
+        """segments.SPLIT.csv, from the exported graph, else from a member's weights."""
+        run = self.experiment.run(name)
+        exported = run.graph.exists() or name not in self.recipe.members
+        return Stage(
+            self,
+            self._words("segments", name, *_split_option(split, "validate")),
+            run.segments(split),
+            needs=(self.export(name) if exported else self.average(name),),
+            reads=(split,),
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)},
+        )
+
+    def submit(self, name: str) -> Stage:
+        """score.json: the CSV on the local board."""
+        return self._once(
+            ("submit", name),
+            lambda: Stage(
+                self,
+                self._words("submit", name),
+                self.experiment.run(name).score,
+                needs=(self.predict(name),),
+                others={"truth": _digest(self.experiment.data / "test_truth.csv")},
+            ),
+        )
+
+    def leading_to(self, last: Iterable[Stage]) -> list[Stage]:
+        """These stages with all that they need, needs first, each once."""
+        found: dict[Path, Stage] = {}
+
+        def visit(stage: Stage) -> None:
+            for need in stage.needs:
+                visit(need)
+            found.setdefault(stage.main, stage)
+
+        for stage in last:
+            visit(stage)
+        return list(found.values())
+
+
+def training_settings(member: Member) -> dict[str, Any]:
+    """The settings that training depends on: all but how its checkpoints are averaged afterwards."""
+    settings = member.frozen()
+    del settings["keep_average"]
+    kept = member.average
+    settings["average"] = [kept.first, kept.last] if isinstance(kept, Range) else None
+    return settings
+
+
+def _split_option(split: str, default: str) -> list[str]:
+    return [] if split == default else [f"--split={split}"]
+
+
+def _digest(path: Path) -> str | None:
+    return digest(path) if path.exists() else None

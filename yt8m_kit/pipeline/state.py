@@ -1,0 +1,100 @@
+"""Whether a stage's product is there, and whether it is of the sources that it would be made from now."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.output.digest import digest, stamp
+from yt8m_kit.output.provenance import Record, changes, read_record
+from yt8m_kit.pipeline.stages import Stage
+
+Kind = Literal["missing", "unfinished", "up to date", "stale"]
+
+
+@dataclass(frozen=True)
+class State:
+    """kind: of the product. reasons: why it is stale, or why an interrupted attempt cannot be resumed."""
+
+    kind: Kind
+    reasons: tuple[str, ...] = ()
+    record: Record | None = None
+
+
+class Inspection:
+    """One look at stages and all that they need, each looked at once.
+
+    splits: those whose shards are compared, None for all that a stage reads. Whatever is made from a stale
+    product is stale. Contents are read only where a file's size or time differs from what its record says.
+    """
+
+    def __init__(self, splits: set[str] | None = None):
+        self._splits = splits
+        self._known: dict[Path, State] = {}
+
+    def state(self, stage: Stage) -> State:
+        """The state of a stage's product. Raises KitError for a damaged record."""
+        if stage.main not in self._known:
+            self._known[stage.main] = self._look(stage)
+        return self._known[stage.main]
+
+    def _look(self, stage: Stage) -> State:
+        if not stage.main.exists():
+            return State("unfinished", tuple(begun_changed(stage))) if is_begun(stage) else State("missing")
+        record = read_record(stage.record)
+        if record is None:
+            return State("stale", ("nothing is known of what it was made from",))
+        reasons = [*self._needs_changed(stage), *changes(record.sources, stage.sources(), self._splits)]
+        reasons += files_changed(stage, record)
+        return State("stale" if reasons else "up to date", tuple(reasons), record)
+
+    def _needs_changed(self, stage: Stage) -> list[str]:
+        """Why the products that a stage is made from are not as they should be."""
+        found = []
+        for need in stage.needs:
+            state = self.state(need)
+            if state.kind == "stale":
+                found.append(f"{need.title} is stale: {state.reasons[0]}")
+            elif state.kind != "up to date":
+                found.append(f"{need.title} is {state.kind}")
+        return found
+
+    def check_needs(self, stage: Stage) -> None:
+        """Raise UsageError where what a stage is made from is missing or stale, naming what to run."""
+        for need in stage.needs:
+            state = self.state(need)
+            if state.kind == "stale":
+                self.check_needs(need)
+                raise UsageError(f"{need.main} is stale: {state.reasons[0]}. Run: {need.command} --anew")
+            if state.kind != "up to date":
+                raise UsageError(f"{need.main} is not there; run: {need.command}")
+
+
+def files_changed(stage: Stage, record: Record) -> list[str]:
+    """Which of a product's files are missing, or are not as they were made."""
+    found = []
+    for name, (known, at) in record.files.items():
+        file = stage.run.path / name
+        if not file.exists():
+            found.append(f"{name} is missing")
+        elif stamp(file) != at and digest(file) != known:
+            found.append(f"{name} is damaged or was edited since it was made")
+    return found
+
+
+def is_begun(stage: Stage) -> bool:
+    """Whether an interrupted attempt left something to resume from."""
+    return any(partial.exists() for partial in stage.partials)
+
+
+def begun_changed(stage: Stage) -> list[str]:
+    """How the sources differ from those that an interrupted attempt began with."""
+    record = read_record(begun_record(stage))
+    if record is None:
+        return ["nothing is known of what it was begun with"]
+    return changes(record.sources, stage.sources())
+
+
+def begun_record(stage: Stage) -> Path:
+    """Where it is kept what an unfinished product was begun with."""
+    return stage.record.with_suffix(".begun.json")

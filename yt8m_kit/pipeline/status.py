@@ -1,0 +1,48 @@
+"""The stage graph of a recipe as a table: missing, running, unfinished, up to date, or stale and why."""
+
+from collections.abc import Sequence
+
+from yt8m_kit.errors import KitError
+from yt8m_kit.output.progress import amount, duration
+from yt8m_kit.output.tables import Row, plain
+from yt8m_kit.pipeline.job import figures_of
+from yt8m_kit.pipeline.local import last_stages
+from yt8m_kit.pipeline.stages import Stage, Stages
+from yt8m_kit.pipeline.state import Inspection, State
+from yt8m_kit.run import Experiment
+
+FIGURES = 2  # that a row shows
+
+
+def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
+    """A row for each stage in order, with reasons below those that are stale."""
+    stages = Stages(experiment)
+    last = last_stages(stages, names, ("evaluate", "submit"))
+    inspection = Inspection()
+    rows, reasons = [], []
+    for stage in stages.leading_to(last):
+        row, why = _row(stage, inspection)
+        rows.append(row)
+        reasons.append(why)
+    lines = plain(rows).splitlines()
+    below = [[line, *(f"    {reason}" for reason in why)] for line, why in zip(lines[1:], reasons)]
+    return "\n".join([lines[0], *(line for group in below for line in group)]) + "\n"
+
+
+def _row(stage: Stage, inspection: Inspection) -> tuple[Row, list[str]]:
+    try:
+        state = inspection.state(stage)
+    except KitError as error:
+        state = State("stale", (str(error),))
+    holder = stage.run.holder()
+    running = holder.startswith(" ".join(stage.words) + ",")
+    row: Row = {
+        "stage": " ".join((stage.verb, *stage.words[2:])),
+        "state": "running" if running else state.kind,
+    }
+    record = state.record
+    row["figures"] = ", ".join(figures_of(record)[:FIGURES]) if record else ""
+    row["made"] = record.local_time if record else ""
+    row["took"] = duration(record.seconds) if record else ""
+    row["size"] = amount(record.size) if record else ""
+    return row, [holder] if running else [f"because {reason}" for reason in state.reasons]
