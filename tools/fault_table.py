@@ -25,29 +25,29 @@ ROOT = Path(__file__).resolve().parent.parent
 
 HEAD = """# Faults on the way to Kaggle
 
-What `yt8m submit --to=kaggle` says where something goes wrong, its exit code, and after how many seconds.
-Nothing is lost: the same command goes on where it was. `make faults` writes this page: it meets each fault
-with the unmodified kaggle package, a process of its own and a server on the loopback. TAG stands for the
-random mark of a submission, ~ for the user's home.
+What `yt8m submit --to=kaggle` prints when something goes wrong, its exit code, and after how many seconds.
+Nothing is lost: the same command resumes. `make faults` writes this page: it provokes each fault with the
+unmodified kaggle package, in a separate process, against a loopback server. TAG stands for the random mark of
+a submission, ~ for the user's home.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
 | 1 | a file that cannot be used, e.g. a malformed CSV |
-| 2 | misuse, e.g. a file handed in twice without --again |
+| 2 | misuse, e.g. a file submitted twice without --again |
 | 3 | no credentials, or none that Kaggle accepts |
 | 4 | rules not accepted, competition closed |
 | 5 | competition or submission not found |
 | 6 | no submission left for now |
-| 7 | Kaggle cannot be reached, or does not answer |
-| 8 | the upload did not get through |
+| 7 | Kaggle cannot be reached, or does not respond |
+| 8 | the upload failed |
 | 9 | Kaggle refuses the file, or could not score it |
-| 10 | the submission is in, and has no score yet |
-| 11 | not known whether the submission was made; the next try looks for it first |
+| 10 | submitted, no score yet |
+| 11 | unknown whether the submission was made; the next run looks for it first |
 | 130 | interrupted |
 
-Nothing waits for ever: a call is given up after five minutes at most, an upload that gains nothing after
-ten, a score after thirty.
+Every wait is bounded: a call ends after five minutes at most, an upload without progress after ten, the wait
+for a score after thirty.
 
 """
 

@@ -1,7 +1,7 @@
 """Mixup: pairs of videos of a batch, blended frame by frame, and their labels with them.
 
 Source: Zhang et al., "mixup: Beyond empirical risk minimization" (2018). The first place of 2018 saw no gain
-at five million videos; on few thousand it holds overfitting off (docs/techniques.md).
+at five million videos; on few thousand it holds overfitting off (docs/training.md).
 """
 
 from collections.abc import Iterator
