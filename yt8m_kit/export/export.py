@@ -10,7 +10,7 @@ import keras
 
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import encode
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.saved_model import write_saved_model
@@ -18,7 +18,7 @@ from yt8m_kit.export.starter_archive import pack, write_members
 from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing_folder, write_json
-from yt8m_kit.quantization.sizes import Stored, check_size
+from yt8m_kit.quantization.sizes import StoredTensor, check_size
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.run import Experiment, Run
 
@@ -62,7 +62,7 @@ def _folder_for(out: Path, archive: bool) -> Iterator[Path]:
 
 
 def _parts(
-    experiment: Experiment, run: Run, shares: dict[str, float], tensors: Sequence[Stored]
+    experiment: Experiment, run: Run, shares: dict[str, float], tensors: Sequence[StoredTensor]
 ) -> list[Part]:
     recipe = experiment.recipe
     parts = []
@@ -73,8 +73,8 @@ def _parts(
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
             model = model_of(member, recipe.dataset)
             load_weights(model, weights.need(weights.averaged, "average"))
-            forms = {tensor.path: tensor.form for tensor in own}
-            parts.append(encoded(model, outline, share, forms, load_codes(run, own)))
+            formats = {tensor.path: tensor.format for tensor in own}
+            parts.append(encoded(model, outline, share, formats, load_codes(run, own)))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()
@@ -86,12 +86,12 @@ def encoded(
     model: keras.Model,
     outline: keras.Model,
     share: float,
-    forms: Mapping[str, str],
+    formats: Mapping[str, str],
     kept: Mapping[str, Encoded],
 ) -> Part:
     """A member whose weights are stored as codes; seeds of random layers are left out.
 
-    outline: the same model, whose variables hold nothing. forms: by path. kept: codes that were chosen
+    outline: the same model, whose variables hold nothing. formats: by path. kept: codes that were chosen
     before, by path. Raises KitError for weights that are not finite.
     """
     weights = []
@@ -99,7 +99,7 @@ def encoded(
         if "float" in str(variable.dtype):
             path = variable.path
             try:
-                stored = kept[path] if path in kept else encode(forms[path], variable.numpy())
+                stored = kept[path] if path in kept else encode(formats[path], variable.numpy())
             except ValueError as error:
                 raise KitError(f"cannot encode {path}: {error} Train the member again.") from error
             weights.append((empty, stored))
