@@ -16,6 +16,7 @@ from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
 from yt8m_kit.inference.member_model import load_weights, model_of
+from yt8m_kit.layers.layer import is_float
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing_folder, write_json
 from yt8m_kit.quantization.sizes import StoredTensor, check_size
@@ -96,7 +97,7 @@ def encoded(
     """
     weights = []
     for variable, empty in zip(model.variables, outline.variables):
-        if "float" in str(variable.dtype):
+        if is_float(variable):
             path = variable.path
             try:
                 stored = kept[path] if path in kept else encode(formats[path], variable.numpy())

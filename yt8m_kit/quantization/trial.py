@@ -16,6 +16,7 @@ from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.inference.predictor import predictor
+from yt8m_kit.layers.layer import is_float
 from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import StoredTensor
 from yt8m_kit.run import Experiment
@@ -47,7 +48,7 @@ class FormatTrial:
 
     def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
         self.model, self.moments, self._judged = model, moments, judged
-        self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
+        self.variables = {v.path: v for v in model.variables if is_float(v)}
         self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in judged]
         self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
