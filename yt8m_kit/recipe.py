@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.codecs.forms import CODECS
+from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 
@@ -143,7 +143,7 @@ class Ensemble:
 
     weights: by member name (they need not sum to one), or None to search them on the validation split.
     members: names, where the weights are searched. rounds: sampling rounds averaged in the graph.
-    codec: how large tensors are stored; mixed: each in the form that serves the blend best within `limit`.
+    codec: how large tensors are stored; mixed: each in the format that serves the blend best within `limit`.
     limit: bytes of the exported graph. calibrated: codes of 8 bits or fewer are rounded so that the outputs
     of layers change least on videos of the train split.
     published_*: what the authors reported (MiB, GAP@20), None where they did not.
@@ -173,7 +173,7 @@ class Ensemble:
 
     @property
     def is_measured(self) -> bool:
-        """Whether its codes need videos: to measure which forms to mix, or to round by."""
+        """Whether its codes need videos: to measure which formats to mix, or to round by."""
         return self.codec == "mixed" or self.calibrated
 
 

@@ -26,11 +26,12 @@ from benchmarks.harness import (
     quiet,  # noqa: F401
 )
 from yt8m_kit.ensembling.candidate_classes import gather
-from yt8m_kit.ensembling.ensemble import mix, sizes_of
+from yt8m_kit.ensembling.ensemble import mix
 from yt8m_kit.ensembling.search import Search, held_out
 from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output.tables import Row, markdown
+from yt8m_kit.quantization.sizes import member_bytes
 from yt8m_kit.recipe import SIZE_LIMIT, Recipe, load
 from yt8m_kit.run import Experiment, Run
 
@@ -91,7 +92,7 @@ def real_members(recipe: Recipe, ensemble: str, data: Path, runs: Path) -> Membe
     blend = recipe.ensembles[ensemble]
     found = [probabilities_of(Experiment(recipe, data, runs), name) for name in blend.members]
     read = [partial(_same, probabilities) for _, probabilities, _ in found]
-    return Members(read, found[0][2], sizes_of(recipe, blend), blend.limit)
+    return Members(read, found[0][2], member_bytes(recipe, blend), blend.limit)
 
 
 def _same(probabilities: Floats) -> Floats:

@@ -18,31 +18,38 @@ from benchmarks.harness import (
     quiet,  # noqa: F401
 )
 from yt8m_kit.codecs.encoding import decode, encode
-from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.codecs.formats import FORMATS
 from yt8m_kit.data.loader import splits
 from yt8m_kit.evaluation.validation import predictions
 from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output.tables import Row, markdown
-from yt8m_kit.quantization import quantize, trial
-from yt8m_kit.quantization.sizes import Stored, stored
+from yt8m_kit.quantization import quantize
+from yt8m_kit.quantization.sizes import StoredTensor, stored
+from yt8m_kit.quantization.trial import FormatTrial, format_trial, videos_of
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Experiment, Run
 
 ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
-NEAREST = ("float16", "float16_four", "bfloat16", "uint8", *(form for form in FORMS if FORMS[form].affine))
+NEAREST = (
+    "float16",
+    "float16_four",
+    "bfloat16",
+    "uint8",
+    *(name for name, each in FORMATS.items() if each.affine),
+)
 CALIBRATED = ("int8", "int6", "int4", "int4_g128")
 MIXED = ("int4_g128", "int6")  # whose bytes a mixed codec gets
 
 
 class Trial:
-    """A member whose tensors are decoded from one form after another."""
+    """A member whose tensors are decoded from one format after another."""
 
-    def __init__(self, recipe: Recipe, name: str, data: Path, encoder: trial.Encoder):
-        self.recipe, self.name, self.encoder = recipe, name, encoder
+    def __init__(self, recipe: Recipe, name: str, data: Path, trial: FormatTrial):
+        self.recipe, self.name, self.trial = recipe, name, trial
         self._paths = splits.find(data, "validate")
-        self._exact = {path: variable.numpy() for path, variable in encoder.variables.items()}
-        self._predict = predictor(encoder.model)
+        self._exact = {path: variable.numpy() for path, variable in trial.variables.items()}
+        self._predict = predictor(trial.model)
         self._whole = self._gap()
 
     def all(self) -> Iterator[tuple[str, float]]:
@@ -53,25 +60,25 @@ class Trial:
         for codec in CALIBRATED:
             yield f"{codec}, calibrated", self._lost(stored(self.recipe, [self.name], codec), calibrated=True)
         smallest = stored(self.recipe, [self.name], "mixed")
-        errors = {self.name: self.encoder.errors(quantize.large(smallest, self.name))}
+        errors = {self.name: self.trial.errors(quantize.large(smallest, self.name))}
         for codec in MIXED:
             budget = sum(tensor.size for tensor in stored(self.recipe, [self.name], codec))
             mixed = quantize.allocated(smallest, errors, {self.name: 1.0}, budget)
             yield f"mixed in the bytes of {codec}, calibrated", self._lost(mixed, calibrated=True)
 
-    def _lost(self, tensors: Sequence[Stored], *, calibrated: bool) -> float:
+    def _lost(self, tensors: Sequence[StoredTensor], *, calibrated: bool) -> float:
         codes = {
-            tensor.path: self.encoder.best(tensor.path, tensor.form)[0]
+            tensor.path: self.trial.best(tensor.path, tensor.format)[0]
             if calibrated
-            else encode(tensor.form, self._exact[tensor.path])
+            else encode(tensor.format, self._exact[tensor.path])
             for tensor in tensors
-            if tensor.form != "float32"
+            if tensor.format != "float32"
         }
         for path, encoded in codes.items():
-            self.encoder.variables[path].assign(decode(encoded))
+            self.trial.variables[path].assign(decode(encoded))
         lost = self._whole - self._gap()
         for path, exact in self._exact.items():
-            self.encoder.variables[path].assign(exact)
+            self.trial.variables[path].assign(exact)
         return lost
 
     def _gap(self) -> float:
@@ -97,10 +104,10 @@ def main() -> None:
         return
     experiment = Experiment(recipe, options.data, options.runs)
     lost: dict[str, dict[str, float]] = {}
-    videos = trial.videos_of(recipe.dataset, splits.find(options.data, "train"))
+    videos = videos_of(recipe.dataset, splits.find(options.data, "train"))
     for name in names:
-        with trial.encoder_of(experiment, name, videos, calibrated=True) as encoder:
-            for codec, value in Trial(recipe, name, options.data, encoder).all():
+        with format_trial(experiment, name, videos, calibrated=True) as trial:
+            for codec, value in Trial(recipe, name, options.data, trial).all():
                 lost.setdefault(codec, {})[name] = value
     rows: list[Row] = [
         {"codec": codec} | {name: f"{values[name]:.5f}" for name in names} for codec, values in lost.items()

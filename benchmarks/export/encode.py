@@ -19,7 +19,7 @@ from benchmarks.harness import (
     quiet,  # noqa: F401
 )
 from yt8m_kit.codecs.encoding import decode, encode
-from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.codecs.formats import FORMATS
 from yt8m_kit.output.tables import Row, markdown
 
 Floats = NDArray[np.float32]
@@ -62,33 +62,33 @@ def main() -> None:
     heavy = rng.standard_t(4, (8192, 256)).astype(np.float32)
     to_100_million = 1e8 / normal.size
     rows: list[Row] = []
-    for form in FORMS:
-        took = seconds(lambda: encode(form, normal))  # noqa: B023
-        stored = encode(form, normal)
-        np.asarray(decode(encode(form, heavy)))  # warms up
+    for format in FORMATS:
+        took = seconds(lambda: encode(format, normal))  # noqa: B023
+        stored = encode(format, normal)
+        np.asarray(decode(encode(format, heavy)))  # warms up
         decoding = seconds(lambda: np.asarray(decode(stored)))  # noqa: B023
         rows.append(
             {
-                "form": form,
+                "format": format,
                 "bits a weight": f"{stored.size * 8 / normal.size:.2f}",
                 "encode, s": f"{took * to_100_million:.2f}",
                 "decode, s": f"{decoding * to_100_million:.2f}",
-                "off, normal": f"{off(normal[:8192, :256], form):.5f}",
-                "off, heavy tails": f"{off(heavy, form):.5f}",
+                "off, normal": f"{off(normal[:8192, :256], format):.5f}",
+                "off, heavy tails": f"{off(heavy, format):.5f}",
             }
         )
     few = normal.ravel()[:BRUTE]
     for name, way in (("256 distances", by_distance), ("binary search", by_search)):
         took = seconds(lambda: way(few))  # noqa: B023
-        rows.append({"form": f"each weight alone: {name}", "encode, s": f"{took * 1e8 / BRUTE:.2f}"})
+        rows.append({"format": f"each weight alone: {name}", "encode, s": f"{took * 1e8 / BRUTE:.2f}"})
     docs_tables.show(
         "encode", f"Seconds for 100 million weights, two cores.\n\n{markdown(rows)}", options.write
     )
 
 
-def off(array: Floats, form: str) -> float:
-    """Root mean square error of a form in standard deviations."""
-    return float(np.sqrt(np.mean(np.square(np.asarray(decode(encode(form, array))) - array))) / array.std())
+def off(array: Floats, format: str) -> float:
+    """Root mean square error of a format in standard deviations."""
+    return float(np.sqrt(np.mean(np.square(np.asarray(decode(encode(format, array))) - array))) / array.std())
 
 
 if __name__ == "__main__":

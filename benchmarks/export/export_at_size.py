@@ -77,9 +77,9 @@ def export(case: Case, codec: str, folder: str) -> dict[str, Any]:
         member = recipe.member(name)
         outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
         model = model_of(member, recipe.dataset)
-        forms = {tensor.path: tensor.form for tensor in tensors if tensor.member == name}
+        formats = {tensor.path: tensor.format for tensor in tensors if tensor.member == name}
         started = time.perf_counter()
-        parts.append(encoded(model, outline, 1 / len(case.members.split()), forms, {}))
+        parts.append(encoded(model, outline, 1 / len(case.members.split()), formats, {}))
         encoding += time.perf_counter() - started
         del model
         gc.collect()

@@ -17,7 +17,7 @@ from benchmarks.harness import (
 )
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import decode
-from yt8m_kit.codecs.forms import Encoded, form_of
+from yt8m_kit.codecs.formats import Encoded, format_of
 from yt8m_kit.dataset import YOUTUBE8M_2018, Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
 from yt8m_kit.export.export import encoded
@@ -29,13 +29,13 @@ from yt8m_kit.recipe import Recipe
 
 
 def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
-    """The members with equal shares, their initial weights in the codec's form."""
+    """The members with equal shares, their initial weights in the codec's format."""
     tensors, parts = stored(recipe, list(names), codec), []
     for name in names:
         member = recipe.member(name)
         outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
-        forms = {tensor.path: tensor.form for tensor in tensors if tensor.member == name}
-        parts.append(encoded(model_of(member, recipe.dataset), outline, 1 / len(names), forms, {}))
+        formats = {tensor.path: tensor.format for tensor in tensors if tensor.member == name}
+        parts.append(encoded(model_of(member, recipe.dataset), outline, 1 / len(names), formats, {}))
     return parts
 
 
@@ -45,8 +45,8 @@ def plain_parts(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
     for name in names:
         member = recipe.member(name)
         model = naive.FAMILIES[member.family](recipe.dataset, **member.hyperparameters)
-        forms = {v.path: form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
-        parts.append(encoded(model, model, 1 / len(names), forms, {}))
+        formats = {v.path: format_of(codec, v.path, tuple(v.shape)) for v in model.variables}
+        parts.append(encoded(model, model, 1 / len(names), formats, {}))
     return parts
 
 
@@ -74,7 +74,7 @@ def write_gathered(dataset: Dataset, parts: Sequence[Part], folder: Path) -> Non
     module = tf.Module()
     module.kept = [
         [
-            Gathered(each) if each.form == "uint8" else tf.Variable(decode(each), trainable=False)
+            Gathered(each) if each.format == "uint8" else tf.Variable(decode(each), trainable=False)
             for _, each in part.weights
         ]
         for part in parts

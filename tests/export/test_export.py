@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode, encode
-from yt8m_kit.codecs.forms import form_of
+from yt8m_kit.codecs.formats import format_of
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.dataset import DEMO
@@ -68,8 +68,8 @@ def member_probabilities(runs, name, batch, codec=None, rounds=1):
     if codec:
         for variable in model.variables:
             if "float" in str(variable.dtype):
-                form = form_of(codec, variable.path, tuple(variable.shape))
-                variable.assign(decode(encode(form, variable.numpy())))
+                format = format_of(codec, variable.path, tuple(variable.shape))
+                variable.assign(decode(encode(format, variable.numpy())))
     inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
     return np.asarray(average_rounds(model, inputs, rounds))
 

@@ -17,7 +17,7 @@ from tests.support.recipes import RECIPES
 from yt8m_kit import models
 from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode
-from yt8m_kit.codecs.forms import form_of
+from yt8m_kit.codecs.formats import format_of
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.dataset import DEMO
@@ -113,8 +113,8 @@ def test_every_family_goes_through(tmp_path):
     for number, row in enumerate(FAMILIES):
         outline = models.outline(ROWS[row][0], TOY, **ROWS[row][1])
         codec, model = ["uint8", "int6"][number % 2], build(row)
-        forms = {v.path: form_of(codec, v.path, tuple(v.shape)) for v in model.variables}
-        parts.append(encoded(model, outline, 1 / len(FAMILIES), forms, {}))
+        formats = {v.path: format_of(codec, v.path, tuple(v.shape)) for v in model.variables}
+        parts.append(encoded(model, outline, 1 / len(FAMILIES), formats, {}))
     inputs, _ = videos()
     values = [[decode(stored) for _, stored in part.weights] for part in parts]
     expected = blended_graph.mixed(parts, values, inputs, rounds=1)

@@ -146,20 +146,20 @@ def test_the_graph_says_what_its_members_say(made):
         stored, floats = np.zeros((2, *graph.shape), np.float32)
         for member, share in shares.items():
             own = [tensor for tensor in tensors if tensor.member == member]
-            forms = {tensor.path: tensor.form for tensor in own}
-            stored += share * said(made, batch, member, ensemble.rounds, forms, load_codes(run, own))
+            formats = {tensor.path: tensor.format for tensor in own}
+            stored += share * said(made, batch, member, ensemble.rounds, formats, load_codes(run, own))
             floats += share * exact(member, ensemble.rounds)
         np.testing.assert_allclose(graph, stored, atol=1e-5, err_msg=name)
         assert np.abs(graph - floats).mean() <= ALLOWED[ensemble.codec], name
 
 
-def said(made, batch, member, rounds, forms=None, codes=None):
-    """A member's probabilities: of its float weights, or of those in forms, codes that were kept before."""
+def said(made, batch, member, rounds, formats=None, codes=None):
+    """A member's probabilities: of its float weights, or of those in formats, codes that were kept before."""
     model = load_weights(model_of(made.recipe.member(member), made.recipe.dataset), made.run(member).averaged)
-    for variable in model.variables if forms else []:
+    for variable in model.variables if formats else []:
         if "float" in str(variable.dtype):
             path = variable.path
-            encoded = codes[path] if path in codes else encode(forms[path], variable.numpy())
+            encoded = codes[path] if path in codes else encode(formats[path], variable.numpy())
             variable.assign(decode(encoded))
     inputs = {"frames": batch.frames, "num_frames": batch.num_frames}
     return np.asarray(average_rounds(model, inputs, rounds))

@@ -54,16 +54,16 @@ def test_it_is_mostly_the_best_of_all_choices():
 def test_bytes_go_to_the_tensor_that_matters():
     cheap = [Option("int4", 100, 1.0), Option("int8", 200, 0.1)]
     dear = [Option("int4", 100, 50.0), Option("int8", 200, 5.0)]
-    assert [option.form for option in allocate([cheap, dear], 300)] == ["int4", "int8"]
-    assert [option.form for option in allocate([cheap, dear], 400)] == ["int8", "int8"]
+    assert [option.format for option in allocate([cheap, dear], 300)] == ["int4", "int8"]
+    assert [option.format for option in allocate([cheap, dear], 400)] == ["int8", "int8"]
 
 
 def test_a_form_that_is_larger_and_worse_is_never_taken():
     options = [Option("int4", 100, 1.0), Option("int6", 150, 2.0), Option("int8", 200, 0.5)]
-    assert [option.form for option in allocate([options], 199)] == ["int4"]
-    assert [option.form for option in allocate([options], 200)] == ["int8"]
+    assert [option.format for option in allocate([options], 199)] == ["int4"]
+    assert [option.format for option in allocate([options], 200)] == ["int8"]
 
 
 def test_too_small_a_budget_is_refused():
-    with pytest.raises(UsageError, match=r"the smallest forms take 100 bytes, the limit is 99"):
+    with pytest.raises(UsageError, match=r"the smallest formats take 100 bytes, the limit is 99"):
         allocate([[Option("int4", 100, 1.0)]], 99)

@@ -11,7 +11,7 @@ from tests.support.families import ROWS, TOY
 from yt8m_kit import models
 from yt8m_kit.cli.main import main
 from yt8m_kit.codecs.encoding import decode, encode
-from yt8m_kit.codecs.forms import FORMS
+from yt8m_kit.codecs.formats import FORMATS
 from yt8m_kit.codecs.gptq import encode_calibrated, factors
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
@@ -27,7 +27,7 @@ from yt8m_kit.run import Experiment, Run
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 RNG = np.random.default_rng(0)
-AFFINE = [form for form in FORMS if FORMS[form].affine]
+AFFINE = [name for name, each in FORMATS.items() if each.affine]
 
 
 def correlated(videos, inputs):
@@ -40,13 +40,16 @@ def output_error(encoded, kernel, x):
     return float(np.mean(np.square(x @ (np.asarray(decode(encoded)) - kernel))))
 
 
-@pytest.mark.parametrize("form", AFFINE)
-def test_outputs_change_less_than_with_the_nearest_codes(form):
+@pytest.mark.parametrize("format", AFFINE)
+def test_outputs_change_less_than_with_the_nearest_codes(format):
     """On inputs that the moments were not taken of; bytes are the same."""
     kernel = RNG.standard_normal((300, 70)).astype(np.float32)
     x = correlated(3000, 300)
     moments = (x[:2000].T @ x[:2000])[None]
-    nearest, calibrated = encode(form, kernel), encode_calibrated(form, kernel, factors(moments, len(kernel)))
+    nearest, calibrated = (
+        encode(format, kernel),
+        encode_calibrated(format, kernel, factors(moments, len(kernel))),
+    )
     assert calibrated.size == nearest.size
     assert output_error(calibrated, kernel, x[2000:]) < 0.3 * output_error(nearest, kernel, x[2000:])
 
@@ -90,7 +93,7 @@ def made(runs, tiny_data, name):
 
 def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
     limit = load("tiny").ensemble("mixed").limit
-    monkeypatch.setattr(quantize, "operations", lambda rounds: (limit - 150_000) // 2)
+    monkeypatch.setattr(quantize, "graph_overhead", lambda rounds: (limit - 150_000) // 2)
     found, _, run = made(runs, tiny_data, "mixed")
     shares = {"logistic": 0.5, "netvlad": 0.5}
     tensors = tensor_plan.planned(load("tiny"), load("tiny").ensemble("mixed"), list(shares), run)
@@ -98,13 +101,13 @@ def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
     assert found["bytes"] == size <= 150_000
     smallest = sum(tensor.size for tensor in sizes.stored(load("tiny"), list(shares), "int4"))
     assert size > smallest + 10_000
-    forms = {tensor.form for tensor in tensors} - {"float32"}
-    assert len(forms) > 1
-    assert forms <= set(trial.MIXED)
+    formats = {tensor.format for tensor in tensors} - {"float32"}
+    assert len(formats) > 1
+    assert formats <= set(trial.MIXED_FORMATS)
     for tensor in tensors:
         errors = found["errors"][tensor.member].get(tensor.path)
         if errors:  # what was taken is worth its bytes
-            assert errors[tensor.form] <= errors["int4"] + 1e-12
+            assert errors[tensor.format] <= errors["int4"] + 1e-12
 
 
 def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
@@ -120,7 +123,7 @@ def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
         model = load_weights(model_of(recipe.member("netvlad"), DEMO), weights)
         for variable in model.variables:
             if variable.path in kept:
-                nearest = encode(kept[variable.path].form, variable.numpy())
+                nearest = encode(kept[variable.path].format, variable.numpy())
                 variable.assign(decode(kept[variable.path] if way == "kept" else nearest))
         found[way] = model(inputs, training=False)
     in_graph = graph.signatures["serving_default"](**inputs)["probabilities"]
@@ -140,12 +143,12 @@ def test_codes_of_another_plan_are_refused(tmp_path):
     run = Run.of(tmp_path, "r", "e")
     kernel = RNG.standard_normal((200, 100)).astype(np.float32)
     tensor_plan.save_codes(run, "m", {"kernel": encode("int4", kernel)})
-    tensor = sizes.Stored("m", "kernel", (200, 100), "int4", 0)
+    tensor = sizes.StoredTensor("m", "kernel", (200, 100), "int4", 0)
     np.testing.assert_array_equal(
         decode(tensor_plan.load_codes(run, [tensor])["kernel"]), decode(encode("int4", kernel))
     )
     with pytest.raises(KitError, match="of another plan"):
-        tensor_plan.load_codes(run, [tensor._replace(form="int6")])
+        tensor_plan.load_codes(run, [tensor._replace(format="int6")])
 
 
 def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
@@ -157,20 +160,20 @@ def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
     assert "run: yt8m quantize tiny mixed" in capsys.readouterr().err
 
 
-def lost(encoder, tensors, paths, whole, calibrated):
-    """GAP@20 that a member loses with its tensors in these forms."""
-    exact = {path: variable.numpy() for path, variable in encoder.variables.items()}
+def lost(member_trial, tensors, paths, whole, calibrated):
+    """GAP@20 that a member loses with its tensors in these formats."""
+    exact = {path: variable.numpy() for path, variable in member_trial.variables.items()}
     codes = {
-        tensor.path: encoder.best(tensor.path, tensor.form)[0]
+        tensor.path: member_trial.best(tensor.path, tensor.format)[0]
         if calibrated
-        else encode(tensor.form, exact[tensor.path])
+        else encode(tensor.format, exact[tensor.path])
         for tensor in tensors
     }
     for path, encoded in codes.items():
-        encoder.variables[path].assign(decode(encoded))
-    _, found, truth, _ = predictions(predictor(encoder.model), AUDIOSET, paths, "lost", strict=False)
+        member_trial.variables[path].assign(decode(encoded))
+    _, found, truth, _ = predictions(predictor(member_trial.model), AUDIOSET, paths, "lost", strict=False)
     for path, value in exact.items():
-        encoder.variables[path].assign(value)
+        member_trial.variables[path].assign(value)
     return whole - gap_at_20(found, truth)
 
 
@@ -186,9 +189,11 @@ def test_what_codecs_cost_on_real_clips(real_data, tmp_path, monkeypatch):
     whole = json.loads(scores.read_text())["gap"]
     videos = trial.videos_of(AUDIOSET, splits.find(data, "train"))
     ways = [("uint8", False), ("float16", False), ("int4", False), ("int4", True)]
-    with trial.encoder_of(Experiment(recipe, data, tmp_path), "netvlad", videos, calibrated=True) as encoder:
+    with trial.format_trial(
+        Experiment(recipe, data, tmp_path), "netvlad", videos, calibrated=True
+    ) as member_trial:
         uint8, float16, nearest, calibrated = (
-            lost(encoder, sizes.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
+            lost(member_trial, sizes.stored(recipe, ["netvlad"], codec), paths, whole, rounded)
             for codec, rounded in ways
         )
     assert abs(float16) < 1e-4

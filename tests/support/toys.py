@@ -10,7 +10,7 @@ import pytest
 
 from yt8m_kit import recipe as recipes
 from yt8m_kit.dataset import YOUTUBE8M_2018
-from yt8m_kit.quantization.sizes import operations, stored
+from yt8m_kit.quantization.sizes import graph_overhead, stored, total_bytes
 from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
 
 VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
@@ -80,8 +80,7 @@ def _narrow(family: str, given: Mapping[str, object]) -> dict[str, object]:
 def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
     """Its limit leaves as much room as the real one: members that fit together, or do not, do so as toys."""
     of_real, of_small = (
-        sum(tensor.size for tensor in stored(recipe, ensemble.members, ensemble.codec))
-        for recipe in (real, small)
+        total_bytes(stored(recipe, ensemble.members, ensemble.codec)) for recipe in (real, small)
     )
-    beside = len(ensemble.members) * operations(ensemble.rounds)
+    beside = len(ensemble.members) * graph_overhead(ensemble.rounds)
     return replace(ensemble, limit=min(ensemble.limit * of_small // of_real + beside, SIZE_LIMIT))

@@ -1,4 +1,4 @@
-"""A tensor into its form and back."""
+"""A tensor into its format and back."""
 
 from typing import Any
 
@@ -7,42 +7,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.codecs import affine, packing
-from yt8m_kit.codecs.forms import FORMS, Encoded, matrix
+from yt8m_kit.codecs.formats import FORMATS, Encoded, matrix
 
 
-def encode(form: str, array: NDArray[np.float32]) -> Encoded:
-    """The arrays that stand for a float32 one in that form; `decode` takes them back.
+def encode(format: str, array: NDArray[np.float32]) -> Encoded:
+    """The arrays that stand for a float32 one in that format; `decode` takes them back.
 
     uint8 takes 256 even steps from the least to the greatest value, so that no value is off by more than
-    (max - min) / 510 (first place). The affine forms: yt8m_kit.codecs.affine. Raises ValueError for values
-    that are not finite (affine forms).
+    (max - min) / 510 (first place). The affine formats: yt8m_kit.codecs.affine. Raises ValueError for values
+    that are not finite (affine formats).
     """
     array = np.asarray(array, np.float32)
-    bits, is_affine, group = FORMS[form]
+    bits, is_affine, group = FORMATS[format]
     if is_affine:
         array_IO = np.ascontiguousarray(array).reshape(matrix(array.shape))
         scale, offset, unit = affine.fit(array_IO, bits, group)
         codes = affine.quantize(array_IO, scale, offset, unit, bits, group)
-        return packed(form, array.shape, codes, scale, offset, unit)
-    if form == "uint8":
-        return Encoded(form, array.shape, _uint8(array))
-    return Encoded(form, array.shape, {"codes": array.astype(_DTYPES[form])})
+        return packed(format, array.shape, codes, scale, offset, unit)
+    if format == "uint8":
+        return Encoded(format, array.shape, _uint8(array))
+    return Encoded(format, array.shape, {"codes": array.astype(_DTYPES[format])})
 
 
 _DTYPES: dict[str, Any] = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 
 
 def packed(
-    form: str,
+    format: str,
     shape: tuple[int, ...],
     codes: NDArray[np.uint8],
     scale: NDArray[np.float16],
     offset: NDArray[np.float16],
     unit: np.float32,
 ) -> Encoded:
-    """An affine form from its codes uint8 (I, O), its scales and offsets float16 (G, O) and its unit."""
+    """An affine format from its codes uint8 (I, O), its scales and offsets float16 (G, O) and its unit."""
     small = {"scale": scale, "offset": offset, "unit": np.asarray(unit)}
-    return Encoded(form, shape, {"codes": packing.pack(codes.ravel(), FORMS[form].bits)} | small)
+    return Encoded(format, shape, {"codes": packing.pack(codes.ravel(), FORMATS[format].bits)} | small)
 
 
 def _uint8(array: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -57,7 +57,7 @@ def decode(encoded: Encoded) -> Any:
     from keras import ops
 
     arrays = encoded.arrays
-    if FORMS[encoded.form].affine:
+    if FORMATS[encoded.format].affine:
         return _from_affine(encoded)
     values = ops.cast(arrays["codes"], "float32")
     return values * arrays["step"] + arrays["offset"] if "step" in arrays else values
@@ -66,7 +66,7 @@ def decode(encoded: Encoded) -> Any:
 def _from_affine(encoded: Encoded) -> Any:
     from keras import ops
 
-    bits, _, group = FORMS[encoded.form]
+    bits, _, group = FORMATS[encoded.format]
     inputs, outputs = matrix(encoded.shape)
     codes = packing.unpack(encoded.arrays["codes"], bits, inputs * outputs)
     values = ops.cast(ops.reshape(codes, (inputs, outputs)), "float32")

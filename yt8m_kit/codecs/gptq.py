@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from yt8m_kit.codecs import affine
 from yt8m_kit.codecs.affine import Bytes, Floats
 from yt8m_kit.codecs.encoding import packed
-from yt8m_kit.codecs.forms import FORMS, Encoded, matrix
+from yt8m_kit.codecs.formats import FORMATS, Encoded, matrix
 
 DAMPING = 0.1  # of the mean second moment, added to the diagonal: videos are few
 STRIP = 4096  # output channels
@@ -22,7 +22,7 @@ LAZY = 32  # inputs after which the rest of a block is brought up to date
 
 
 def factors(moments_NRR: Floats, inputs: int) -> list[Floats]:
-    """What encode_calibrated rounds by, for every form of a kernel with so many inputs.
+    """What encode_calibrated rounds by, for every format of a kernel with so many inputs.
 
     moments: second moments of the inputs, sums or means of x x^T, block by block, (N, R, R) with N * R >= I;
     what lies between blocks is taken as 0.
@@ -32,12 +32,12 @@ def factors(moments_NRR: Floats, inputs: int) -> list[Floats]:
     return [_factor(moments[:end, :end]) for end, moments in zip(ends, moments_NRR)]
 
 
-def encode_calibrated(form: str, array: Floats, by: list[Floats]) -> Encoded:
-    """An affine form of a kernel whose inputs' moments have these factors.
+def encode_calibrated(format: str, array: Floats, by: list[Floats]) -> Encoded:
+    """An affine format of a kernel whose inputs' moments have these factors.
 
     The error sum over blocks of tr(D^T M D), D the change of the weights, is what is kept small.
     """
-    bits, _, group = FORMS[form]
+    bits, _, group = FORMATS[format]
     array_IO = np.array(array, np.float32).reshape(matrix(array.shape))
     scale, offset, unit = affine.fit(array_IO, bits, group)
     rows = np.arange(len(array_IO)) // (group or len(array_IO))
@@ -53,7 +53,7 @@ def encode_calibrated(form: str, array: Floats, by: list[Floats]) -> Encoded:
             rest = np.ascontiguousarray(array_IO[block, columns])
             scales = steps[:, columns], lows[:, columns]
             codes[block, columns] = _round(rest, factor, *scales, rows[block], bits)
-    return packed(form, array.shape, codes, scale, offset, unit)
+    return packed(format, array.shape, codes, scale, offset, unit)
 
 
 def _factor(moments_RR: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.codecs.forms import packed_bytes
+from yt8m_kit.codecs.formats import packed_bytes
 
 Bytes = NDArray[np.uint8]
 

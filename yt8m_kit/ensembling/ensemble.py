@@ -18,8 +18,8 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.tables import plain
 from yt8m_kit.pipeline.job import working
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.quantization.sizes import operations, stored
-from yt8m_kit.recipe import Ensemble, Recipe
+from yt8m_kit.quantization.sizes import member_bytes
+from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment
 
 Probabilities = NDArray[np.float32]
@@ -103,7 +103,7 @@ def _searched(
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
     """Weights of an ensemble's members, and how they were found."""
     blend = recipe.ensemble(name)
-    sizes, budget = sizes_of(recipe, blend), blend.limit
+    sizes, budget = member_bytes(recipe, blend), blend.limit
     candidates = gather(members, truth)
     search = Search(candidates, sizes, budget).run()
     best = search.best()
@@ -120,12 +120,6 @@ def _searched(
     }
     progress.say(report(about))
     return weights, about
-
-
-def sizes_of(recipe: Recipe, blend: Ensemble) -> list[int]:
-    """Bytes that each member of an ensemble adds to its graph."""
-    beside = operations(blend.rounds)
-    return [beside + sum(t.size for t in stored(recipe, [m], blend.codec)) for m in blend.members]
 
 
 def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:

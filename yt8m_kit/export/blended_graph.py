@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.layers.inputs.sampling import average_rounds
 
 

@@ -10,18 +10,19 @@ import keras
 
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import encode
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
 from yt8m_kit.inference.member_model import averaged_model
+from yt8m_kit.layers.layer import is_float
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import files_in
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import Job, verified, working
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.quantization.sizes import Stored, check_size
+from yt8m_kit.quantization.sizes import StoredTensor, check_size
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.run import Experiment
 
@@ -72,7 +73,9 @@ def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
             pack(Path(temporary), out)
 
 
-def _parts(stages: Stages, ensemble: str, shares: dict[str, float], tensors: Sequence[Stored]) -> list[Part]:
+def _parts(
+    stages: Stages, ensemble: str, shares: dict[str, float], tensors: Sequence[StoredTensor]
+) -> list[Part]:
     experiment, recipe = stages.experiment, stages.recipe
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
@@ -81,8 +84,8 @@ def _parts(stages: Stages, ensemble: str, shares: dict[str, float], tensors: Seq
             member = recipe.member(name)
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
             model = averaged_model(experiment, name)
-            forms = {tensor.path: tensor.form for tensor in own}
-            parts.append(encoded(model, outline, share, forms, load_codes(stages, ensemble, own)))
+            formats = {tensor.path: tensor.format for tensor in own}
+            parts.append(encoded(model, outline, share, formats, load_codes(stages, ensemble, own)))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()
@@ -94,20 +97,20 @@ def encoded(
     model: keras.Model,
     outline: keras.Model,
     share: float,
-    forms: Mapping[str, str],
+    formats: Mapping[str, str],
     kept: Mapping[str, Encoded],
 ) -> Part:
     """A member whose weights are stored as codes; seeds of random layers are left out.
 
-    outline: the same model, whose variables hold nothing. forms: by path. kept: codes that were chosen
+    outline: the same model, whose variables hold nothing. formats: by path. kept: codes that were chosen
     before, by path. Raises KitError for weights that are not finite.
     """
     weights = []
     for variable, empty in zip(model.variables, outline.variables):
-        if "float" in str(variable.dtype):
+        if is_float(variable):
             path = variable.path
             try:
-                stored = kept[path] if path in kept else encode(forms[path], variable.numpy())
+                stored = kept[path] if path in kept else encode(formats[path], variable.numpy())
             except ValueError as error:
                 raise KitError(f"cannot encode {path}: {error} Train the member again.") from error
             weights.append((empty, stored))

@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from yt8m_kit.codecs.encoding import decode
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
 from yt8m_kit.export.record_input import parse
@@ -49,7 +49,7 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
 
 def _kept(encoded: Encoded) -> Decoded | tf.Variable:
     """What a weight is read from; the many small ones that need no decoding are variables themselves."""
-    if encoded.form == "float32":
+    if encoded.format == "float32":
         return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
     return Decoded(encoded)
 

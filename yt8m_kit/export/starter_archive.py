@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m_kit.codecs.encoding import decode
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
 from yt8m_kit.output.files import replacing
@@ -102,7 +102,7 @@ def _weight(name: str, encoded: Encoded, codes: dict[str, NDArray[Any]]) -> tf.T
         variable = v1.Variable(zeros, trainable=False, use_resource=True, name=f"{name}/{key}")
         codes[variable.op.name] = array
         arrays[key] = variable.read_value()
-    if encoded.form == "float32":
+    if encoded.format == "float32":
         return arrays["codes"]
     local = v1.Variable(
         decode(dataclasses.replace(encoded, arrays=arrays)),

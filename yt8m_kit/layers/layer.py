@@ -41,6 +41,11 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
         return ops.cast(ops.matmul(ops.cast(left, dtype), ops.cast(right, dtype)), "float32")
 
 
+def is_float(variable: keras.Variable) -> bool:
+    """Whether a variable holds floating point numbers: all but the seeds of random layers do."""
+    return bool(keras.backend.is_float_dtype(variable.dtype))
+
+
 def normal(fan: int) -> keras.initializers.RandomNormal:
     """N(0, fan^-1/2), the initialiser of nearly all raw matrices in the sources."""
     return keras.initializers.RandomNormal(stddev=fan**-0.5)

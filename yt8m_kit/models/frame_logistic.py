@@ -18,4 +18,6 @@ def build(dataset: Dataset, *, l2: float = 1e-8) -> keras.Model:
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Sample(draws=None)(**inputs))
     probabilities = Logistic(dataset.classes, l2=l2, name="logistic")(MeanFrame()(frames))
-    return keras.Model(inputs, probabilities, name="frame_logistic")
+    model = keras.Model(inputs, probabilities, name="frame_logistic")
+    model.compile_whole_step = True  # the step is little but the update, which XLA compiles anyway
+    return model

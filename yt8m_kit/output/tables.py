@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Row = dict[str, Any]
+MIB = 2**20  # bytes
 
 
 def _text(value: Any) -> str:

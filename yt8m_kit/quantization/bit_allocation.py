@@ -1,4 +1,4 @@
-"""Which of its forms each tensor gets, so that the sum of errors is smallest within a byte budget."""
+"""Which of its formats each tensor gets, so that the sum of errors is smallest within a byte budget."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,9 +7,9 @@ from yt8m_kit.errors import UsageError
 
 
 class Option(NamedTuple):
-    """A form that a tensor can take, its bytes, and the error of the outputs that it causes."""
+    """A format that a tensor can take, its bytes, and the error of the outputs that it causes."""
 
-    form: str
+    format: str
     size: int
     error: float
 
@@ -26,7 +26,8 @@ def allocate(tensors: Sequence[Sequence[Option]], budget: int) -> list[Option]:
     left = budget - sum(option.size for option in chosen)
     if left < 0:
         raise UsageError(
-            f"the smallest forms take {budget - left:,} bytes, the limit is {budget:,}: blend fewer members."
+            f"the smallest formats take {budget - left:,} bytes, the limit is {budget:,}: "
+            "blend fewer members."
         )
     upgrades = [(worth, place, to) for place, options in enumerate(tensors) for worth, to in _hull(options)]
     for _, place, to in sorted(upgrades, key=lambda upgrade: -upgrade[0]):

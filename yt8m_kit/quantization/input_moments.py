@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.layer import is_float
 
 Floats = NDArray[np.float32]
 WHOLE = 4096  # inputs up to which a kernel's moments are one block
@@ -47,7 +48,7 @@ def second_moments(
 
 
 def _weights(model: keras.Model) -> list[keras.Variable]:
-    return [variable for variable in model.variables if "float" in str(variable.dtype)]
+    return [variable for variable in model.variables if is_float(variable)]
 
 
 def _traced(model: keras.Model, dataset: Dataset, wanted: set[str]) -> tuple[Any, list[str]]:

@@ -16,21 +16,21 @@ from yt8m_kit.output.tables import plain
 from yt8m_kit.pipeline.job import working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.bit_allocation import Option, allocate
-from yt8m_kit.quantization.sizes import Stored, in_form, operations, stored
+from yt8m_kit.quantization.sizes import StoredTensor, graph_overhead, stored, total_bytes, with_format
 from yt8m_kit.quantization.tensor_plan import save_codes
-from yt8m_kit.quantization.trial import Videos, encoder_of, videos_of
+from yt8m_kit.quantization.trial import Videos, format_trial, videos_of
 from yt8m_kit.run import Experiment, Run
 
-Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and form
+Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and format
 
 
 def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
-    """Write plan.json, the form of every tensor of a mixed or calibrated ensemble, and return it.
+    """Write plan.json, the format of every tensor of a mixed or calibrated ensemble, and return it.
 
-    mixed: of each tensor, each form is tried alone and the error of its member's probabilities measured; the
-    bytes under the ensemble's limit go where they take away most of the blend's error. Errors of different
-    tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by the second
-    moments of the kernels' inputs, and kept beside the plan.
+    mixed: of each tensor, each format is tried alone and the error of its member's probabilities measured;
+    the bytes under the ensemble's limit go where they take away most of the blend's error. Errors of
+    different tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by
+    the second moments of the kernels' inputs, and kept beside the plan.
     """
     stage = Stages(experiment).quantize(name)
     with working(stage, anew=anew) as job:
@@ -51,35 +51,37 @@ def _plan(experiment: Experiment, name: str) -> dict[str, Any]:
     errors: Errors = {}
     if blend.codec == "mixed":
         errors = _measured(experiment, tensors, videos, blend.calibrated)
-        budget = blend.limit - len(shares) * operations(blend.rounds)
+        budget = blend.limit - len(shares) * graph_overhead(blend.rounds)
         tensors = allocated(tensors, errors, shares, budget)
     if blend.calibrated:
         _round(experiment, tensors, videos, experiment.run(name))
     progress.say(report(tensors, shares))
-    forms: dict[str, dict[str, str]] = {}
+    formats: dict[str, dict[str, str]] = {}
     for tensor in tensors:
-        forms.setdefault(tensor.member, {})[tensor.path] = tensor.form
+        formats.setdefault(tensor.member, {})[tensor.path] = tensor.format
     about = {"codec": blend.codec, "calibrated": blend.calibrated, "limit": blend.limit}
-    return about | {"bytes": sum(tensor.size for tensor in tensors), "forms": forms, "errors": errors}
+    return about | {"bytes": total_bytes(tensors), "forms": formats, "errors": errors}
 
 
-def _measured(experiment: Experiment, tensors: Sequence[Stored], videos: Videos, calibrated: bool) -> Errors:
-    """What each form of each tensor does to its member's probabilities."""
+def _measured(
+    experiment: Experiment, tensors: Sequence[StoredTensor], videos: Videos, calibrated: bool
+) -> Errors:
+    """What each format of each tensor does to its member's probabilities."""
     errors: Errors = {}
     for member, own in _by_member(tensors, "measure"):
-        with encoder_of(experiment, member, videos, calibrated=calibrated) as encoder:
-            errors[member] = encoder.errors(own)
+        with format_trial(experiment, member, videos, calibrated=calibrated) as trial:
+            errors[member] = trial.errors(own)
     return errors
 
 
-def _round(experiment: Experiment, tensors: Sequence[Stored], videos: Videos, run: Run) -> None:
+def _round(experiment: Experiment, tensors: Sequence[StoredTensor], videos: Videos, run: Run) -> None:
     """Keep the best codes of every tensor beside the plan."""
     for member, own in _by_member(tensors, "round"):
-        with encoder_of(experiment, member, videos, calibrated=True) as encoder:
-            save_codes(run, member, {t.path: encoder.best(t.path, t.form)[0] for t in own})
+        with format_trial(experiment, member, videos, calibrated=True) as trial:
+            save_codes(run, member, {t.path: trial.best(t.path, t.format)[0] for t in own})
 
 
-def _by_member(tensors: Sequence[Stored], what: str) -> Iterator[tuple[str, list[Stored]]]:
+def _by_member(tensors: Sequence[StoredTensor], what: str) -> Iterator[tuple[str, list[StoredTensor]]]:
     """Each member with its tensors that are not left as they are, under a bar."""
     members = list(dict.fromkeys(tensor.member for tensor in tensors))
     with progress.bar(len(members), what, unit=" members") as bar:
@@ -88,27 +90,29 @@ def _by_member(tensors: Sequence[Stored], what: str) -> Iterator[tuple[str, list
             bar.update()
 
 
-def large(tensors: Sequence[Stored], member: str) -> list[Stored]:
+def large(tensors: Sequence[StoredTensor], member: str) -> list[StoredTensor]:
     """The tensors of a member that a codec does not leave as they are."""
-    return [tensor for tensor in tensors if tensor.member == member and tensor.form != "float32"]
+    return [tensor for tensor in tensors if tensor.member == member and tensor.format != "float32"]
 
 
-def allocated(tensors: list[Stored], errors: Errors, shares: dict[str, float], budget: int) -> list[Stored]:
-    """The tensors in the forms that are worth their bytes."""
+def allocated(
+    tensors: list[StoredTensor], errors: Errors, shares: dict[str, float], budget: int
+) -> list[StoredTensor]:
+    """The tensors in the formats that are worth their bytes."""
     options = []
     for tensor in tensors:
-        measured = errors[tensor.member].get(tensor.path, {tensor.form: 0.0})
+        measured = errors[tensor.member].get(tensor.path, {tensor.format: 0.0})
         weight = shares[tensor.member] ** 2
-        options.append([Option(f, in_form(tensor, f).size, weight * e) for f, e in measured.items()])
-    return [in_form(tensor, option.form) for tensor, option in zip(tensors, allocate(options, budget))]
+        options.append([Option(f, with_format(tensor, f).size, weight * e) for f, e in measured.items()])
+    return [with_format(tensor, option.format) for tensor, option in zip(tensors, allocate(options, budget))]
 
 
-def report(tensors: Sequence[Stored], shares: dict[str, float]) -> str:
+def report(tensors: Sequence[StoredTensor], shares: dict[str, float]) -> str:
     """How many bits a weight each member got, as a table."""
     rows = []
     for member, share in shares.items():
         own = [tensor for tensor in tensors if tensor.member == member]
-        weights, size = sum(int(np.prod(t.shape)) for t in own), sum(t.size for t in own)
+        weights, size = sum(int(np.prod(t.shape)) for t in own), total_bytes(own)
         bits = f"{8 * size / weights:.2f}"
         rows.append({"member": member, "share": f"{share:.3f}", "bytes": size, "bits a weight": bits})
     return plain(rows).rstrip()

@@ -1,11 +1,11 @@
 """Bytes of a model by codec, and the size limit of the exported graph."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from yt8m_kit import models
-from yt8m_kit.codecs.forms import fitting, form_of, stored_bytes
+from yt8m_kit.codecs.formats import fitting, format_of, stored_bytes
 from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import Ensemble, Recipe
 
@@ -14,45 +14,58 @@ NAMED = 3  # members and tensors that a refusal names
 MEMBER_BYTES, ROUND_BYTES = 120_000, 80_000
 
 
-class Stored(NamedTuple):
-    """A tensor of a member, the form it is stored in and its bytes."""
+class StoredTensor(NamedTuple):
+    """A tensor of a member, the format it is stored in and its bytes."""
 
     member: str
     path: str
     shape: tuple[int, ...]
-    form: str
+    format: str
     size: int
 
 
-def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[Stored]:
+def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[StoredTensor]:
     """Every tensor of the members as a codec stores it, from outlines: nothing is allocated."""
     tensors = []
     for name in members:
         member = recipe.member(name)
         for weight in models.weights(member.family, recipe.dataset, **member.hyperparameters):
-            form = form_of(codec, weight.path, weight.shape)
-            size = stored_bytes(form, weight.shape)
-            tensors.append(Stored(name, weight.path, weight.shape, form, size))
+            format = format_of(codec, weight.path, weight.shape)
+            size = stored_bytes(format, weight.shape)
+            tensors.append(StoredTensor(name, weight.path, weight.shape, format, size))
     return tensors
 
 
-def in_form(tensor: Stored, form: str) -> Stored:
-    """The tensor in another form."""
-    return tensor._replace(form=form, size=stored_bytes(form, tensor.shape))
+def with_format(tensor: StoredTensor, format: str) -> StoredTensor:
+    """The tensor in another format."""
+    return tensor._replace(format=format, size=stored_bytes(format, tensor.shape))
 
 
-def operations(rounds: int) -> int:
+def graph_overhead(rounds: int) -> int:
     """Bytes that a member takes beside its codes, on the safe side; it comes again with each round."""
     return MEMBER_BYTES + rounds * ROUND_BYTES
 
 
-def check_size(name: str, blend: Ensemble, tensors: Sequence[Stored], written: int | None = None) -> None:
+def total_bytes(tensors: Iterable[StoredTensor]) -> int:
+    """Bytes of the tensors' codes."""
+    return sum(tensor.size for tensor in tensors)
+
+
+def member_bytes(recipe: Recipe, blend: Ensemble) -> list[int]:
+    """Bytes that each member of an ensemble adds to its graph, in order."""
+    overhead = graph_overhead(blend.rounds)
+    return [overhead + total_bytes(stored(recipe, [name], blend.codec)) for name in blend.members]
+
+
+def check_size(
+    name: str, blend: Ensemble, tensors: Sequence[StoredTensor], written: int | None = None
+) -> None:
     """Raises KitError where an ensemble is over the limit, 2^30 bytes in the competition.
 
     written: bytes on disk; None counts those of the tensors alone, before anything is written. The message
     says by how much, names the largest members and tensors, and the most exact codec that would fit.
     """
-    codes = sum(tensor.size for tensor in tensors)
+    codes = total_bytes(tensors)
     total, limit = written or codes, blend.limit
     if total <= limit:
         return
@@ -60,8 +73,8 @@ def check_size(name: str, blend: Ensemble, tensors: Sequence[Stored], written: i
     for tensor in tensors:
         members[tensor.member] += tensor.size
     largest = sorted(tensors, key=lambda tensor: -tensor.size)[:NAMED]
-    beside = written - codes if written else len(members) * operations(blend.rounds)
-    fits = fitting([(tensor.path, tensor.shape) for tensor in tensors], limit - beside)
+    overhead = written - codes if written else len(members) * graph_overhead(blend.rounds)
+    fits = fitting(tensors, limit - overhead)
     advice = f"codec {fits} would fit" if fits else "no codec would fit: leave members out"
     raise KitError(
         f"ensemble {name} is {total:,} bytes as {blend.codec}, {total - limit:,} over the limit of "

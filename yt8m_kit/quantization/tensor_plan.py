@@ -1,36 +1,38 @@
-"""What an ensemble's graph holds: members with their shares, the form of each tensor, codes chosen before."""
+"""Plan of an exported graph: the format of each tensor, and codes chosen by calibration."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from yt8m_kit.codecs.forms import Encoded
+from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import replacing
 from yt8m_kit.pipeline.job import verified
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.quantization.sizes import Stored, in_form, stored
+from yt8m_kit.quantization.sizes import StoredTensor, stored, with_format
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
 
 
-def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[Stored]:
+def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[StoredTensor]:
     """Every tensor as the export stores it. Raises UsageError where `yt8m quantize` has to run before."""
     tensors = stored(recipe, members, blend.codec)
     if not blend.is_measured:
         return tensors
-    forms = run.read(run.need(run.plan, "quantize"))["forms"]
-    return [in_form(tensor, forms[tensor.member][tensor.path]) for tensor in tensors]
+    formats = run.read(run.need(run.plan, "quantize"))["forms"]
+    return [with_format(tensor, formats[tensor.member][tensor.path]) for tensor in tensors]
 
 
 def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
     """Keep a member's codes, by path."""
-    arrays = {f"{path}|{each.form}|{k}": a for path, each in encoded.items() for k, a in each.arrays.items()}
+    arrays = {
+        f"{path}|{each.format}|{k}": a for path, each in encoded.items() for k, a in each.arrays.items()
+    }
     with replacing(run.codes(member)) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
 
-def load_codes(stages: Stages, name: str, tensors: Sequence[Stored]) -> dict[str, Encoded]:
+def load_codes(stages: Stages, name: str, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
     """The calibrated codes of a member of an ensemble, by path; none where none were kept.
 
     tensors: of that member. Raises KitError for codes that are damaged or in other formats than the plan's.
@@ -42,8 +44,10 @@ def load_codes(stages: Stages, name: str, tensors: Sequence[Stored]) -> dict[str
     stage = stages.quantize(name)
     with np.load(verified(stage, path), allow_pickle=False) as kept:
         for name in kept.files:
-            tensor, form, key = name.split("|")
-            arrays.setdefault((tensor, form), {})[key] = kept[name]
-    if set(arrays) != {(t.path, t.form) for t in tensors if t.form != "float32"}:
+            tensor, format, key = name.split("|")
+            arrays.setdefault((tensor, format), {})[key] = kept[name]
+    if set(arrays) != {(t.path, t.format) for t in tensors if t.format != "float32"}:
         raise KitError(f"{path} is of another plan than {stage.main}; run: {stage.command} --anew")
-    return {t.path: Encoded(t.form, t.shape, arrays[t.path, t.form]) for t in tensors if t.form != "float32"}
+    return {
+        t.path: Encoded(t.format, t.shape, arrays[t.path, t.format]) for t in tensors if t.format != "float32"
+    }

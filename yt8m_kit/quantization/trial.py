@@ -10,14 +10,15 @@ import keras
 import numpy as np
 
 from yt8m_kit.codecs.encoding import decode, encode
-from yt8m_kit.codecs.forms import FORMS, Encoded
+from yt8m_kit.codecs.formats import FORMATS, Encoded
 from yt8m_kit.codecs.gptq import encode_calibrated, factors
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.inference.member_model import averaged_model
 from yt8m_kit.inference.predictor import predictor
+from yt8m_kit.layers.layer import is_float
 from yt8m_kit.quantization.input_moments import second_moments
-from yt8m_kit.quantization.sizes import Stored
+from yt8m_kit.quantization.sizes import StoredTensor
 from yt8m_kit.run import Experiment
 
 SEEN = 1024  # videos by which codes are rounded
@@ -29,7 +30,7 @@ JUDGED = 256  # others, on which errors are measured
 BATCH = 64
 
 
-MIXED = ("int4", "int4_g128", "int6", "int8", "float16")  # forms that a mixed codec chooses from
+MIXED_FORMATS = ("int4", "int4_g128", "int6", "int8", "float16")  # formats that a mixed codec chooses from
 
 
 class Videos(NamedTuple):
@@ -39,35 +40,35 @@ class Videos(NamedTuple):
     judged: list[Batch]
 
 
-class Encoder:
-    """A trained model's tensors into forms, and what that does to its probabilities.
+class FormatTrial:
+    """A trained model's tensors into formats, and what that does to its probabilities.
 
     moments: of kernels' inputs by path, to round by. judged: videos to measure on.
     """
 
     def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
         self.model, self.moments, self._judged = model, moments, judged
-        self.variables = {v.path: v for v in model.variables if "float" in str(v.dtype)}
+        self.variables = {v.path: v for v in model.variables if is_float(v)}
         self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in judged]
         self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
 
     def _factors_of(self, path: str, exact: Any) -> list[Any]:
-        """Inverting moments takes longer than rounding by them: all forms of a kernel share the factors."""
+        """Inverting moments takes longer than rounding by them: all formats of a kernel share the factors."""
         if self._factors[0] != path:
             self._factors = path, factors(self.moments[path], exact.size // exact.shape[-1])
         return self._factors[1]
 
-    def best(self, path: str, form: str) -> tuple[Encoded, float]:
-        """A tensor in a form, and the error of a video's probabilities (squares summed) when it alone is so.
+    def best(self, path: str, format: str) -> tuple[Encoded, float]:
+        """A tensor in a format, and the error of a video's probabilities (squares summed) with it alone so.
 
         The better of the nearest codes and, where its inputs are known, of those rounded by them.
         """
         variable = self.variables[path]
         exact = variable.numpy()
-        options = [encode(form, exact)]
-        if path in self.moments and FORMS[form].affine:
-            options.append(encode_calibrated(form, exact, self._factors_of(path, exact)))
+        options = [encode(format, exact)]
+        if path in self.moments and FORMATS[format].affine:
+            options.append(encode_calibrated(format, exact, self._factors_of(path, exact)))
         errors = []
         for option in options:
             variable.assign(decode(option))
@@ -76,9 +77,9 @@ class Encoder:
         least = int(np.argmin(errors))
         return options[least], errors[least]
 
-    def errors(self, tensors: Sequence[Stored]) -> dict[str, dict[str, float]]:
-        """By path, and by form that a mixed codec can choose."""
-        return {t.path: {form: self.best(t.path, form)[1] for form in MIXED} for t in tensors}
+    def errors(self, tensors: Sequence[StoredTensor]) -> dict[str, dict[str, float]]:
+        """By path, and by format that a mixed codec can choose."""
+        return {t.path: {format: self.best(t.path, format)[1] for format in MIXED_FORMATS} for t in tensors}
 
     def _error(self) -> float:
         off = [np.square(self._predict(b) - p).sum(axis=1) for b, p in zip(self._judged, self._exact)]
@@ -86,15 +87,17 @@ class Encoder:
 
 
 @contextmanager
-def encoder_of(experiment: Experiment, name: str, videos: Videos, *, calibrated: bool) -> Iterator[Encoder]:
-    """The encoder of a member; its model's memory is free afterwards."""
+def format_trial(
+    experiment: Experiment, name: str, videos: Videos, *, calibrated: bool
+) -> Iterator[FormatTrial]:
+    """The trial of a member; its model's memory is free afterwards."""
     model = averaged_model(experiment, name)
     moments = {}
     if calibrated:
         kernels = {variable.path for variable in model.variables if len(variable.shape) == 2}
         seen = (videos.seen.frames, videos.seen.num_frames)
         moments = second_moments(model, experiment.recipe.dataset, *seen, kernels)
-    yield Encoder(model, moments, videos.judged)
+    yield FormatTrial(model, moments, videos.judged)
     del model, moments
     gc.collect()
 

@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from yt8m_kit import models
-from yt8m_kit.codecs.forms import CODECS, fitting, form_of, stored_bytes
+from yt8m_kit.codecs.formats import CODECS, codec_bytes, fitting
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import KitError
 from yt8m_kit.models import Weight
-from yt8m_kit.output.tables import Row, plain
+from yt8m_kit.output.tables import MIB, Row, plain
 from yt8m_kit.recipe import Member, Recipe
-
-MIB = 2**20
 
 
 def check(recipe: Recipe, data: Path) -> tuple[str, list[str]]:
@@ -37,10 +35,6 @@ def _shown(recipe: Recipe) -> list[str]:
     return [codec for codec in CODECS if codec in used | {"float32"}]
 
 
-def _bytes(outline: list[Weight], codec: str) -> int:
-    return sum(stored_bytes(form_of(codec, w.path, w.shape), w.shape) for w in outline)
-
-
 def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) -> tuple[Row, list[str]]:
     ours, published = sum(weight.size for weight in outline), member.published_parameters
     wrong = []
@@ -48,7 +42,7 @@ def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) 
         wrong.append(f"{name} has {ours:,} parameters, published are {published:,}")
     row: Row = {"member": name, "family": member.family, "parameters": ours, "published": published}
     for codec in shown:
-        row[f"{codec} MiB"] = mib = f"{_bytes(outline, codec) / MIB:.2f}"
+        row[f"{codec} MiB"] = mib = f"{codec_bytes(codec, outline) / MIB:.2f}"
         theirs = member.published_mib.get(codec)
         if theirs is not None and f"{theirs:.2f}" != mib:
             wrong.append(f"{name} is {mib} MiB as {codec}, published are {theirs:.2f}")
@@ -58,11 +52,11 @@ def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) 
 def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> Row:
     ensemble = recipe.ensembles[name]
     weights = [weight for member in ensemble.members for weight in outlines[member]]
-    total = _bytes(weights, ensemble.codec)
+    total = codec_bytes(ensemble.codec, weights)
     # Where weights are searched, so are members: as many as fit.
     over = "no" if ensemble.weights else "only some"
     over += f", by {total - ensemble.limit:,} bytes; fits as "
-    over += fitting([(w.path, w.shape) for w in weights], ensemble.limit) or "none"
+    over += fitting(weights, ensemble.limit) or "none"
     return {
         "ensemble": name,
         "codec": ensemble.codec,

@@ -6,11 +6,10 @@ import pandas as pd
 
 from yt8m_kit import recipe as recipes
 from yt8m_kit.output.files import write_text
-from yt8m_kit.output.tables import Row, markdown, plain
+from yt8m_kit.output.tables import MIB, Row, markdown, plain
 from yt8m_kit.recipe import Ensemble
 from yt8m_kit.submission import ledger
 
-MIB = 2**20
 SHOWN = 20  # teams of the live board
 
 

@@ -5,12 +5,10 @@ from statistics import median
 from typing import Any
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.output.tables import Row, markdown, plain
+from yt8m_kit.output.tables import MIB, Row, markdown, plain
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training.log import read_rows
-
-MIB = 2**20
 
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m_kit.layers.layer import is_float
+
 
 class Shadows:
     """float64 running averages: shadow = (1 - gamma) * shadow + gamma * variable.
@@ -15,7 +17,7 @@ class Shadows:
     """
 
     def __init__(self, model: keras.Model, gamma: float):
-        self._places = [i for i, v in enumerate(model.variables) if "float" in str(v.dtype)]
+        self._places = [i for i, v in enumerate(model.variables) if is_float(v)]
         self._variables = [model.variables[i] for i in self._places]
         start = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in self._variables]
         make = _jax_average if keras.backend.backend() == "jax" else _tensorflow_average

@@ -29,9 +29,6 @@ class Stepper(NamedTuple):
 
 
 UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
-# Families of which XLA compiles the whole step, which is little but the update
-# (benchmarks/training/compilation.py).
-WHOLE = {"frame_logistic"}
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
@@ -59,11 +56,12 @@ def tensorflow_step(
 ) -> Stepper:
     """Gradients by oneDNN's kernels, large variables' updates compiled by XLA (three times faster on CPUs).
 
-    compiled: what XLA compiles, the "update", "everything" or "nothing"; None: what is best for the family.
+    compiled: what XLA compiles, the "update", "everything" or "nothing"; None: "everything" for a model whose
+    attribute `compile_whole_step` is true, else "update" (benchmarks/training/compilation.py).
     """
     import tensorflow as tf
 
-    compiled = compiled or ("everything" if model.name in WHOLE else "update")
+    compiled = compiled or ("everything" if getattr(model, "compile_whole_step", False) else "update")
     optimizer.compiler = _compile if compiled == "update" else None
     optimizer.squares = lambda gradient: 2 * tf.nn.l2_loss(gradient)  # in one pass, without a copy
     trained = _trained(model)
