@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit.data.reading.soft_labels import MANIFEST
+from yt8m_kit.data.reading.soft_labels import SETTINGS
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Run
 
@@ -54,7 +54,7 @@ def _member(recipe: Recipe, name: str, runs: Path, found: dict[Path, Stage]) -> 
     needs = []
     if teacher is not None:
         graph = _graph(recipe, teacher, runs, found)
-        labels = Run.of(runs, recipe.name, teacher).soft_labels / MANIFEST
+        labels = Run.of(runs, recipe.name, teacher).soft_labels / SETTINGS
         needs = [_add(found, labels, [graph], "distill", recipe, teacher)]
     trained = _add(found, run.trained, needs, "train", recipe, name)
     averaged = _add(found, run.averaged, [trained], "average", recipe, name)

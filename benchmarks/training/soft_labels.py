@@ -162,7 +162,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             row = cost(shards, kept, Path(folder))
             if options.student:
-                write_json(Path(folder) / soft_labels.MANIFEST, {"top": kept})
+                write_json(Path(folder) / soft_labels.SETTINGS, {"top": kept})
                 row |= students(recipe, options, Path(folder))
         rows.append(row)
     if options.student:

@@ -25,7 +25,7 @@ KEEP = 100  # soft labels a video, or all classes where there are fewer
 def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int | None = None) -> Path:
     """Write the top probabilities (None: KEEP) of the teacher's graph for every video of the train split.
 
-    One side file a shard, those that are there are left alone; the manifest comes last and is returned.
+    One side file a shard, those that are there are left alone; the settings_file comes last and is returned.
     Raises UsageError where the graph is not exported or labels with another `top` are there.
     """
     run = Run.of(runs, recipe.name, teacher)
@@ -34,17 +34,17 @@ def distill(recipe: Recipe, teacher: str, data: Path, runs: Path, *, top: int | 
         top = min(KEEP, recipe.dataset.classes)
     if not 1 <= top <= min(recipe.dataset.classes, np.iinfo(np.uint16).max):
         raise UsageError(f"--top must lie between 1 and the {recipe.dataset.classes} classes; got {top}.")
-    manifest = run.soft_labels / soft_labels.MANIFEST
+    settings_file = run.soft_labels / soft_labels.SETTINGS
     paths = splits.find(data, "train")
     settings = {"top": top, "shards": [path.name for path in paths]}
-    if manifest.exists():
-        if run.read(manifest) != settings:
+    if settings_file.exists():
+        if run.read(settings_file) != settings:
             raise UsageError(f"{run.soft_labels} holds other soft labels; delete it to write these.")
-        return manifest
+        return settings_file
     with run.alone():
         _write_shards(recipe, run, paths, top)
-        write_json(manifest, settings)
-    return manifest
+        write_json(settings_file, settings)
+    return settings_file
 
 
 def _write_shards(recipe: Recipe, run: Run, paths: list[Path], top: int) -> None:

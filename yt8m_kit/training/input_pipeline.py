@@ -5,10 +5,10 @@ from pathlib import Path
 
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
-from yt8m_kit.data.loader.mixup import mixed
+from yt8m_kit.data.loader.mixup import mixup
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
-from yt8m_kit.data.reading.soft_labels import MANIFEST, SoftLabels
+from yt8m_kit.data.reading.soft_labels import SETTINGS, SoftLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.recipe import Member, Recipe
 from yt8m_kit.run import Run
@@ -28,7 +28,7 @@ def shuffled(
     soft_labels = None
     if member.teacher is not None:
         teacher = Run.of(runs, recipe.name, member.teacher)
-        teacher.need(teacher.soft_labels / MANIFEST, "distill")
+        teacher.need(teacher.soft_labels / SETTINGS, "distill")
         soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight)
 
     def batches(start: Position) -> Generator[Batch]:
@@ -45,7 +45,7 @@ def shuffled(
             soft_labels=soft_labels,
         )
         if member.mixup is not None:
-            endless = mixed(endless, member.mixup, member.seed)
+            endless = mixup(endless, member.mixup, member.seed)
         return prefetch(endless, AHEAD)
 
     return batches

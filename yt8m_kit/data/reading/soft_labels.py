@@ -1,11 +1,12 @@
-"""A teacher's probabilities beside the records: the top k of each video, one side file a shard.
+"""A teacher's probabilities as training targets: the top k of each video, one side file per shard.
 
-A side file holds ids, class indices uint16 (N, k) and probabilities float16 (N, k): 4 bytes a label, some
-0.4 GB per million videos at k = 100, where dense probabilities in a second copy of the records take 1.4 TB
-for the whole train split (first place). What is not among the top k counts as zero.
+A side file holds ids, class indices uint16 (N, k) and probabilities float16 (N, k): 4 bytes a label, about
+0.4 GB per million videos at k = 100. Dense probabilities in a second copy of the records take 1.4 TB for the
+whole train split (first place). Probabilities outside the top k count as zero.
 """
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,18 +16,18 @@ from numpy.typing import NDArray
 from yt8m_kit.errors import DataError, KitError
 from yt8m_kit.output.files import replacing
 
-MANIFEST = "manifest.json"  # written last: the labels of all shards are there
+SETTINGS = "manifest.json"  # k and the shards; written last, so its presence says that all labels are there
 
 
 def side_file(folder: Path, shard: Path) -> Path:
-    """Where the soft labels of a shard lie."""
+    """Path of the soft labels of a shard."""
     return folder / f"{shard.stem}.npz"
 
 
 def write(
     path: Path, ids: list[str], labels_Nk: NDArray[np.integer], probabilities_Nk: NDArray[np.floating]
 ) -> None:
-    """Write a side file, whole or not at all."""
+    """Write a side file atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -37,7 +38,7 @@ def write(
 
 
 class ShardLabels:
-    """The soft labels of one shard; KitError where the file is missing or damaged."""
+    """The soft labels of one shard. Raises KitError where the file is missing or damaged."""
 
     def __init__(self, path: Path):
         try:
@@ -48,7 +49,7 @@ class ShardLabels:
             raise KitError(f"cannot read the soft labels {path}: {error}. Write them again.") from error
 
     def mix(self, labels_C: NDArray[np.float32], video: str, weight: float) -> None:
-        """Make labels (1 - weight) * labels + weight * teacher, in place; DataError for an unknown video."""
+        """Labels <- (1 - weight) * labels + weight * teacher, in place. DataError for an unknown video."""
         row = self._rows.get(video)
         if row is None:
             raise DataError(f"the teacher has no soft labels for video {video!r}")
@@ -57,11 +58,22 @@ class ShardLabels:
 
 
 class SoftLabels(NamedTuple):
-    """Where a teacher's labels lie, and their share of the target (lambda of first place, 0.5)."""
+    """Folder of a teacher's soft labels and their weight in the target (lambda of first place, 0.5)."""
 
     folder: Path
     weight: float
 
-    def of(self, shard: Path) -> ShardLabels:
-        """The labels of a shard, read from its side file."""
-        return ShardLabels(side_file(self.folder, shard))
+    def of(self, paths: Sequence[Path]) -> "GroupLabels":
+        """Read the soft labels of a group of shards."""
+        return GroupLabels([ShardLabels(side_file(self.folder, path)) for path in paths], self.weight)
+
+
+class GroupLabels(NamedTuple):
+    """The soft labels of a group of shards, in its order, and their weight in the target."""
+
+    shards: Sequence[ShardLabels]
+    weight: float
+
+    def mix(self, shard: int, video: str, labels_C: NDArray[np.float32]) -> None:
+        """Mix the teacher's labels of a video of the shard-th shard into its labels, see ShardLabels.mix."""
+        self.shards[shard].mix(labels_C, video, self.weight)
