@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, synced, renamed."""
+"""Atomic file writes: under a temporary name, synced, then renamed."""
 
 import json
 import os
@@ -21,10 +21,10 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write; on success it becomes `path`, on failure `path` stays as it was.
+    """Context manager with a temporary path to write, renamed to `path` on success; else `path` is unchanged.
 
-    The temporary name is fixed, so that what a killed process left is overwritten by the next one.
-    An OSError (a full disk, no permission) becomes a KitError that names the file.
+    The temporary name is fixed, so that a leftover of a killed process is overwritten by the next one.
+    An OSError (disk full, no permission) becomes a KitError that names the file.
     """
     temporary = path.with_name(f".{path.name}.partial")
     try:
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         why = error.strerror or str(error)
-        raise KitError(f"cannot write {path}: {why}. What was there before is untouched.") from error
+        raise KitError(f"cannot write {path}: {why}. An existing version is unchanged.") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -44,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a folder: every file in it is synced before the folder takes its name."""
+    """As `replacing`, for a folder: every file in it is synced before the folder is renamed."""
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -53,7 +53,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             _sync(file)
         if path.exists():
-            # A folder cannot be renamed over a full one: the old one steps aside first.
+            # A folder cannot replace a folder that is not empty: the old one is moved away first.
             retired = path.with_name(f".{path.name}.retired")
             shutil.rmtree(retired, ignore_errors=True)
             os.replace(path, retired)
@@ -65,21 +65,21 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         why = error.strerror or str(error)
-        raise KitError(f"cannot write {path}: {why}. What was there before is untouched.") from error
+        raise KitError(f"cannot write {path}: {why}. An existing version is unchanged.") from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
 def link(source: Path, path: Path) -> None:
-    """Give a finished file a second name."""
+    """Hard-link a complete file under a second name, atomically."""
     with replacing(path) as temporary:
         temporary.unlink(missing_ok=True)
         os.link(source, temporary)
 
 
 def write_shared(path: Path, content: bytes) -> None:
-    """Write a small file whole that other processes may be writing at the same time: the last one stays."""
+    """Write a small file atomically while other processes may write it, too: the last one wins."""
     mine = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,13 +91,13 @@ def write_shared(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text)
 
 
 def write_private_json(path: Path, value: Any) -> None:
-    """As write_json, for what only the owner of the file may read: mode 600 from its first byte on."""
+    """As write_json, for a file that only its owner may read: created with mode 600."""
     with replacing(path) as temporary:
         temporary.unlink(missing_ok=True)
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -105,5 +105,5 @@ def write_private_json(path: Path, value: Any) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole, indented, keys in the order given."""
+    """Write a JSON file atomically, indented, keys in insertion order."""
     write_text(path, json.dumps(value, indent=1) + "\n")
