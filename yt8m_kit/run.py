@@ -45,7 +45,7 @@ class Run:
     ensemble = _File("ensemble.json")
     graph = _File("graph")
     soft_labels = _File("soft_labels")
-    soft_label_manifest = _File("soft_labels/manifest.json")  # written last: all shards have labels
+    soft_label_index = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
     export = _File("export.json")
     plan = _File("plan.json")

@@ -34,7 +34,6 @@ from yt8m_kit.data.reading.soft_labels import ShardLabels
 from yt8m_kit.evaluation.evaluate import evaluate
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.metrics import top
-from yt8m_kit.output.files import write_json
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Experiment, Run
@@ -163,7 +162,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             row = cost(shards, kept, Path(folder))
             if options.student:
-                write_json(Path(folder) / soft_labels.MANIFEST, {"top": kept})
+                soft_labels.write_index(
+                    Path(folder) / "manifest.json", Path(folder), [shard.path for shard in shards], kept
+                )
                 row |= students(recipe, options, Path(folder))
         rows.append(row)
     if options.student:

@@ -1,4 +1,4 @@
-"""Verification: what is bad is named, what is good is not read twice, a repair fetches only what it must."""
+"""Verification: bad shards are named, unchanged ones read once, and a repair downloads only altered ones."""
 
 import dataclasses
 import faulthandler
@@ -14,7 +14,7 @@ from tests.fakes.mirror import Mirror
 from yt8m_kit.cli.main import main
 from yt8m_kit.data import verify
 from yt8m_kit.data.download.download import sources
-from yt8m_kit.data.download.mirrors import Patience
+from yt8m_kit.data.download.mirrors import RetryPolicy
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.format.examples import sequence_example
 from yt8m_kit.data.loader import splits
@@ -27,7 +27,7 @@ from yt8m_kit.errors import DataError, KitError, UsageError
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=5)
 NOWHERE = sources(urls="http://127.0.0.1:1")
-SOON = Patience(connect=2, read=0.5, backoff=0.02, longest=0.2, silence=2, rounds=4)
+SOON = RetryPolicy(connect=2, read=0.5, backoff=0.02, max_backoff=0.2, max_silence=2, rounds=4)
 FOLDER = "2/frame/train"
 
 
@@ -60,7 +60,7 @@ def folder(tmp_path):
 
 
 def published(folder):
-    """A mirror's files: those of the folder as they are now."""
+    """The files of a mirror: those of the folder in their current state."""
     letters = "abcdefgh"
     files = {f"{FOLDER}/traina{letters[i]}.tfrecord": p.read_bytes() for i, p in enumerate(shards(folder))}
     plan = "2/download_plans/frame_train.json"
@@ -71,13 +71,13 @@ def shards(folder):
     return sorted(folder.glob("*.tfrecord"))
 
 
-def look(folder, origin=NOWHERE, dataset=SMALL, **arguments):
-    return verify.verify(shards(folder), dataset, origin, patience=SOON, **arguments)
+def check(folder, origin=NOWHERE, dataset=SMALL, **arguments):
+    return verify.verify(shards(folder), dataset, origin, policy=SOON, **arguments)
 
 
 @pytest.fixture
 def examined(monkeypatch):
-    """Names of the shards that are read, in the order of their names."""
+    """Names of the shards that are read."""
     names = []
     examine = verify.examine
 
@@ -93,34 +93,34 @@ def said(capsys):
     return [line for line in capsys.readouterr().err.splitlines() if line.startswith(("bad", "4 shards"))]
 
 
-def test_good_shards_are_read_once(folder, examined, capsys):
-    made = look(folder)
+def test_unchanged_shards_are_read_once(folder, examined, capsys):
+    made = check(folder)
     assert made == folder / FILE
     assert sorted(examined) == [path.name for path in shards(folder)]
-    assert said(capsys) == ["4 shards, 20 records: none bad; 0 had not changed"]
-    look(folder)
+    assert said(capsys) == ["4 shards, 20 records: none bad; 0 unchanged"]
+    check(folder)
     assert len(examined) == 4
-    assert said(capsys) == ["4 shards, 20 records: none bad; 4 had not changed"]
-    look(folder, again=True)
+    assert said(capsys) == ["4 shards, 20 records: none bad; 4 unchanged"]
+    check(folder, again=True)
     assert len(examined) == 8
 
 
-def test_what_has_changed_is_read_again(folder, examined):
-    look(folder)
+def test_changed_shards_are_read_again(folder, examined):
+    check(folder)
     examined.clear()
     write(folder / "train0001.tfrecord", range(5, 10))
     os.utime(folder / "train0002.tfrecord", ns=(0, 5))
-    look(folder)
+    check(folder)
     assert sorted(examined) == ["train0001.tfrecord", "train0002.tfrecord"]
 
 
-def test_what_was_bad_is_named_again_without_reading(folder, examined, capsys):
+def test_bad_shards_are_named_again_without_reading(folder, examined, capsys):
     damage(folder / "train0003.tfrecord")
     for _ in range(2):
-        with pytest.raises(KitError, match=r"1 of 4 shards in .* are bad, named above\. --repair fetches"):
-            look(folder)
+        with pytest.raises(KitError, match=r"1 of 4 shards in .* are bad, named above\. --repair downloads"):
+            check(folder)
         assert said(capsys)[:2] == [
-            "bad: train0003.tfrecord: its MD5 is not the published one",
+            "bad: train0003.tfrecord: its MD5 differs from the published one",
             "bad: train0003.tfrecord record 4: data CRC mismatch",
         ]
     assert len(examined) == 4
@@ -129,35 +129,35 @@ def test_what_was_bad_is_named_again_without_reading(folder, examined, capsys):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"format": 1, "shards": {"train0000.tfrecord": [1]}}', "\xff"]
 )
-def test_a_damaged_manifest_is_as_none(folder, examined, text):
-    look(folder)
+def test_a_damaged_manifest_is_ignored(folder, examined, text):
+    check(folder)
     (folder / FILE).write_text(text)
-    look(folder)
+    check(folder)
     assert len(examined) == 8
 
 
-def test_another_data_set_is_another_question(folder, examined, capsys):
-    look(folder)
+def test_the_manifest_is_only_valid_for_its_data_set(folder, examined, capsys):
+    check(folder)
     with pytest.raises(KitError, match="4 of 4 shards"):
-        look(folder, dataset=dataclasses.replace(SMALL, classes=1))
+        check(folder, dataset=dataclasses.replace(SMALL, classes=1))
     assert len(examined) == 8
     assert "bad: train0000.tfrecord record 0: labels holds 1; expected 0 to 0" in said(capsys)
 
 
 def odd(path, kind):
-    """Breaks a shard of five records; what is said."""
+    """Damage a shard of five records; returns the expected message."""
     if kind == "truncated":
         os.truncate(path, path.stat().st_size - 2)
         return " record 4: truncated: needs"
     if kind == "length":
         damage(path, 3)
-        return ": no TFRecord file (its first record header is wrong)"
+        return ": not a TFRecord file (its first record header is wrong)"
     if kind == "empty":
         path.write_bytes(b"")
         return ": empty shard (0 bytes)"
     if kind == "error page":
         path.write_text("<html>come back later</html>")
-        return ": no TFRecord file"
+        return ": not a TFRecord file"
     if kind == "folder":
         path.unlink()
         path.mkdir()
@@ -171,41 +171,41 @@ def odd(path, kind):
 
 
 @pytest.mark.parametrize("kind", ["truncated", "length", "empty", "error page", "folder", "label", "key"])
-def test_what_is_wrong_is_named(folder, kind, capsys):
+def test_faults_are_named(folder, kind, capsys):
     reason = odd(folder / "train0001.tfrecord", kind)
     with pytest.raises(KitError, match="1 of 4 shards"):
-        look(folder)
+        check(folder)
     lines = said(capsys)
-    assert lines[0] == "bad: train0001.tfrecord: its MD5 is not the published one"
+    assert lines[0] == "bad: train0001.tfrecord: its MD5 differs from the published one"
     assert lines[1].startswith(f"bad: train0001.tfrecord{reason}")
 
 
 def test_many_faults_of_a_shard_are_counted(folder, capsys):
     write(folder / "train0001.tfrecord", range(25), labels=[10])
     with pytest.raises(KitError):
-        look(folder)
+        check(folder)
     lines = said(capsys)
     assert len(lines) == 1 + 10 + 1 + 1
     assert lines[-2] == "bad: train0001.tfrecord: and 15 more"
 
 
-def test_without_a_plan_records_are_read_all_the_same(tmp_path, capsys):
+def test_without_a_plan_records_are_still_read(tmp_path, capsys):
     for number in range(4):
         write(tmp_path / f"train000{number}.tfrecord", range(5))
-    look(tmp_path)
-    assert said(capsys)[-1].endswith("no plan is kept here, MD5s were not compared")
-    with pytest.raises(UsageError, match="is no official folder"):
-        look(tmp_path, repair=True)
+    check(tmp_path)
+    assert said(capsys)[-1].endswith("no download plan is stored here, MD5s were not compared")
+    with pytest.raises(UsageError, match="is not an official folder"):
+        check(tmp_path, repair=True)
 
 
-def test_a_repair_fetches_what_is_not_as_published_and_nothing_else(folder, capsys):
+def test_a_repair_downloads_only_altered_shards(folder, capsys):
     with Mirror(published(folder)) as server:
         origin = sources(urls=server.url)
         good = {path: path.read_bytes() for path in shards(folder)}
         times = {path: path.stat().st_mtime_ns for path in shards(folder)}
         damage(folder / "train0001.tfrecord")
         os.truncate(folder / "train0002.tfrecord", 100)
-        look(folder, origin, repair=True)
+        check(folder, origin, repair=True)
         assert {path: path.read_bytes() for path in shards(folder)} == good
         assert {path for path, _ in server.seen} == {
             f"{FOLDER}/trainab.tfrecord",
@@ -213,38 +213,38 @@ def test_a_repair_fetches_what_is_not_as_published_and_nothing_else(folder, caps
         }
         assert times[folder / "train0000.tfrecord"] == (folder / "train0000.tfrecord").stat().st_mtime_ns
         assert sorted(os.listdir(folder)) == [*(path.name for path in shards(folder)), FILE]
-        look(folder)
-    assert said(capsys)[-1] == "4 shards, 20 records: none bad; 4 had not changed"
+        check(folder)
+    assert said(capsys)[-1] == "4 shards, 20 records: none bad; 4 unchanged"
 
 
-def test_a_repair_without_a_plan_fetches_that_first(folder):
+def test_a_repair_without_a_plan_downloads_the_plan_first(folder):
     files = published(folder)
     (folder.parents[2] / "2/download_plans/frame_train.json").unlink()
     damage(folder / "train0001.tfrecord")
     with Mirror(files) as server:
-        look(folder, sources(urls=server.url), repair=True)
+        check(folder, sources(urls=server.url), repair=True)
     assert (folder / "train0001.tfrecord").read_bytes() == files[f"{FOLDER}/trainab.tfrecord"]
 
 
-def test_a_repair_that_fails_leaves_what_there_is(folder):
+def test_a_failed_repair_changes_nothing(folder):
     damage(folder / "train0001.tfrecord")
     before = (folder / "train0001.tfrecord").read_bytes()
     with pytest.raises(KitError, match="1 of 1 files are missing"):
-        look(folder, repair=True)
+        check(folder, repair=True)
     assert (folder / "train0001.tfrecord").read_bytes() == before
 
 
-def test_a_file_under_the_name_of_the_server_is_repaired_too(folder):
+def test_a_file_under_its_remote_name_is_repaired(folder):
     files = published(folder)
     (folder / "train0001.tfrecord").rename(folder / "trainab.tfrecord")
     damage(folder / "trainab.tfrecord")
     with Mirror(files) as server:
-        look(folder, sources(urls=server.url), repair=True)
+        check(folder, sources(urls=server.url), repair=True)
     assert [path.name for path in shards(folder)] == [f"train000{number}.tfrecord" for number in range(4)]
     assert (folder / "train0001.tfrecord").read_bytes() == files[f"{FOLDER}/trainab.tfrecord"]
 
 
-def test_what_was_published_bad_is_not_fetched_again(folder):
+def test_a_shard_that_was_published_bad_is_not_downloaded_again(folder):
     plan = folder.parents[2] / "2/download_plans/frame_train.json"
     damage(folder / "train0001.tfrecord")
     sums = json.loads(plan.read_text())
@@ -252,25 +252,25 @@ def test_what_was_published_bad_is_not_fetched_again(folder):
     plan.write_text(json.dumps(sums))
     with Mirror(published(folder)) as server:
         with pytest.raises(KitError, match=r"1 of 4 shards in .* are bad, named above\.$"):
-            look(folder, sources(urls=server.url), repair=True)
+            check(folder, sources(urls=server.url), repair=True)
         assert not server.seen
 
 
-def test_records_are_counted_from_the_manifest_while_it_holds(folder, monkeypatch):
+def test_record_counts_come_from_the_manifest_while_shards_are_unchanged(folder, monkeypatch):
     assert splits.count(shards(folder)) == 20
-    look(folder)
+    check(folder)
     write(folder / "train0001.tfrecord", range(7))
     index = tfrecord.index
-    walked = []
-    monkeypatch.setattr(tfrecord, "index", lambda path: walked.append(path.name) or index(path))
+    indexed = []
+    monkeypatch.setattr(tfrecord, "index", lambda path: indexed.append(path.name) or index(path))
     assert splits.count(shards(folder)) == 22
-    assert walked == ["train0001.tfrecord"]
+    assert indexed == ["train0001.tfrecord"]
 
 
-def test_shards_that_have_gone_are_forgotten(folder):
-    look(folder)
+def test_deleted_shards_leave_the_manifest(folder):
+    check(folder)
     (folder / "train0003.tfrecord").unlink()
-    look(folder, again=True)
+    check(folder, again=True)
     assert len(json.loads((folder / FILE).read_text())["shards"]) == 3
     assert Manifest(folder, SMALL).get(folder / "train0000.tfrecord") is not None
 
@@ -292,7 +292,7 @@ def test_misuse_is_one_line(words, message, tmp_path, capsys):
     assert err.count("\n") == 1
 
 
-def test_the_command_line_takes_the_data_set_of_a_recipe(real_data, tmp_path, capsys):
+def test_the_recipe_option_selects_the_data_set(real_data, tmp_path, capsys):
     folder = tmp_path / "validate"
     folder.mkdir()
     for path in find(real_data / "audioset", "validate"):
@@ -308,7 +308,7 @@ def test_the_command_line_takes_the_data_set_of_a_recipe(real_data, tmp_path, ca
 
 
 def mutated(data, rng):
-    """Bytes with one piece of damage: a flipped bit, a cut, a number over eight bytes, doubled bytes."""
+    """Damage data once: flip a bit, truncate, overwrite eight bytes with a number, or duplicate bytes."""
     data = bytearray(data)
     kind, at = rng.randrange(4), rng.randrange(len(data))
     if kind == 0:
@@ -336,13 +336,13 @@ def payloads_of(path, count):
 
 
 def rows(batch):
-    """What a batch holds of each video, by its id."""
+    """Frames, count and labels of each video of a batch, by id."""
     arrays = zip(batch.frames, batch.num_frames.tolist(), batch.labels)
     return {key: (f.tobytes(), n, labels.tobytes()) for key, (f, n, labels) in zip(batch.ids, arrays)}
 
 
 def read_all(path, dataset):
-    """Videos and faults, or none and the reason why there are none."""
+    """Videos and the summary of faults; no videos and the error if there are none."""
     faults = Faults()
     try:
         found = {
@@ -356,8 +356,8 @@ def read_all(path, dataset):
 
 
 def mutate_many(times, seed, sources, path, reframe):
-    """Damages a shard `times` times: the reader and verify notice, or no video is lost or changed."""
-    print(f"seed {seed}, {times} mutations, {'payloads with a right CRC' if reframe else 'shards'}")
+    """Damage a shard `times` times: reader and verify both notice, or no video is lost or changed."""
+    print(f"seed {seed}, {times} mutations, {'payloads with a valid CRC' if reframe else 'shards'}")
     rng = random.Random(seed)
     noticed = 0
     for time in range(times):
@@ -372,10 +372,10 @@ def mutate_many(times, seed, sources, path, reframe):
         where = f"seed {seed}, mutation {time}"
         assert bool(finding.bad) == bool(reason), f"{where}: reader and verify disagree: {reason} {finding}"
         changed = {key for key in found if found[key] != original[0].get(key)}
-        if reframe:  # a writer's mistake: only what the format says can be checked, but the others are whole
+        if reframe:  # a writer's mistake: only the format can be checked, and only this record is affected
             assert len(changed) <= 1, where
         else:
-            assert not changed, f"{where}: {changed} came changed"
+            assert not changed, f"{where}: {changed} were changed"
             cut_between_records = original[1].startswith(path.read_bytes())
             assert reason or cut_between_records or path.read_bytes() == original[1], where
         noticed += bool(reason)
@@ -384,7 +384,7 @@ def mutate_many(times, seed, sources, path, reframe):
 
 @pytest.fixture
 def originals(real_data, tmp_path):
-    """Payloads, data set, and (videos, bytes) of small shards of real records: frames, means, odd ones."""
+    """Payloads, data set and (videos, bytes) of small shards of real records: frames and means."""
     found = []
     for path, dataset, count in (
         (real_data / "audioset/train0000.tfrecord", AUDIOSET, 8),
@@ -412,7 +412,7 @@ def test_mutations_of_real_records(originals, tmp_path, reframe):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("reframe", [False, True], ids=["shards", "payloads"])
 def test_ten_thousand_mutations_of_real_records(originals, tmp_path, seed, reframe):
-    faulthandler.dump_traceback_later(600, exit=True)  # a hang fails, too
+    faulthandler.dump_traceback_later(600, exit=True)  # so that a hang fails
     try:
         mutate_many(1000, 100 + seed, originals, tmp_path / "train0000.tfrecord", reframe)
     finally:

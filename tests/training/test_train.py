@@ -123,7 +123,7 @@ def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupte
         [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "File too large. What was there before is untouched." in done.stderr.splitlines()[-1]
+    assert "File too large. An existing version is unchanged." in done.stderr.splitlines()[-1]
     assert (folder / "state.npz").read_bytes() == before
     assert finish(tiny_data.path, tmp_path, "long").returncode == 0
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)

@@ -14,8 +14,8 @@ from yt8m_kit.data.format.examples import Video, parse, sequence_example
 from yt8m_kit.data.format.label_file import LabelFile
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.faults import Faults
-from yt8m_kit.data.reading.shard_group import Group
-from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.data.reading.shard_group import ShardGroup
+from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
@@ -135,8 +135,8 @@ def _videos(path: Path, dataset: Dataset) -> Iterator[tuple[int | None, Video | 
         except DataError as error:
             yield None, RecordError(path, None, str(error))
         return
-    buffer = Buffer()
-    with Group([path]) as group:
+    buffer = RecordBuffer()
+    with ShardGroup([path]) as group:
         yield from ((fault.record, fault) for fault in group.faults)
         for record in range(len(group)):
             try:

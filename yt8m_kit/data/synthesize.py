@@ -27,7 +27,7 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json, write_text
 
-_MANIFEST, _BEGUN = "manifest.json", "unfinished"  # written last; there while shards are being written
+_SETTINGS, _BEGUN = "manifest.json", "unfinished"  # written last; there while shards are being written
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _FORMAT = 1  # to be raised when the same settings give other records
 _LENGTHS = (12, 40)  # frames of a video, both ends included: some are longer than DEMO.max_frames
@@ -161,7 +161,7 @@ def synthesize(
             if split == "test":
                 write_text(out / "test_truth.csv", "".join(truth))
             first += videos
-    write_json(out / _MANIFEST, settings)
+    write_json(out / _SETTINGS, settings)
     (out / _BEGUN).unlink()
 
 
@@ -181,9 +181,9 @@ def _check(splits: dict[str, int], shards: int, classes: int, seed: int, level: 
 
 def _complete(out: Path, settings: dict[str, Any]) -> bool:
     """Whether `out` holds this very set; if not, it is made ready: empty of what an interrupted call left."""
-    manifest, begun = out / _MANIFEST, out / _BEGUN
-    if manifest.exists():
-        there = json.loads(manifest.read_text())
+    settings_file, begun = out / _SETTINGS, out / _BEGUN
+    if settings_file.exists():
+        there = json.loads(settings_file.read_text())
         differing = [
             f"{key}={there.get(key)}, not {value}"
             for key, value in settings.items()

@@ -1,4 +1,4 @@
-"""Whether shards are what was published and can be read: MD5, framing, every record as the reader has it."""
+"""Verify shards: MD5 against the published one, framing, and every record as the reader parses it."""
 
 import hashlib
 import os
@@ -9,28 +9,28 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit.data.download.download import Crew, Sources, keep_plan, plan_of
-from yt8m_kit.data.download.mirrors import Mirrors, Patience
+from yt8m_kit.data.download.download import DownloadPool, Sources, read_plan, store_plan
+from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.partition import Partition, Shard, parse_plan
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
-from yt8m_kit.data.reading.shard_group import Group
-from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.data.reading.shard_group import ShardGroup
+from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
 
 _BLOCK = 1 << 20  # bytes hashed at a time
-_KEPT = 10  # faults of a shard that are spelt out
-_SAVE = 30.0  # seconds between two saves of the manifest
-_CONNECTIONS = 8  # for a repair
-_PATIENCE = Patience()
+_LISTED = 10  # faults of a shard that are listed in full
+_SAVE = 30.0  # seconds between saves of the manifest
+_CONNECTIONS = 8  # of a repair
+_POLICY = RetryPolicy()
 
 
-def examine(path: Path, dataset: Dataset, moved: Callable[[int], object]) -> Finding:
-    """Reads a shard to its end: its MD5, and what is wrong with its records. moved is told the bytes read.
+def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> Finding:
+    """Read a whole shard: its MD5 and the faults of its records. advance: called with the bytes read.
 
-    Never raises for what is in the file, or for a disk that cannot read it.
+    Never raises for the contents of the file or for a read error of the disk.
     """
     digest = hashlib.md5(usedforsecurity=False)
     faults: list[tuple[int | None, str]] = []
@@ -40,9 +40,9 @@ def examine(path: Path, dataset: Dataset, moved: Callable[[int], object]) -> Fin
             block = memoryview(bytearray(_BLOCK))
             while size := file.readinto(block):
                 digest.update(block[:size])
-                moved(size)
-        with Group([path]) as group:  # from the page cache
-            records, buffer = len(group), Buffer()
+                advance(size)
+        with ShardGroup([path]) as group:  # from the page cache
+            records, buffer = len(group), RecordBuffer()
             faults += [(fault.record, fault.reason) for fault in group.faults]
             for record in range(records):
                 try:
@@ -51,22 +51,21 @@ def examine(path: Path, dataset: Dataset, moved: Callable[[int], object]) -> Fin
                     faults.append((fault.record, fault.reason))
     except (OSError, DataError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
-        return Finding("", records, len(faults) + 1, [(None, f"cannot be read: {why}"), *faults][:_KEPT])
-    return Finding(digest.hexdigest(), records, len(faults), faults[:_KEPT])
+        return Finding("", records, len(faults) + 1, [(None, f"cannot be read: {why}"), *faults][:_LISTED])
+    return Finding(digest.hexdigest(), records, len(faults), faults[:_LISTED])
 
 
-class Plan(NamedTuple):
-    """What a folder should hold: its partition, the folder of all partitions, shards by both their names."""
+class OfficialFolder(NamedTuple):
+    """A folder of official shards: its partition, and the shards of its plan by local and remote name."""
 
     partition: Partition
-    root: Path
     shards: Mapping[str, Shard]
 
 
-def plan_for(folder: Path, origin: Sources | None, patience: Patience = _PATIENCE) -> Plan | None:
-    """The plan of a folder that lies where download puts it; None for one that does not.
+def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
+    """Recognize a folder by its path, as download creates it; None for any other.
 
-    origin: where to get it if it is not kept; None: then there is none.
+    origin: where to download its plan if it is not stored; None: without a stored plan the result is None.
     """
     folder = folder.absolute()
     try:
@@ -76,9 +75,9 @@ def plan_for(folder: Path, origin: Sources | None, patience: Patience = _PATIENC
         return None
     if origin is None and not (root / partition.plan).exists():
         return None
-    text = plan_of(partition, root, origin.plans if origin else (), patience)
-    keep_plan(root / partition.plan, text)
-    return Plan(partition, root, {name: s for s in parse_plan(text) for name in (s.local, s.remote)})
+    text = read_plan(partition, root, origin.plans if origin else (), policy)
+    store_plan(root / partition.plan, text)
+    return OfficialFolder(partition, {name: s for s in parse_plan(text) for name in (s.local, s.remote)})
 
 
 def verify(
@@ -89,63 +88,65 @@ def verify(
     repair: bool = False,
     again: bool = False,
     threads: int | None = None,
-    patience: Patience = _PATIENCE,
+    policy: RetryPolicy = _POLICY,
 ) -> Path:
-    """Looks at the shards of one folder, those that have not changed since excepted; returns its manifest.
+    """Verify the new and changed shards of one folder; returns the path of its manifest.
 
-    What is bad is named on stderr. repair: shards that are not as published are fetched anew from `origin`.
-    again: unchanged ones are looked at, too. threads: shards at a time, one for each core by default.
-    Raises KitError if bad shards remain, UsageError for a repair of a folder that is no official one.
+    Bad shards are named on stderr. repair: shards that differ from the published ones are downloaded again
+    from `origin`. again: unchanged shards are verified, too. threads: shards at a time, by default one per
+    core. Raises KitError if bad shards remain, UsageError for a repair of a folder without official shards.
     """
     folder = paths[0].parent
-    plan = plan_for(folder, origin if repair else None, patience)
-    if repair and plan is None:
-        raise UsageError(f"{folder} is no official folder, such as 2/frame/train: nothing to repair it from.")
-    inspection = Inspection(folder, dataset, plan, threads or os.cpu_count() or 1)
-    bad = inspection.look(paths, again)
-    altered = [path for path in bad if not inspection.as_published(path)]
-    if repair and plan and altered:
-        bad = [path for path in bad if path not in altered]
-        bad += inspection.look(_fetch_anew(altered, plan, origin, patience), again=False)
-    if bad:
-        hint = (
-            " --repair fetches those anew that are not as published."
-            if plan and altered and not repair
-            else ""
+    official = official_folder(folder, origin if repair else None, policy)
+    if repair and official is None:
+        raise UsageError(
+            f"{folder} is not an official folder, such as 2/frame/train: there is nothing to repair it from."
         )
+    inspection = Inspection(folder, dataset, official, threads or os.cpu_count() or 1)
+    bad = inspection.inspect(paths, again)
+    altered = [path for path in bad if not inspection.is_as_published(path)]
+    if repair and official and altered:
+        bad = [path for path in bad if path not in altered]
+        bad += inspection.inspect(_replace(altered, official, origin, policy), again=False)
+    if bad:
+        repairable = official and altered and not repair
+        hint = " --repair downloads those again that differ from the published ones." if repairable else ""
         raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}")
     return inspection.manifest.path
 
 
-def _fetch_anew(paths: Sequence[Path], plan: Plan, origin: Sources, patience: Patience) -> list[Path]:
-    """Replaces shards by those of a mirror, each at the moment when that is here and right."""
+def _replace(
+    paths: Sequence[Path], official: OfficialFolder, origin: Sources, policy: RetryPolicy
+) -> list[Path]:
+    """Replace shards by those of a mirror, each as soon as its replacement is verified."""
     folder = paths[0].parent
-    shards = [plan.shards[path.name] for path in paths]
-    crew = Crew(plan.partition, folder, Mirrors(origin.records, patience), min(_CONNECTIONS, len(shards)))
-    crew.bring(shards, None, replace=True)
+    shards = [official.shards[path.name] for path in paths]
+    connections = min(_CONNECTIONS, len(shards))
+    pool = DownloadPool(official.partition, folder, Mirrors(origin.records, policy), connections)
+    pool.fetch_all(shards, None, replace=True)
     renewed = [folder / shard.local for shard in shards]
     for path in set(paths) - set(renewed):
-        path.unlink()  # it went by the server's name; the good one goes by the local one
+        path.unlink()  # it had the remote name; its replacement has the local one
     return renewed
 
 
 class Inspection:
-    """A look at the shards of a folder, and the manifest of what was found."""
+    """Inspection of a folder's shards, and the manifest of its findings."""
 
-    def __init__(self, folder: Path, dataset: Dataset, plan: Plan | None, threads: int):
-        self._dataset, self._plan, self._threads = dataset, plan, threads
-        self._found: dict[Path, Finding] = {}
+    def __init__(self, folder: Path, dataset: Dataset, official: OfficialFolder | None, threads: int):
+        self._dataset, self._official, self._threads = dataset, official, threads
+        self._findings: dict[Path, Finding] = {}
         self.manifest = Manifest(folder, dataset)
 
-    def look(self, paths: Sequence[Path], again: bool) -> list[Path]:
-        """Examines the shards, says what is wrong with each and a word on all; returns those that are bad."""
+    def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
+        """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
-        self._found = known | self._examine([path for path in paths if path not in known])
-        bad = [path for path in paths if self._say(path)]
-        count = sum(finding.records for finding in self._found.values())
-        looked = f"{progress.plural(len(paths), 'shard')}, {progress.plural(count, 'record')}"
-        unplanned = "" if self._plan else "; no plan is kept here, MD5s were not compared"
-        progress.say(f"{looked}: {len(bad) or 'none'} bad; {len(known)} had not changed{unplanned}")
+        self._findings = known | self._examine([path for path in paths if path not in known])
+        bad = [path for path in paths if self._print_faults(path)]
+        count = sum(finding.records for finding in self._findings.values())
+        counts = f"{progress.plural(len(paths), 'shard')}, {progress.plural(count, 'record')}"
+        unplanned = "" if self._official else "; no download plan is stored here, MD5s were not compared"
+        progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
         return bad
 
     def _examine(self, paths: Sequence[Path]) -> dict[Path, Finding]:
@@ -157,19 +158,19 @@ class Inspection:
         lock = threading.Lock()
         with progress.bar(size, f"verify {paths[0].parent.name}", "B") as bar:
 
-            def moved(size: int) -> None:
+            def advance(size: int) -> None:
                 with lock:
                     bar.update(size)
 
             pool = ThreadPoolExecutor(self._threads, "verify")
             try:
                 work = {
-                    pool.submit(examine, path, self._dataset, moved): (path, stamp(path)) for path in paths
+                    pool.submit(examine, path, self._dataset, advance): (path, stamp(path)) for path in paths
                 }
                 for done in as_completed(work):
-                    path, then = work[done]
+                    path, opened = work[done]
                     found[path] = done.result()
-                    self.manifest.put(path, then, found[path])
+                    self.manifest.put(path, opened, found[path])
                     if time.monotonic() - saved > _SAVE:
                         self.manifest.save()
                         saved = time.monotonic()
@@ -178,15 +179,15 @@ class Inspection:
                 self.manifest.save()
         return found
 
-    def as_published(self, path: Path) -> bool:
-        """Whether its MD5 is the plan's; also for a file of which the plan does not know."""
-        shard = self._plan.shards.get(path.name) if self._plan else None
-        return shard is None or self._found[path].md5 == shard.md5
+    def is_as_published(self, path: Path) -> bool:
+        """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
+        shard = self._official.shards.get(path.name) if self._official else None
+        return shard is None or self._findings[path].md5 == shard.md5
 
-    def _say(self, path: Path) -> bool:
-        """Names what is wrong with a shard; whether there is anything."""
-        finding = self._found[path]
-        lines = [] if self.as_published(path) else [f"{path.name}: its MD5 is not the published one"]
+    def _print_faults(self, path: Path) -> bool:
+        """Print the faults of a shard; returns whether there are any."""
+        finding = self._findings[path]
+        lines = [] if self.is_as_published(path) else [f"{path.name}: its MD5 differs from the published one"]
         for record, reason in finding.faults:
             lines.append(f"{path.name}{'' if record is None else f' record {record}'}: {reason}")
         if finding.bad > len(finding.faults):

@@ -20,11 +20,6 @@ class Part(NamedTuple):
     share: float
     weights: list[tuple[Any, Encoded]]
 
-    @property
-    def size(self) -> int:
-        """Bytes of the member's codes."""
-        return sum(encoded.size for _, encoded in self.weights)
-
 
 def mixed(
     parts: list[Part], values: list[list[tf.Tensor]], inputs: dict[str, tf.Tensor], rounds: int

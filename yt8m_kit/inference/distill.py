@@ -26,7 +26,7 @@ KEEP = 100  # soft labels a video, or all classes where there are fewer
 def distill(experiment: Experiment, teacher: str, *, top: int | None = None, anew: bool = False) -> Path:
     """Write the top probabilities (None: KEEP) of the teacher's graph for every video of the train split.
 
-    A side file for each shard; an interrupted run resumes after the last one. The manifest, with the digest
+    A side file for each shard; an interrupted run resumes after the last one. The index, with the digest
     of each, comes last and is returned. Raises UsageError where the graph is not exported, or where labels of
     another graph, of other shards or with another `top` are there.
     """
@@ -43,7 +43,7 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
             _write_shards(graph, experiment.recipe.dataset, stage.run, paths, top)
             job.figures = {"labels a video": top, "shards": len(paths)}
             with job.writing() as temporary:
-                soft_labels.write_manifest(temporary, stage.run.soft_labels, paths, top)
+                soft_labels.write_index(temporary, stage.run.soft_labels, paths, top)
     return stage.main
 
 

@@ -1,1 +1,1 @@
-"""How anything is written: files, progress, tables."""
+"""Output: atomic files, progress, tables."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, synced, renamed."""
+"""Atomic file writes: under a temporary name, synced, then renamed."""
 
 import json
 import os
@@ -21,10 +21,10 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write; on success it becomes `path`, on failure `path` stays as it was.
+    """Context manager with a temporary path to write, renamed to `path` on success; else `path` is unchanged.
 
-    The temporary name is fixed, so that what a killed process left is overwritten by the next one.
-    An OSError (a full disk, no permission) becomes a KitError that names the file.
+    The temporary name is fixed, so that a leftover of a killed process is overwritten by the next one.
+    An OSError (disk full, no permission) becomes a KitError that names the file.
     """
     temporary = path.with_name(f".{path.name}.partial")
     try:
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a folder: every file in it is synced before the folder takes its name."""
+    """As `replacing`, for a folder: every file in it is synced before the folder is renamed."""
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -50,7 +50,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             _sync(file)
         if path.exists():
-            # A folder cannot be renamed over a full one: the old one steps aside first.
+            # A folder cannot replace a folder that is not empty: the old one is moved away first.
             retired = path.with_name(f".{path.name}.retired")
             shutil.rmtree(retired, ignore_errors=True)
             os.replace(path, retired)
@@ -72,7 +72,7 @@ def _explain(path: Path, error: BaseException) -> None:
         why = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
         raise KitError(
-            f"cannot write {path}: {why} ({free:,} bytes are free). What was there before is untouched."
+            f"cannot write {path}: {why} ({free:,} bytes are free). An existing version is unchanged."
         ) from error
 
 
@@ -86,7 +86,7 @@ def give_name(source: Path, path: Path) -> None:
 
 
 def write_shared(path: Path, content: bytes) -> None:
-    """Write a small file whole that other processes may be writing at the same time: the last one stays."""
+    """Write a small file atomically while other processes may write it, too: the last one wins."""
     mine = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +98,13 @@ def write_shared(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text)
 
 
 def write_private_json(path: Path, value: Any) -> None:
-    """As write_json, for what only the owner of the file may read: mode 600 from its first byte on."""
+    """As write_json, for a file that only its owner may read: created with mode 600."""
     with replacing(path) as temporary:
         temporary.unlink(missing_ok=True)
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -112,5 +112,5 @@ def write_private_json(path: Path, value: Any) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole, indented, keys in the order given."""
+    """Write a JSON file atomically, indented, keys in insertion order."""
     write_text(path, json.dumps(value, indent=1) + "\n")

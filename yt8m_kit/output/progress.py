@@ -1,13 +1,31 @@
-"""A line that says how far a long step is, how fast it goes and when it ends."""
+"""Progress of long steps on stderr: a bar with rate and time left, and remarks that do not break it."""
 
 import sys
 from typing import Any
 
 from tqdm import tqdm
 
+LOG_INTERVAL = 10.0  # seconds between lines where stderr is no terminal
+
+
+class _LogLines:
+    """stderr for a tqdm bar outside a terminal: each state becomes a line, cursor movements are dropped."""
+
+    def write(self, text: str) -> None:
+        state = text.strip()  # tqdm writes "\r", padding and a bare "\n" around it
+        if state:
+            sys.stderr.write(f"{state}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
 
 def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -> Any:
-    """A tqdm bar on stderr with rate and time left; where stderr is no terminal, a line every 10 s."""
+    """A tqdm bar on stderr with rate and time left; without a terminal, plain lines every LOG_INTERVAL s.
+
+    total: None if unknown. unit: " videos", " segments" and "B" are scaled (k, M, G). initial: units done
+    before this run.
+    """
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
@@ -15,29 +33,30 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -
         desc=what,
         unit=unit,
         unit_scale=unit in (" videos", " segments", "B"),
-        file=sys.stderr,
+        file=sys.stderr if terminal else _LogLines(),
         dynamic_ncols=terminal,
         ncols=None if terminal else 100,
-        mininterval=0.2 if terminal else 10.0,
+        mininterval=0.2 if terminal else LOG_INTERVAL,
         miniters=1,
+        position=None if terminal else 0,  # bars inside a bar would move the cursor
     )
 
 
 def say(line: str) -> None:
-    """A remark on stderr that does not break a bar."""
+    """Print a line on stderr without breaking a bar."""
     tqdm.write(line, file=sys.stderr)
 
 
 def amount(size: float) -> str:
-    """Bytes in words, as the bar gives them: 5.49GB."""
+    """Bytes with an SI prefix, as in the bar: 5.49GB."""
     return f"{tqdm.format_sizeof(size)}B"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words, as the bar gives them: 02:07."""
+    """Seconds as [H:]MM:SS, as in the bar: 02:07."""
     return str(tqdm.format_interval(seconds))
 
 
 def plural(count: int, noun: str) -> str:
-    """So many of them: 1 shard, 2 shards."""
+    """Count with singular or plural noun: 1 shard, 2 shards."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

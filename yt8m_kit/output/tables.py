@@ -1,4 +1,4 @@
-"""Rows as an aligned table, for a terminal or for a Markdown file."""
+"""Format rows as an aligned table, for a terminal or for Markdown."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def _columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], list[int]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], between: str) -> str:
-    # The first column is a name, the others are mostly figures.
+    # The first column holds names, the others mostly numbers.
     first, *others = (
         cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths))
     )
@@ -31,13 +31,13 @@ def _line(cells: Sequence[str], widths: Sequence[int], between: str) -> str:
 
 
 def plain(rows: Sequence[Row]) -> str:
-    """The rows for a terminal; columns are the rows' keys in order, without those empty throughout."""
+    """Format the rows for a terminal; columns are the keys in order of appearance, empty ones are dropped."""
     names, cells, widths = _columns(rows)
     return "\n".join([_line(names, widths, "  "), *(_line(row, widths, "  ") for row in cells)]) + "\n"
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
+    """Format the rows as a Markdown table."""
     names, cells, widths = _columns(rows)
     rule = [width * "-" for width in widths]
     lines = [names, rule, *cells]

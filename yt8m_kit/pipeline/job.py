@@ -64,7 +64,7 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
     where something that it is made from is missing or stale, and where a product or an interrupted attempt
     is of other sources.
     """
-    Inspection(set(stage.reads)).check_needs(stage)
+    Inspection(set(stage.reads), whole=False).check_needs(stage)
     with stage.run.alone(stage.words):
         _settle(stage)
         if anew:
@@ -79,8 +79,14 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
         yield Job(stage, is_done)
 
 
+def adopt(stage: Stage) -> None:
+    """Record a product that something else than its verb has put in place as one of today's sources."""
+    files = {file.relative_to(stage.run.path).as_posix(): file_entry(file) for file in stage.files}
+    write_record(stage.record, Record(stage.sources(), files, made=now(), kit=yt8m_kit.__version__))
+
+
 def _check_current(stage: Stage) -> None:
-    state = Inspection(set(stage.reads)).state(stage)
+    state = Inspection(set(stage.reads), whole=False).state(stage)
     if state.kind == "stale":
         raise UsageError(f"{stage.main} is stale: {state.reasons[0]}. {_way_out(stage)}")
     assert state.record is not None

@@ -271,14 +271,14 @@ class Stages:
         )
 
     def distill(self, teacher: str, top: int | None = None) -> Stage:
-        """The manifest of a teacher's soft labels for the train split; top: None for any number."""
+        """The index of a teacher's soft labels for the train split; top: None for any number."""
         run = self.experiment.run(teacher)
         return self._once(
             ("distill", teacher, str(top)),
             lambda: Stage(
                 self,
                 self._words("distill", teacher),
-                run.soft_label_manifest,
+                run.soft_label_index,
                 partials=(run.soft_labels,),
                 needs=(self.export(teacher),),
                 reads=("train",),

@@ -24,12 +24,14 @@ class State:
 class Inspection:
     """One look at stages and all that they need, each looked at once.
 
-    splits: those whose shards are compared, None for all that a stage reads. Whatever is made from a stale
-    product is stale. Contents are read only where a file's size or time differs from what its record says.
+    splits: those whose shards are compared, None for all that a stage reads. whole: a product whose own sources
+    are missing is stale; else what is not there is not compared, so that a graph serves without its members.
+    Whatever is made from a stale product is stale. Contents are read only where a file's size or time differs
+    from what its record says.
     """
 
-    def __init__(self, splits: set[str] | None = None):
-        self._splits = splits
+    def __init__(self, splits: set[str] | None = None, *, whole: bool = True):
+        self._splits, self._whole = splits, whole
         self._known: dict[Path, State] = {}
 
     def state(self, stage: Stage) -> State:
@@ -55,7 +57,7 @@ class Inspection:
             state = self.state(need)
             if state.kind == "stale":
                 found.append(f"{need.title} is stale: {state.reasons[0]}")
-            elif state.kind != "up to date":
+            elif state.kind != "up to date" and self._whole:
                 found.append(f"{need.title} is {state.kind}")
         return found
 

@@ -20,8 +20,8 @@ from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
-from yt8m_kit.data.reading.shard_group import Group
-from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.data.reading.shard_group import ShardGroup
+from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 
@@ -38,9 +38,9 @@ def read_ratings(paths: Sequence[Path], dataset: Dataset, faults: Faults, *, str
     What is bad is left out and noted in `faults`; strict: raises DataError.
     """
     ratings: Ratings = {}
-    buffer = Buffer()
+    buffer = RecordBuffer()
     for path in paths:
-        with Group([path]) as group:
+        with ShardGroup([path]) as group:
             bad = list(group.faults)
             for record in range(len(group)):
                 try:

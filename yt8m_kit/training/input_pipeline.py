@@ -5,10 +5,10 @@ from pathlib import Path
 
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
-from yt8m_kit.data.loader.mixup import mixed
+from yt8m_kit.data.loader.mixup import mixup
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
-from yt8m_kit.data.reading.soft_labels import MANIFEST, SoftLabels
+from yt8m_kit.data.reading.soft_labels import SoftLabels, read_digests
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
@@ -28,8 +28,8 @@ def shuffled(
     soft_labels = None
     if member.teacher is not None:
         teacher = experiment.run(member.teacher)
-        teacher.need(teacher.soft_labels / MANIFEST, "distill")
-        soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight)
+        digests = read_digests(teacher.need(teacher.soft_label_index, "distill"))
+        soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight, digests)
 
     def batches(start: Position) -> Generator[Batch]:
         endless = read_batches(
@@ -45,7 +45,7 @@ def shuffled(
             soft_labels=soft_labels,
         )
         if member.mixup is not None:
-            endless = mixed(endless, member.mixup, member.seed)
+            endless = mixup(endless, member.mixup, member.seed)
         return prefetch(endless, AHEAD)
 
     return batches

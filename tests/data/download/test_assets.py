@@ -1,4 +1,4 @@
-"""Label names and the PCA archive: fetched whole, checked, kept."""
+"""Label names and the PCA archive: downloaded, checked and kept."""
 
 import io
 import tarfile
@@ -40,18 +40,18 @@ def test_both_are_fetched_once(tmp_path, capsys):
     assert (tmp_path / "yt8m_pca.tgz").read_bytes() == PCA
 
 
-def test_the_classes_of_2019_have_names_of_their_own(tmp_path):
+def test_version_3_has_its_own_label_names(tmp_path):
     with Mirror({"youtube8m/csv/segments/vocabulary.csv": TEXT}) as server:
         words = ["download", "vocabulary", "--version=3", f"--urls={server.url}", f"--data={tmp_path}"]
         assert main(words) == 0
 
 
 @pytest.mark.parametrize("what", ["vocabulary", "pca"])
-def test_what_is_something_else_is_asked_of_the_next_and_never_kept(tmp_path, what, capsys):
+def test_a_wrong_file_is_discarded_and_requested_from_the_next_server(tmp_path, what, capsys):
     with Mirror({}) as one, Mirror({LABELS: TEXT, "yt8m_pca.tgz": PCA}) as two:
         one.faults["*"] = at.instead(ERROR)
         assert main(["download", what, f"--urls={one.url}", f"--data={tmp_path}"]) == 1
-        assert f"{one.url}: no " in capsys.readouterr().err
+        assert f"{one.url}: not " in capsys.readouterr().err
         assert not list(tmp_path.iterdir())
         assert main(["download", what, f"--urls={one.url},{two.url}", f"--data={tmp_path}"]) == 0
 
@@ -83,13 +83,13 @@ def test_label_names_are_read(text, names):
         (b"\xff\xfe\x00", "it begins with"),
         (ERROR, "columns must include Index and Name"),
         (b"a,b\n1,2\n", "columns must include Index and Name; line 1 is 'a,b'"),
-        (b"Index,Name\nx,Game\n", "line 2 must begin a class of its own; got 'x,Game'"),
-        (b"Index,Name\n0,Game\n0,Car\n", "line 3 must begin a class of its own; got '0,Car'"),
-        (b"Index,Name\n0\n", "line 2 must begin a class of its own; got '0'"),
+        (b"Index,Name\nx,Game\n", "line 2 must begin with a new class number; got 'x,Game'"),
+        (b"Index,Name\n0,Game\n0,Car\n", "line 3 must begin with a new class number; got '0,Car'"),
+        (b"Index,Name\n0\n", "line 2 must begin with a new class number; got '0'"),
     ],
 )
-def test_what_is_no_list_of_names_is_refused(text, said):
-    with pytest.raises(DataError, match=r"line|no label names") as refusal:
+def test_other_text_is_refused_as_label_names(text, said):
+    with pytest.raises(DataError, match=r"line|not a vocabulary") as refusal:
         vocabulary.parse(text)
     assert said in str(refusal.value)
 

@@ -1,4 +1,4 @@
-"""Downloads from a loopback mirror: every file byte for byte, or named as missing, whatever goes wrong."""
+"""Downloads from a loopback mirror: after any fault a file is either identical or reported as missing."""
 
 import errno
 import hashlib
@@ -22,12 +22,12 @@ from tests.fakes.mirror import Mirror
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.download import download as downloading
 from yt8m_kit.data.download.download import absent, download, sources
-from yt8m_kit.data.download.mirrors import Patience
+from yt8m_kit.data.download.mirrors import RetryPolicy
 from yt8m_kit.data.download.partition import Partition, parse_plan
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import DataError, KitError, UsageError
 
-SOON = Patience(connect=2, read=0.5, backoff=0.02, longest=0.2, silence=2, rounds=6)
+SOON = RetryPolicy(connect=2, read=0.5, backoff=0.02, max_backoff=0.2, max_silence=2, rounds=6)
 TRAIN = Partition("2", "frame", "train")
 LETTERS = ["aa", "ab", "aZ", "b0", "99"]
 SIZE = 300_000
@@ -56,7 +56,7 @@ def mirrors():
 
 def run(data, *servers, **arguments):
     origin = sources(urls=",".join(server.url for server in servers))
-    return download(data, TRAIN, origin, **{"patience": SOON, "connections": 3, **arguments})
+    return download(data, TRAIN, origin, **{"policy": SOON, "connections": 3, **arguments})
 
 
 def assert_all_there(data, files=FILES):
@@ -68,11 +68,11 @@ def assert_all_there(data, files=FILES):
 
 
 def whole(server, path):
-    """The requests for a file but those that only look at its size."""
+    """Ranges of the requests for a file, without those that only probe its size."""
     return [wanted for wanted in server.asked(path) if wanted is None or wanted.endswith("-")]
 
 
-# When all goes well
+# Without faults
 
 
 def test_every_file_arrives_and_is_found(mirrors, tmp_path, capsys):
@@ -84,17 +84,17 @@ def test_every_file_arrives_and_is_found(mirrors, tmp_path, capsys):
     assert re.search(r"5 files fetched, 1\.50MB in 00:0\d, ", err)
 
 
-def test_a_second_run_touches_and_asks_nothing(mirrors, tmp_path, capsys):
+def test_a_second_run_requests_and_changes_nothing(mirrors, tmp_path, capsys):
     folder = run(tmp_path, mirrors[0])
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     asked = len(mirrors[0].seen)
     run(tmp_path, mirrors[0])
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert len(mirrors[0].seen) == asked
-    assert "5 files, all there before" in capsys.readouterr().err
+    assert "5 files, all already present" in capsys.readouterr().err
 
 
-def test_shares_and_limits_choose(mirrors, tmp_path):
+def test_shares_and_limits_select_files(mirrors, tmp_path):
     run(tmp_path, mirrors[0], limit=2)
     assert sorted(os.listdir(TRAIN.folder(tmp_path))) == ["train0000.tfrecord", "train0001.tfrecord"]
     for x in (1, 2):
@@ -102,7 +102,7 @@ def test_shares_and_limits_choose(mirrors, tmp_path):
     assert_all_there(tmp_path)
 
 
-def test_a_file_under_the_name_of_the_server_counts(mirrors, tmp_path):
+def test_a_file_under_its_remote_name_counts_as_present(mirrors, tmp_path):
     TRAIN.folder(tmp_path).mkdir(parents=True)
     (TRAIN.folder(tmp_path) / "trainaZ.tfrecord").write_bytes(b"as gsutil leaves it")
     run(tmp_path, mirrors[0])
@@ -110,22 +110,22 @@ def test_a_file_under_the_name_of_the_server_counts(mirrors, tmp_path):
     assert len(os.listdir(TRAIN.folder(tmp_path))) == 5
 
 
-def test_a_dry_run_forecasts_and_writes_nothing(mirrors, tmp_path, capsys):
+def test_a_dry_run_estimates_and_writes_nothing(mirrors, tmp_path, capsys):
     run(tmp_path, mirrors[0], dry_run=True)
     assert not list(tmp_path.iterdir())
     assert not any(whole(mirrors[0], path) for path in PATHS)
     err = capsys.readouterr().err
-    assert "2/frame/train: 5 of 5 files, 0 of them there" in err
-    assert re.search(r"5 to fetch, about 1\.50MB, about 00:0\d at .*B/s over 3 connections; .* free", err)
+    assert "2/frame/train: 5 of 5 files, 0 already present" in err
+    assert re.search(r"5 to download, about 1\.50MB, about 00:0\d at .*B/s over 3 connections; .* free", err)
 
 
-def test_the_official_servers_in_the_order_asked_for():
+def test_the_chosen_official_server_comes_first():
     assert sources("eu").records == [f"http://{name}.data.yt8m.org" for name in ("eu", "us", "asia")]
     assert sources("us").plans[0] == "http://data.yt8m.org"
     assert sources("us", "http://a/, http://b").records == ["http://a/", "http://b"]
 
 
-# When it does not
+# With faults
 
 
 FAULTS = {
@@ -152,37 +152,37 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_overcome(tmp_path, fault, servers):
     with Mirror(FILES) as one, Mirror(FILES) as two:
-        one.faults[FIRST] = [None, *FAULTS[fault]]  # the first request only looks at the size
+        one.faults[FIRST] = [None, *FAULTS[fault]]  # the first request only probes the size
         two.faults[FIRST] = list(FAULTS[fault])
         run(tmp_path, *(one, two)[:servers], connections=1)
         assert_all_there(tmp_path)
-        assert servers == 2 or one.faults[FIRST] == [], "all of it happened"
+        assert servers == 2 or one.faults[FIRST] == [], "every fault was served"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_one_mirror_for_good_is_overcome_by_another(mirrors, tmp_path, fault):
+def test_a_permanent_fault_of_one_mirror_is_overcome_by_another(mirrors, tmp_path, fault):
     mirrors[0].faults["*"] = FAULTS[fault][-1]
-    run(tmp_path, *mirrors[::-1], connections=5)  # the plan is from the good one, which then falls silent
+    run(tmp_path, *mirrors[::-1], connections=5)  # the plan comes from the good one, which is asked first
     assert_all_there(tmp_path)
 
 
-def test_what_is_cut_is_resumed_at_another_mirror(mirrors, tmp_path):
+def test_a_cut_transfer_is_resumed_at_another_mirror(mirrors, tmp_path):
     run(tmp_path, mirrors[0], limit=1, dry_run=True)
     mirrors[0].faults[FIRST] = [None, at.cut(200_000)]
     run(tmp_path, *mirrors, limit=1)
     (wanted,) = mirrors[1].asked(FIRST)
     start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
-    assert start == 200_000, "not a byte of what came is lost"
+    assert start == 200_000, "no received byte is lost"
 
 
-def test_a_trickle_is_left_for_another_mirror(mirrors, tmp_path):
+def test_a_slow_mirror_is_left_for_another(mirrors, tmp_path):
     mirrors[0].faults[FIRST] = [None, at.trickle]
     run(tmp_path, *mirrors, limit=1, connections=1)
     assert len(mirrors[1].asked(FIRST)) == 1
     assert (TRAIN.folder(tmp_path) / "train0000.tfrecord").read_bytes() == FILES[FIRST]
 
 
-def test_retry_after_is_waited_for(tmp_path):
+def test_retry_after_is_respected(tmp_path):
     with Mirror(FILES) as server:
         server.faults[FIRST] = [None, at.unavailable(1)]
         run(tmp_path, server, limit=1)
@@ -190,7 +190,7 @@ def test_retry_after_is_waited_for(tmp_path):
         assert times[2] - times[1] >= 0.99
 
 
-def test_wrong_contents_everywhere_are_named_and_not_kept(mirrors, tmp_path, capsys):
+def test_wrong_contents_everywhere_are_reported_and_discarded(mirrors, tmp_path, capsys):
     for server in mirrors:
         server.faults[FIRST] = at.instead(b"x" * SIZE)
     with pytest.raises(KitError, match=r"^1 of 5 files are missing in .*2/frame/train"):
@@ -204,12 +204,12 @@ def test_wrong_contents_everywhere_are_named_and_not_kept(mirrors, tmp_path, cap
     assert "MD5 is not" in err
 
 
-def test_what_no_server_has_is_named_at_once(mirrors, tmp_path, capsys):
+def test_a_file_that_no_server_has_is_reported_at_once(mirrors, tmp_path, capsys):
     for server in mirrors:
         del server.files[FIRST]
     began = time.monotonic()
     with pytest.raises(KitError, match="1 of 5 files are missing"):
-        run(tmp_path, *mirrors, patience=Patience())
+        run(tmp_path, *mirrors, policy=RetryPolicy())
     assert time.monotonic() - began < 5
     assert err_lines(capsys)[0].count("404 Not Found") == 2
 
@@ -218,19 +218,19 @@ def err_lines(capsys):
     return [line for line in capsys.readouterr().err.splitlines() if "missing: " in line]
 
 
-def test_when_all_have_gone_every_file_is_named_and_the_rest_comes_later(tmp_path, capsys):
+def test_when_all_servers_vanish_missing_files_are_reported_and_resumed_later(tmp_path, capsys):
     with Mirror(FILES, pace=400_000) as server:
-        watch = downloading.Crew.moved
+        advance = downloading.DownloadPool.advance
         arrived = itertools.count(1)
 
         def leaving(self, size):
             if next(arrived) == 6:
                 server.leave()
-            watch(self, size)
+            advance(self, size)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(downloading.Crew, "moved", leaving)
-            with pytest.raises(KitError, match="nothing came for 2 s from"):
+            patch.setattr(downloading.DownloadPool, "advance", leaving)
+            with pytest.raises(KitError, match="no data for 2 s from"):
                 run(tmp_path, server)
     folder = TRAIN.folder(tmp_path)
     named = [re.search(r"missing: (\S+) ", line)[1] for line in err_lines(capsys)]
@@ -247,7 +247,7 @@ QUICK = ["503", "429", "cut", "cut at once", "wrong contents", "longer", "an err
 
 
 def troubled(rng, share):
-    """A fault for any request: in so many of a hundred cases a random one of those that take no time."""
+    """A fault function: `share` percent of the requests get a random fault of those that take no time."""
 
     def fault(handler, content):
         name = rng.choice([*QUICK, "ignores Range", "no such range"])
@@ -259,8 +259,8 @@ def troubled(rng, share):
 
 
 def soak(tmp_path, letters, share, seed):
-    """Every file arrives byte for byte or is named as missing; without the faults, the rest arrives."""
-    print(f"seed {seed}, {len(letters)} files, {share} % of the answers are faulty")
+    """Under random faults every file is identical or reported as missing; without faults the rest arrives."""
+    print(f"seed {seed}, {len(letters)} files, {share} % of the responses are faulty")
     files = contents(letters, 2000, seed)
     with Mirror(files) as one, Mirror(files) as two:
         one.faults["*"] = troubled(random.Random(seed), share)
@@ -294,7 +294,7 @@ def test_a_whole_plan_with_random_faults(tmp_path, capsys):
     assert sorted(named) == sorted(missing)
 
 
-def test_a_part_that_was_damaged_meanwhile_is_fetched_anew(mirrors, tmp_path):
+def test_a_damaged_part_is_downloaded_again(mirrors, tmp_path):
     folder = TRAIN.folder(tmp_path)
     folder.mkdir(parents=True)
     (folder / "train0000.tfrecord.part").write_bytes(bytes(100_000))
@@ -303,20 +303,20 @@ def test_a_part_that_was_damaged_meanwhile_is_fetched_anew(mirrors, tmp_path):
     run(tmp_path, mirrors[0])
     assert_all_there(tmp_path)
     assert whole(mirrors[0], PATHS[0]) == ["bytes=100000-", None]
-    assert whole(mirrors[0], PATHS[1]) == [], "all of it was here"
+    assert whole(mirrors[0], PATHS[1]) == [], "it was already complete"
 
 
-def test_a_plan_from_whoever_has_one_is_kept(mirrors, tmp_path):
+def test_a_plan_from_any_server_is_stored(mirrors, tmp_path):
     mirrors[0].faults[TRAIN.plan] = at.instead(b"<html>AccessDenied</html>")
     run(tmp_path, *mirrors)
     kept = tmp_path / TRAIN.plan
     assert kept.read_bytes() == FILES[TRAIN.plan]
     kept.write_text("{")
-    with pytest.raises(DataError, match=r"frame_train\.json: no download plan.*Delete it"):
+    with pytest.raises(DataError, match=r"frame_train\.json: not a download plan.*Delete it"):
         run(tmp_path, *mirrors)
 
 
-def test_without_a_plan_nothing_is_done(tmp_path):
+def test_without_a_plan_nothing_is_written(tmp_path):
     with Mirror({}) as server, pytest.raises(KitError, match=r"cannot get 2/download_plans/.*404 Not Found"):
         run(tmp_path, server)
     assert not list(tmp_path.iterdir())
@@ -325,16 +325,16 @@ def test_without_a_plan_nothing_is_done(tmp_path):
 # The disk
 
 
-def test_too_small_a_disk_is_refused_before_anything_comes(mirrors, tmp_path, monkeypatch):
+def test_too_small_a_disk_is_refused_before_the_download(mirrors, tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(downloading.shutil, "disk_usage", lambda path: usage(1_000_000))
-    with pytest.raises(UsageError, match=r"about 1\.50MB are to come, .* has 1\.00MB free: .*--limit"):
+    with pytest.raises(UsageError, match=r"about 1\.50MB to download, .* has 1\.00MB free: .*--limit"):
         run(tmp_path, mirrors[0])
     assert not any(whole(mirrors[0], path) for path in PATHS)
     run(tmp_path, mirrors[0], limit=3)
 
 
-def test_a_disk_that_fails_ends_the_run_in_one_line(mirrors, tmp_path, monkeypatch):
+def test_a_disk_error_is_one_line(mirrors, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -343,7 +343,7 @@ def test_a_disk_that_fails_ends_the_run_in_one_line(mirrors, tmp_path, monkeypat
     (tmp_path / TRAIN.plan).parent.mkdir()
     (tmp_path / TRAIN.plan).write_bytes(FILES[TRAIN.plan])
     with pytest.raises(
-        KitError, match=r"cannot write in .*: No space left on device.*the same command goes on"
+        KitError, match=r"cannot write in .*: No space left on device.*the same command resumes"
     ):
         run(tmp_path, mirrors[0])
     monkeypatch.undo()
@@ -363,7 +363,7 @@ def command(data, *servers):
 
 
 def started(data, server):
-    """A process that downloads, once something of it lies on the disk."""
+    """Start a download process and wait until it has written some data."""
     process = subprocess.Popen(
         command(data, server),
         stdout=subprocess.PIPE,
@@ -380,7 +380,7 @@ def started(data, server):
     raise AssertionError(process.communicate())
 
 
-def test_after_kill_9_the_rest_is_fetched_and_no_more(tmp_path):
+def test_after_kill_9_only_the_rest_is_downloaded(tmp_path):
     with Mirror(FILES, pace=300_000) as server:
         process = started(tmp_path, server)
         process.kill()
@@ -400,8 +400,8 @@ def test_after_kill_9_the_rest_is_fetched_and_no_more(tmp_path):
 @pytest.mark.parametrize(
     "faults", [[None, at.stall(200_000)], [None, at.cut(200_000), at.silence]], ids=["body", "no answer"]
 )
-def test_ctrl_c_ends_at_once_even_if_the_server_stalls(tmp_path, faults):
-    """In the middle of a body, or where it took the request and says nothing."""
+def test_ctrl_c_ends_a_stalled_download_at_once(tmp_path, faults):
+    """In the middle of a body, or before the response headers."""
     with Mirror(FILES) as server:
         server.faults = {path: list(faults) for path in PATHS}
         process = started(tmp_path, server)
@@ -428,7 +428,7 @@ def test_two_runs_at_once_share_the_work(tmp_path):
             _, err = process.communicate(timeout=60)
             assert process.returncode == 0, err
         assert_all_there(tmp_path)
-        assert [whole(server, path) for path in PATHS] == [[None]] * 5, "each came once"
+        assert [whole(server, path) for path in PATHS] == [[None]] * 5, "each was transferred once"
 
 
 # The command line
@@ -447,7 +447,7 @@ def test_two_runs_at_once_share_the_work(tmp_path):
         (["--split=train", "--mirrors=eu"], "Could not consume arg: --mirrors=eu"),
         (
             ["--split=train", "--urls=ftp://x"],
-            "a mirror is given as http://HOST or https://HOST; got 'ftp://x'",
+            "a mirror must be http://HOST or https://HOST; got 'ftp://x'",
         ),
         (["everything"], "--what must be one of records, vocabulary, pca; got 'everything'"),
     ],
@@ -473,7 +473,7 @@ def test_exit_codes_and_the_environment(mirrors, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == f"{TRAIN.folder(tmp_path)}\n"
 
 
-def test_folders_of_two_years_are_not_mixed(tmp_path):
+def test_folders_of_two_versions_are_not_mixed(tmp_path):
     for version in "23":
         folder = tmp_path / version / "frame" / "validate"
         folder.mkdir(parents=True)
@@ -485,7 +485,7 @@ def test_folders_of_two_years_are_not_mixed(tmp_path):
     assert len(splits.find(tmp_path / "3" / "frame", "validate")) == 1
 
 
-def test_video_level_records_are_found_where_there_are_no_others(tmp_path):
+def test_video_level_records_are_found_without_frame_level_ones(tmp_path):
     path = Path(tmp_path / "2/video/train/train0000.tfrecord")
     path.parent.mkdir(parents=True)
     path.touch()

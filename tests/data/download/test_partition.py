@@ -1,4 +1,4 @@
-"""The official plan: names, numbers and shares, against what is publicly known of them."""
+"""The official plan: names, numbers and shares, against published facts."""
 
 import json
 import string
@@ -13,11 +13,11 @@ MD5 = "0" * 32
 
 
 def plan(split):
-    """A whole plan of the official names, as bytes."""
+    """A complete plan with the official names, as bytes."""
     return json.dumps({"files": {f"{split}{a}{b}.tfrecord": MD5 for a in DIGITS for b in DIGITS}}).encode()
 
 
-def test_there_are_3844_files_numbered_by_their_letters():
+def test_the_3844_files_are_numbered_by_their_characters():
     shards = parse_plan(plan("train"))
     assert [shard.local for shard in shards] == [f"train{number:04d}.tfrecord" for number in range(3844)]
     known = {"aa": 0, "aA": 26, "a0": 52, "0t": 3243, "99": 3843}
@@ -25,13 +25,13 @@ def test_there_are_3844_files_numbered_by_their_letters():
         assert shards[number].remote == f"train{letters}.tfrecord"
 
 
-def test_the_hundredth_of_train_is_the_one_that_others_got():
+def test_share_1_of_100_of_train_has_the_published_files():
     share = select(parse_plan(plan("train")), (1, 100), None)
     assert len(share) == 41
     assert (share[0].local, share[-1].local) == ("train0093.tfrecord", "train3749.tfrecord")
 
 
-def test_the_thousandth_of_each_split_has_the_published_number_of_files():
+def test_share_1_of_1000_of_each_split_has_the_published_number_of_files():
     counts = [
         len(select(parse_plan(plan(split)), (1, 1000), None)) for split in ("train", "validate", "test")
     ]
@@ -53,22 +53,22 @@ def test_a_limit_takes_the_first():
 
 
 @pytest.mark.parametrize("text", ["", "1", "0,5", "6,5", "1,2,3", "a,b", "1, 2", "-1,5"])
-def test_shares_that_make_no_sense(text):
+def test_invalid_shares_are_refused(text):
     with pytest.raises(UsageError, match="1 <= X <= Y"):
         parse_share(text)
 
 
-def test_where_a_partition_lies(tmp_path):
+def test_paths_of_a_partition(tmp_path):
     partition = Partition("2", "frame", "train")
     assert str(partition) == "2/frame/train"
     assert partition.folder(tmp_path) == tmp_path / "2/frame/train"
     assert partition.plan == "2/download_plans/frame_train.json"
 
 
-def test_what_was_never_published_is_refused():
+def test_an_unpublished_partition_is_refused():
     with pytest.raises(UsageError, match="version 3 has validate and test; got train"):
         Partition("3", "frame", "train")
-    with pytest.raises(UsageError, match="level frame alone; got video"):
+    with pytest.raises(UsageError, match="only level frame; got video"):
         Partition("3", "video", "test")
 
 
@@ -86,8 +86,8 @@ def test_what_was_never_published_is_refused():
         b"\xff\xfe",
     ],
 )
-def test_what_is_no_plan_is_refused(text):
-    with pytest.raises(DataError, match="no download plan"):
+def test_other_text_is_refused_as_a_plan(text):
+    with pytest.raises(DataError, match="not a download plan"):
         parse_plan(text)
 
 

@@ -81,8 +81,8 @@ def test_empty_shard(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"VideoId,Labels\nabcd,1 2\n", "no TFRecord file"),
-        (b"short", "no TFRecord file"),
+        (b"VideoId,Labels\nabcd,1 2\n", "not a TFRecord file"),
+        (b"short", "not a TFRecord file"),
         (gzip.compress(b"anything"), "gzip: decompress it first"),
     ],
     ids=["text", "shorter than a header", "gzip"],

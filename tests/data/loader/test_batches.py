@@ -1,4 +1,4 @@
-"""Batches: what is in them, their order, continuing and sharing."""
+"""Batches: contents, order, resuming, sharding among workers, memory and prefetching."""
 
 import itertools
 import os
@@ -28,7 +28,7 @@ from yt8m_kit.data.loader.batches import Position, read_batches
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.data.loader.splits import find
-from yt8m_kit.data.reading import shard_group
+from yt8m_kit.data.reading import shards as open_shards
 from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018
 from yt8m_kit.errors import DataError, UsageError
 
@@ -38,7 +38,7 @@ def shards(tmp_path):
     return five_shards(tmp_path)
 
 
-# What is in a batch
+# Contents
 
 
 @pytest.mark.parametrize("reuse", [0, 1])
@@ -66,7 +66,7 @@ def test_batches_hold_the_videos(shards, reuse, readers):
     assert number == 53
 
 
-def test_labels_are_zero_where_there_are_none(tiny_data):
+def test_labels_are_zero_where_records_have_none(tiny_data):
     (batch,) = read_batches(find(tiny_data.path, "test"), tiny_data.dataset, 40)
     assert batch.labels.shape == (40, tiny_data.dataset.classes)
     assert not batch.labels.any()
@@ -119,7 +119,7 @@ def test_video_level_records_are_videos_of_one_frame(real_data):
     assert (batch.labels.sum(axis=1) > 0).all()
 
 
-# Where shards are found
+# Finding shards
 
 
 @pytest.mark.parametrize("layout", ["train0000.tfrecord", "train/aa.tfrecord", "2/frame/train/aa.tfrecord"])
@@ -131,7 +131,7 @@ def test_three_layouts_are_found(tmp_path, layout):
     assert find(tmp_path, "train") == [path]
 
 
-def test_no_shards_are_answered_with_a_way_out(tmp_path):
+def test_missing_shards_are_an_error_with_a_suggestion(tmp_path):
     with pytest.raises(UsageError) as refusal:
         find(tmp_path, "validate")
     assert str(tmp_path / "validate*.tfrecord") in str(refusal.value)
@@ -173,14 +173,14 @@ def test_epochs_differ_and_each_is_complete(shards, files, size):
     assert epochs[0] == ids(read_batches(paths, SMALL, 7, seed=3))
 
 
-def test_batches_flow_over_the_end_of_an_epoch(shards):
+def test_batches_span_the_end_of_an_epoch(shards):
     sizes = [len(batch.ids) for batch in read_batches(shards, SMALL, 10, seed=1, epochs=2)]
     assert sizes == [10] * 10 + [6]
     endless = itertools.islice(read_batches(shards, SMALL, 10, seed=1, epochs=None), 30)
     assert [len(batch.ids) for batch in endless] == [10] * 30
 
 
-def test_shards_are_shuffled_where_they_do_not_fit_a_group(shards):
+def test_shards_are_shuffled_among_groups(shards):
     order = ids(read_batches(shards, SMALL, 7, seed=0, mix=2))
     assert sorted(order) == ALL
     firsts = {ids(read_batches(shards, SMALL, 7, seed=seed, mix=1))[0] for seed in range(30)}
@@ -198,16 +198,16 @@ def test_few_files_are_open_at_a_time(tmp_path):
     assert len(os.listdir("/dev/fd")) == before
 
 
-# Continuing and sharing
+# Resuming and sharding
 
 
-@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux says what lies in memory")
-def test_records_are_asked_for_before_they_are_read_unless_they_lie_in_memory(shards, monkeypatch):
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux tells what is cached")
+def test_uncached_records_are_read_ahead(shards, monkeypatch):
     seen = []
     advise, read = os.posix_fadvise, os.preadv
 
     def advised(file, offset, length, advice):
-        seen.append(("asked", file, offset, length))
+        seen.append(("advised", file, offset, length))
         return advise(file, offset, length, advice)
 
     def was_read(file, buffers, offset, flags=0):
@@ -220,17 +220,17 @@ def test_records_are_asked_for_before_they_are_read_unless_they_lie_in_memory(sh
     warm = ids(read_batches(shards, SMALL, 4, seed=1))
     assert [kind for kind, *_ in seen] == ["read"] * len(ALL)
     seen.clear()
-    monkeypatch.setattr(shard_group, "_NO_WAIT", 0)  # where the system cannot tell
+    monkeypatch.setattr(open_shards, "_NO_WAIT", 0)  # as where the system cannot tell
     assert ids(read_batches(shards, SMALL, 4, seed=1)) == warm
     assert len(seen) == 2 * len(ALL)
     for kind, *place in seen:
-        if kind == "asked":
-            assert seen.index(("asked", *place)) < seen.index(("read", *place))
+        if kind == "advised":
+            assert seen.index(("advised", *place)) < seen.index(("read", *place))
 
 
 @pytest.mark.parametrize("seed", [None, 5])
 @pytest.mark.parametrize("mix", [1, 2, 16])
-def test_continuing_anywhere_is_as_if_uninterrupted(shards, seed, mix):
+def test_resuming_at_any_position_equals_an_uninterrupted_run(shards, seed, mix):
     flip_payload(shards[0], 3)
     flip_payload(shards[4], 11)
     damage(shards[3], int(tfrecord.index(shards[3]).offsets[6]) - HEADER)
@@ -246,8 +246,8 @@ def test_a_position_beyond_the_data_is_refused(shards):
         next(read_batches(shards, SMALL, 4, start=Position(0, 0, 54)))
 
 
-def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
-    """Continued behind the records that are left: the next epoch has all of those."""
+def test_resuming_behind_a_truncation_ends_the_epoch(shards):
+    """The position lies behind the remaining records; the next epoch has all of them."""
     path = shards[0]
     cut = int(tfrecord.index(path).offsets[10])
     path.write_bytes(path.read_bytes()[:cut])
@@ -261,17 +261,17 @@ def test_a_shard_cut_short_since_then_ends_the_epoch(shards):
 
 @pytest.mark.parametrize("workers", [2, 3, 7])
 @pytest.mark.parametrize("mix", [1, 16])
-def test_workers_share_the_records_exactly(shards, workers, mix):
+def test_workers_partition_the_records(shards, workers, mix):
     alone = ids(read_batches(shards, SMALL, 4, seed=2, mix=mix))
     shares = [
         ids(read_batches(shards, SMALL, 4, seed=2, mix=mix, worker=(k, workers))) for k in range(workers)
     ]
     assert sorted(itertools.chain(*shares)) == sorted(alone) == ALL
     for share in shares:
-        assert share == [identity for identity in alone if identity in share], "each in the common order"
+        assert share == [identity for identity in alone if identity in share], "in the common order"
 
 
-def test_workers_get_equally_much_in_the_long_run(shards):
+def test_workers_get_equal_shares_over_many_epochs(shards):
     sizes = [
         len(ids(read_batches(shards, SMALL, 4, seed=2, mix=1, epochs=12, worker=(k, 4)))) for k in range(4)
     ]
@@ -294,7 +294,7 @@ def test_rings_are_aligned_and_reused(shards):
     assert seen[3:] == seen[:-3]
 
 
-def test_a_batch_stays_while_k_more_are_drawn(shards):
+def test_a_batch_is_valid_while_k_more_are_drawn(shards):
     kept = []
     for batch in read_batches(shards, SMALL, 3, seed=1, reuse=2):
         kept.append((batch, batch.frames.copy(), batch.labels.copy(), batch.num_frames.copy()))
@@ -303,7 +303,7 @@ def test_a_batch_stays_while_k_more_are_drawn(shards):
                 np.testing.assert_array_equal(now, then)
 
 
-def test_without_a_ring_batches_are_kept(shards):
+def test_without_a_ring_batches_stay_valid(shards):
     kept = list(read_batches(shards, SMALL, 3, seed=1))
     assert copies(kept) == copies(read_batches(shards, SMALL, 3, seed=1, reuse=1))
     assert kept[0].frames.ctypes.data % 64 == 0
@@ -312,12 +312,12 @@ def test_without_a_ring_batches_are_kept(shards):
 # Prefetching
 
 
-def test_prefetching_changes_nothing(shards):
+def test_prefetching_yields_the_same_batches(shards):
     expected = copies(read_batches(shards, SMALL, 4, seed=0))
     assert copies(prefetch(read_batches(shards, SMALL, 4, seed=0, reuse=2), 2)) == expected
 
 
-def test_prefetching_runs_ahead_but_not_too_far():
+def test_prefetching_runs_ahead_by_its_depth():
     made = []
     reached = threading.Event()
 
@@ -330,7 +330,7 @@ def test_prefetching_runs_ahead_but_not_too_far():
 
     ahead = prefetch(numbers(), 3)
     assert next(ahead) == 0
-    assert reached.wait(10), "three are made while the first is held"
+    assert reached.wait(10), "three are computed while the first is held"
     assert not threading.Event().wait(0.05)
     assert made == [0, 1, 2, 3]
     assert list(ahead) == list(range(1, 20))

@@ -1,4 +1,4 @@
-"""Batches of damaged shards: what is skipped, named, counted, and when that is an error."""
+"""Batches of damaged shards: faults are skipped, named and counted, or raised when strict."""
 
 import os
 import random
@@ -48,7 +48,7 @@ def test_bad_records_are_skipped_named_and_counted(shards):
     )
 
 
-def test_long_summaries_are_cut(shards):
+def test_long_summaries_are_shortened(shards):
     for record in range(5):
         flip_payload(shards[0], record)
     faults = Faults()
@@ -57,14 +57,14 @@ def test_long_summaries_are_cut(shards):
     assert faults.summary().endswith("record 2: data CRC mismatch; and 2 more")
 
 
-def test_nothing_skipped_is_nothing_said(shards):
+def test_without_faults_the_summary_is_empty(shards):
     faults = Faults()
     ids(read_batches(shards, SMALL, 8, faults=faults))
     assert (faults.summary(), len(faults)) == ("", 0)
 
 
 def broken(kind, path):
-    """Breaks a shard of records 30..40; the videos that survive and what is said."""
+    """Damage a shard of records 30 to 40; returns the number of good videos and the expected message."""
     index = tfrecord.index(path)
     if kind == "truncated":
         os.truncate(path, os.path.getsize(path) - 2)
@@ -80,7 +80,7 @@ def broken(kind, path):
         return 0, f"{path}: empty shard (0 bytes)"
     if kind == "text":
         path.write_text("VideoId,Labels\n" * 9)
-        return 0, f"{path}: no TFRecord file"
+        return 0, f"{path}: not a TFRecord file"
     odd = {name: np.ones((3, width), np.uint8) for name, width in SMALL.features}
     labels = [1]
     if kind == "unequal":
@@ -118,21 +118,21 @@ def test_bad_input_is_an_error_when_strict(shards, kind):
     assert str(refusal.value).startswith(said)
 
 
-def test_floats_in_the_wild(real_data):
+def test_real_float_records_with_a_wrong_width_are_refused(real_data):
     paths = find(real_data / "odd_records", "float")
     with pytest.raises(DataError, match=r"record 0: audio frame 0 has 299 floats; expected 128.*record 1"):
         ids(read_batches(paths, YOUTUBE8M_2018, 2))
 
 
 @pytest.mark.parametrize("epochs", [1, None])
-def test_a_set_without_a_good_record_is_an_error_not_a_loop(shards, epochs):
+def test_a_split_without_a_good_record_is_an_error(shards, epochs):
     for shard in shards:
         shard.write_bytes(b"")
     with pytest.raises(DataError, match="no usable record in 5 shards: skipped 5 whole shards"):
         next(read_batches(shards, SMALL, 8, seed=0, epochs=epochs))
 
 
-def test_a_worker_without_records_does_not_wait_for_ever(tmp_path):
+def test_a_worker_without_records_is_an_error_when_endless(tmp_path):
     write(tmp_path / "train0000.tfrecord", [1])
     paths = find(tmp_path, "train")
     assert ids(read_batches(paths, SMALL, 1, worker=(1, 2))) == []
@@ -164,14 +164,14 @@ def test_a_missing_shard_is_an_error(shards):
         ({"paths": []}, "the number of shards must be at least 1; got 0"),
     ],
 )
-def test_arguments_out_of_range_are_refused_at_once(shards, arguments, said):
+def test_arguments_out_of_range_are_refused(shards, arguments, said):
     with pytest.raises(UsageError) as refusal:
         read_batches(**{"paths": shards, "dataset": SMALL, "batch_size": 8, **arguments})
     assert said in str(refusal.value)
 
 
 def mutate(data, rng):
-    """One piece of damage somewhere in a shard: a bit, a cut, a length, or bytes that are doubled."""
+    """Damage a shard once: flip a bit, truncate, overwrite a length, or duplicate bytes."""
     kind = rng.randrange(4)
     at = rng.randrange(len(data))
     if kind == 0:
@@ -184,7 +184,7 @@ def mutate(data, rng):
         data[at:at] = data[at : at + rng.randrange(1, 40)]
 
 
-def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
+def test_no_damage_changes_a_video_silently(tmp_path):
     path = tmp_path / "train0000.tfrecord"
     write(path, range(6))
     original = path.read_bytes()
@@ -217,8 +217,8 @@ def test_damage_anywhere_never_changes_a_video_unnoticed(tmp_path):
 
 
 @pytest.mark.parametrize("readers", [1, 2])
-def test_a_bad_record_late_in_a_long_run_is_skipped_counted_and_named(tmp_path, readers):
-    """In the 3,000th of 3,100 shards: the run goes on, to the record, and its memory does not grow."""
+def test_a_late_bad_record_is_skipped_without_memory_growth(tmp_path, readers):
+    """In the 3,000th of 3,100 shards: the run continues, names the record, and its memory does not grow."""
     write(tmp_path / "train0000.tfrecord", [3, 4])
     data = (tmp_path / "train0000.tfrecord").read_bytes()
     for number in range(1, 3100):
@@ -227,7 +227,7 @@ def test_a_bad_record_late_in_a_long_run_is_skipped_counted_and_named(tmp_path, 
     faults = Faults()
     videos, held = 0, []
     paths = find(tmp_path, "train")
-    assert len({str(path) for path in paths}) == 3100  # a path keeps its name once it was asked for
+    assert len({str(path) for path in paths}) == 3100  # a Path caches its string, which would count as growth
     tracemalloc.start()
     for number, batch in enumerate(read_batches(paths, SMALL, 8, faults=faults, readers=readers, reuse=1)):
         videos += len(batch.ids)
@@ -237,4 +237,4 @@ def test_a_bad_record_late_in_a_long_run_is_skipped_counted_and_named(tmp_path, 
     assert videos == 2 * 3100 - 1
     assert list(faults) == [(tmp_path / "train2999.tfrecord", 1, "data CRC mismatch")]
     assert faults.summary() == "skipped 1 record in 1 shard: train2999.tfrecord record 1: data CRC mismatch"
-    assert held[1] - held[0] < 100_000, "bytes, as 2,400 more shards were read"
+    assert held[1] - held[0] < 100_000, "bytes, for 2,400 more shards"

@@ -1,4 +1,4 @@
-"""Processes that read beside this one: the same batches, whatever happens to the records or to them."""
+"""Reader processes: the same batches as without them, clean shutdown, and errors when one dies."""
 
 import os
 import signal
@@ -29,14 +29,14 @@ def shards(tmp_path):
 
 
 def children():
-    """Processes that this one has started and that run."""
+    """Running child processes."""
     found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     return {int(child) for path in found for child in path.read_text().split()}
 
 
 @pytest.mark.parametrize("readers", [2, 5])
 @pytest.mark.parametrize("arguments", [{}, {"seed": 3, "mix": 2, "epochs": 3}, {"worker": (1, 2), "seed": 1}])
-def test_batches_are_the_same(shards, readers, arguments):
+def test_batches_are_the_same_for_any_number_of_readers(shards, readers, arguments):
     flip_payload(shards[0], 3)
     flip_payload(shards[4], 11)
     damage(shards[3], int(tfrecord.index(shards[3]).offsets[6]) - HEADER)
@@ -52,7 +52,7 @@ def test_a_teachers_labels_are_mixed_in(shards, tmp_path):
     rng = np.random.default_rng(0)
     for shard, numbers in zip(shards, np.split(np.array(ALL), [20, 21, 30, 41])):
         shape = (len(numbers), 3)
-        known = slice(1, None) if shard == shards[2] else slice(None)  # of one video it has none
+        known = slice(1, None) if shard == shards[2] else slice(None)  # no labels for one video
         top = rng.integers(0, 10, shape), rng.random(shape)
         side = soft_labels.side_file(tmp_path, shard)
         soft_labels.write(side, list(numbers[known]), *(each[known] for each in top))
@@ -63,25 +63,25 @@ def test_a_teachers_labels_are_mixed_in(shards, tmp_path):
     assert faults.summary().endswith("record 0: the teacher has no soft labels for video 'v021'")
 
 
-def test_a_batch_stays_while_k_more_are_drawn(shards):
+def test_a_batch_is_valid_while_k_more_are_drawn(shards):
     drawn, kept = [], []
     for batch in read_batches(shards, SMALL, 4, seed=0, readers=2, reuse=2):
         drawn.append(batch)
         kept.append(batch.frames.copy())
-        time.sleep(0.01)  # the processes are ahead by now
+        time.sleep(0.01)  # the processes have read ahead by now
         for earlier, copy in list(zip(drawn, kept))[-3:]:
             np.testing.assert_array_equal(earlier.frames, copy)
     assert all(batch.frames.ctypes.data % 64 == 0 for batch in drawn)
 
 
-def test_strictness_names_the_record(shards):
+def test_strict_reading_names_the_record(shards):
     flip_payload(shards[1], 0)
     with pytest.raises(DataError, match=r"train0001.tfrecord record 0: data CRC mismatch"):
         list(read_batches(shards, SMALL, 4, strict=True, readers=2))
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
-def test_nothing_is_left_running_or_open(shards):
+def test_closing_ends_the_processes_and_closes_the_files(shards):
     running, files = children(), len(os.listdir("/dev/fd"))
     drawing = read_batches(shards, SMALL, 4, epochs=None, readers=3, reuse=1)
     next(drawing)
@@ -97,7 +97,7 @@ def test_a_process_that_was_killed_is_an_error(shards):
     drawing = read_batches(shards, SMALL, 4, epochs=None, readers=2, reuse=1)
     next(drawing)
     os.kill(min(children() - running), signal.SIGKILL)
-    with pytest.raises(KitError, match="a process that reads records ended with status -9"):
+    with pytest.raises(KitError, match="a reader process ended with status -9"):
         list(drawing)
     assert children() == running
 
@@ -116,7 +116,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
-def test_they_end_with_a_process_that_was_killed(shards):
+def test_readers_end_when_their_parent_is_killed(shards):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", KILLED, str(shards[0].parent)]
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -141,13 +141,13 @@ def test_the_environment_says_how_many(shards, monkeypatch):
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "many", "1.5", ""])
-def test_a_wrong_number_is_refused(shards, monkeypatch, asked):
+def test_an_invalid_number_of_readers_is_refused(shards, monkeypatch, asked):
     monkeypatch.setenv("YT8M_READERS", asked)
     with pytest.raises(UsageError, match=f"YT8M_READERS must be a number above 0; got '{asked}'"):
         read_batches(shards, SMALL, 4)
 
 
-def test_a_member_trains_with_them_as_without(tiny_recipes, tiny_data, tmp_path, monkeypatch):
+def test_training_is_the_same_for_any_number_of_readers(tiny_recipes, tiny_data, tmp_path, monkeypatch):
     found = []
     for readers in ("1", "2"):
         monkeypatch.setenv("YT8M_READERS", readers)

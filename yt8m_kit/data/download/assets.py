@@ -1,4 +1,4 @@
-"""What goes with the records: the names of the labels, and the PCA of the visual features."""
+"""Download the label names and the PCA of the visual features."""
 
 import io
 import tarfile
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from yt8m_kit.data.download.download import Sources
-from yt8m_kit.data.download.mirrors import Mirrors, Patience
+from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.transfer import fetch_small
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import DataError
@@ -16,30 +16,30 @@ from yt8m_kit.output.files import write_shared
 _LABELS = {"2": "youtube8m/csv/2/vocabulary.csv", "3": "youtube8m/csv/segments/vocabulary.csv"}
 _PCA = "yt8m_pca.tgz"
 _MATRICES = {"mean.npy", "eigenvals.npy", "eigenvecs.npy"}
-_PATIENCE = Patience()
+_POLICY = RetryPolicy()
 
 
-def download_vocabulary(data: Path, version: str, origin: Sources, patience: Patience = _PATIENCE) -> Path:
-    """vocabulary.csv below `data`: 3,862 classes of version "2", the 1,000 rated ones of "3".
+def download_vocabulary(data: Path, version: str, origin: Sources, policy: RetryPolicy = _POLICY) -> Path:
+    """Download vocabulary.csv to `data`: the 3,862 classes of version "2", the 1,000 rated ones of "3".
 
-    One that is there is left alone. Raises KitError if it cannot be had.
+    A present file is kept. Raises KitError if no server has it.
     """
-    return _bring(data / vocabulary.FILE, _LABELS[version], origin.labels, vocabulary.parse, patience)
+    return _fetch(data / vocabulary.FILE, _LABELS[version], origin.labels, vocabulary.parse, policy)
 
 
-def download_pca(data: Path, origin: Sources, patience: Patience = _PATIENCE) -> Path:
-    """yt8m_pca.tgz below `data`: mean.npy, eigenvals.npy and eigenvecs.npy of the feature extractor.
+def download_pca(data: Path, origin: Sources, policy: RetryPolicy = _POLICY) -> Path:
+    """Download yt8m_pca.tgz to `data`: mean.npy, eigenvals.npy and eigenvecs.npy of the feature extractor.
 
-    One that is there is left alone. Raises KitError if it cannot be had.
+    A present file is kept. Raises KitError if no server has it.
     """
-    return _bring(data / _PCA, _PCA, origin.plans, _check_pca, patience)
+    return _fetch(data / _PCA, _PCA, origin.plans, _check_pca, policy)
 
 
-def _bring(
-    path: Path, remote: str, urls: Sequence[str], check: Callable[[bytes], object], patience: Patience
+def _fetch(
+    path: Path, remote: str, urls: Sequence[str], check: Callable[[bytes], object], policy: RetryPolicy
 ) -> Path:
     if not path.exists():
-        write_shared(path, fetch_small(remote, Mirrors(urls, patience), check))
+        write_shared(path, fetch_small(remote, Mirrors(urls, policy), check))
     return path
 
 
@@ -48,6 +48,6 @@ def _check_pca(content: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             names = {Path(member.name).name for member in archive if member.isfile()}
     except (tarfile.TarError, OSError, EOFError, zlib.error):
-        raise DataError(f"no archive: it begins with {content[:40]!r}") from None
+        raise DataError(f"not an archive: it begins with {content[:40]!r}") from None
     if not names >= _MATRICES:
         raise DataError(f"the archive lacks {', '.join(sorted(_MATRICES - names))}")

@@ -1,4 +1,4 @@
-"""Servers that hold the same files: which one to ask next, how long to leave one alone that is in trouble."""
+"""Servers with the same files: choice of the next one, timeouts, backoff and cancellation."""
 
 import socket
 import threading
@@ -17,64 +17,72 @@ from urllib3.util import Retry
 
 from yt8m_kit.errors import KitError, UsageError
 
-_PIECE = 1 << 16  # bytes of a body at a time, at most
-_BUSY = (408, 429, 500, 502, 503, 504)  # answers that may be others a moment later
+_PIECE = 1 << 16  # largest number of bytes read from a body at a time
+_TRANSIENT = (408, 429, 500, 502, 503, 504)  # status codes that are worth a retry
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Seconds: to connect; without a byte; of the first rest and the longest; without anything from anyone.
+class RetryPolicy:
+    """Timeouts in seconds, backoff, and when to give up.
 
-    rounds: attempts at a file, each at every mirror, in a row that bring it no further; then it is given up.
-    least: bytes a second over `read` seconds; a server that sends fewer is left for another.
+    connect: timeout of a connection attempt.
+    read: longest time without a byte from a server.
+    backoff: factor of the exponential backoff after consecutive failures (urllib3's Retry).
+    max_backoff: longest delay between attempts.
+    max_silence: longest time without a byte from any server; then the run fails.
+    rounds: attempts per file, at every mirror each, without progress in a row; then the file is given up.
+    min_rate: bytes a second, over `read` seconds; a slower server is left for another.
     """
 
     connect: float = 10.0
     read: float = 60.0
     backoff: float = 1.0
-    longest: float = 60.0
-    silence: float = 600.0
-    rounds: int = 16  # with the rests between them, as long as `silence`
-    least: float = 1000.0
+    max_backoff: float = 60.0
+    max_silence: float = 600.0
+    rounds: int = 16  # with the delays between them, as long as `max_silence`
+    min_rate: float = 1000.0
 
     def retry(self) -> Retry:
-        """A count of failures in a row, none yet, that knows how long to rest after them."""
+        """A fresh counter of consecutive failures, which computes the backoff."""
         return Retry(
-            total=None, backoff_factor=self.backoff, backoff_max=self.longest, backoff_jitter=self.backoff
+            total=None,
+            backoff_factor=self.backoff,
+            backoff_max=self.max_backoff,
+            backoff_jitter=self.backoff,
         )
 
 
-class StoppedError(Exception):
-    """The run was told to end."""
+class CancelledError(Exception):
+    """The run was cancelled."""
 
 
 class RefusedError(Exception):
-    """A server will not give this file, now or later; others may."""
+    """A server refuses this file permanently; others may have it."""
 
 
 class AttemptError(Exception):
-    """An attempt that failed in a way that another one may not."""
+    """An attempt failed in a way that is worth a retry."""
 
 
 class Mirror:
-    """One server. resting: the time (monotonic) until which it is left alone."""
+    """One server. resting: the time (monotonic) until which it is not asked."""
 
-    def __init__(self, url: str, patience: Patience):
+    def __init__(self, url: str, policy: RetryPolicy):
         self.url = url
         self.resting = 0.0
         self._failed = 0.0
-        self._retry = self._fresh = patience.retry()
+        self._retry = self._fresh = policy.retry()
 
-    def good(self, began: float) -> None:
-        """A request that began then (monotonic) went well: what went wrong before it is forgotten."""
+    def note_success(self, began: float) -> None:
+        """Reset the backoff after a request that began, at `began` (monotonic), since the last failure."""
         if began >= self._failed:
             self._retry = self._fresh
 
-    def bad(self, began: float, response: requests.Response | None) -> float:
-        """An attempt that began then has failed: rest as the answer asks, else ever longer.
+    def note_failure(self, began: float, response: requests.Response | None) -> float:
+        """Rest after a failed attempt that began at `began`: for Retry-After, else with exponential backoff.
 
-        Returns the seconds that the answer asks for. Attempts under way together fail for one reason: they
-        count once.
+        Returns the seconds of Retry-After, 0 without it. Concurrent attempts share one cause and count as
+        one failure.
         """
         if began >= self._failed:
             self._retry = self._retry.increment("GET", self.url)
@@ -86,11 +94,11 @@ class Mirror:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections whose sockets are told of, so that the wait for an answer can be ended from outside."""
+    """An adapter that reports the socket of each connection, so that another thread can shut it down."""
 
-    def __init__(self, told: Callable[[socket.socket], None]):
+    def __init__(self, on_connect: Callable[[socket.socket], None]):
         pools = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
-        self._pools = {scheme: _telling(pool, told) for scheme, pool in pools.items()}
+        self._pools = {scheme: _reporting(pool, on_connect) for scheme, pool in pools.items()}
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
@@ -103,148 +111,147 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _telling(kind: Any, told: Callable[[socket.socket], None]) -> Any:
-    """The same kind of pool, whose connections tell of their sockets."""
+def _reporting(pool: Any, on_connect: Callable[[socket.socket], None]) -> Any:
+    """A subclass of a urllib3 pool class whose connections report their sockets."""
 
-    class Connection(kind.ConnectionCls):  # type: ignore[misc]
+    class Connection(pool.ConnectionCls):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
-            told(self.sock)
+            on_connect(self.sock)
 
-    return type(kind.__name__, (kind,), {"ConnectionCls": Connection})
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
 class Mirrors:
-    """The servers in the order of preference, shared by all threads of a run."""
+    """The servers in order of preference, shared by all threads of a run."""
 
-    def __init__(self, urls: Sequence[str], patience: Patience):
+    def __init__(self, urls: Sequence[str], policy: RetryPolicy):
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise UsageError(f"a mirror is given as http://HOST or https://HOST; got {url!r}.")
-        self.all = [Mirror(url.rstrip("/"), patience) for url in urls]
-        self.patience = patience
-        self._stop = threading.Event()
-        self._heard = time.monotonic()
+                raise UsageError(f"a mirror must be http://HOST or https://HOST; got {url!r}.")
+        self.all = [Mirror(url.rstrip("/"), policy) for url in urls]
+        self.policy = policy
+        self._cancelled = threading.Event()
+        self._last_activity = time.monotonic()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
 
     def choose(self, usable: Sequence[Mirror]) -> Mirror:
-        """The first of `usable` that is not resting, after a wait if all are.
+        """Return the first of `usable` that is not resting; wait if all are.
 
-        Raises KitError if no server has sent anything for too long, StoppedError if the run ends.
+        Raises KitError after max_silence seconds without a byte from any server, CancelledError if cancelled.
         """
         while True:
-            self.check()
+            self.raise_if_cancelled()
             now = time.monotonic()
             mirror = min(usable, key=lambda mirror: max(0.0, mirror.resting - now))
             if mirror.resting <= now:
                 return mirror
-            if now - self._heard > self.patience.silence:
+            if now - self._last_activity > self.policy.max_silence:
                 servers = ", ".join(mirror.url for mirror in self.all)
-                raise KitError(f"nothing came for {now - self._heard:.0f} s from {servers}.")
+                raise KitError(f"no data for {now - self._last_activity:.0f} s from {servers}.")
             self.wait(min(mirror.resting - now, 1.0))
 
     def session(self) -> requests.Session:
-        """A session whose waits for a server are ended by stop()."""
-        session, adapter = requests.Session(), _Adapter(self._opened)
+        """Open a session whose requests are aborted by cancel()."""
+        session, adapter = requests.Session(), _Adapter(self._track)
         for scheme in ("http://", "https://"):
             session.mount(scheme, adapter)
         return session
 
-    def _opened(self, opened: socket.socket) -> None:
+    def _track(self, opened: socket.socket) -> None:
         with self._lock:
             self._sockets.add(opened)
-        if self._stop.is_set():
+        if self._cancelled.is_set():
             _shut(opened)
 
-    def heard(self) -> None:
-        """Something came from one of them."""
-        self._heard = time.monotonic()
+    def note_activity(self) -> None:
+        """Note that data has arrived from some server."""
+        self._last_activity = time.monotonic()
 
-    def bad(self, mirror: Mirror, began: float, response: requests.Response | None = None) -> None:
-        """An attempt that began then (monotonic) has failed, by an answer or without one."""
-        asked = mirror.bad(began, response)
-        # Who says when to come back is there: the silence begins after that.
-        self._heard = max(self._heard, time.monotonic() + asked if asked else 0.0)
+    def note_failure(self, mirror: Mirror, began: float, response: requests.Response | None = None) -> None:
+        """Note a failed attempt that began at `began` (monotonic), with the response if there is one."""
+        asked = mirror.note_failure(began, response)
+        # A server that sends Retry-After is alive: its silence is counted from then on.
+        self._last_activity = max(self._last_activity, time.monotonic() + asked if asked else 0.0)
 
     @contextmanager
     def get(
         self, session: requests.Session, mirror: Mirror, path: str, headers: dict[str, str]
     ) -> Iterator[requests.Response]:
-        """The answer of a server, its body still to be read. stop() ends the wait for it, and the reading.
+        """Request a file and give the response, its body unread; cancel() aborts both.
 
-        session: as session() gives it.
-
-        Raises RefusedError or AttemptError for an answer that is no success, AttemptError for none.
+        session: from session().
+        Raises RefusedError or AttemptError for an error status, AttemptError without a response.
         """
         began = time.monotonic()
-        patience = self.patience
+        policy = self.policy
         try:
             with session.get(
                 f"{mirror.url}/{path}",
                 headers={"Accept-Encoding": "identity", **headers},
                 stream=True,
-                timeout=(patience.connect, patience.read),
+                timeout=(policy.connect, policy.read),
             ) as response:
-                self._judge(mirror, began, response)
-                mirror.good(began)
-                self.heard()
+                self._check_status(mirror, began, response)
+                mirror.note_success(began)
+                self.note_activity()
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            self.check()
-            self.bad(mirror, began)
+            self.raise_if_cancelled()
+            self.note_failure(mirror, began)
             raise AttemptError(_reason(error)) from error
 
-    def _judge(self, mirror: Mirror, began: float, response: requests.Response) -> None:
-        if response.status_code in _BUSY:
-            self.bad(mirror, began, response)
+    def _check_status(self, mirror: Mirror, began: float, response: requests.Response) -> None:
+        if response.status_code in _TRANSIENT:
+            self.note_failure(mirror, began, response)
             raise AttemptError(f"{response.status_code} {response.reason}")
         if response.status_code not in (200, 206, 416):
             raise RefusedError(f"{response.status_code} {response.reason}")
 
     def wait(self, seconds: float) -> None:
-        """Sleeps, unless the run ends: then it raises StoppedError."""
-        if self._stop.wait(seconds):
-            raise StoppedError
+        """Sleep; raises CancelledError as soon as the run is cancelled."""
+        if self._cancelled.wait(seconds):
+            raise CancelledError
 
-    def check(self) -> None:
-        """Raises StoppedError if the run ends."""
-        if self._stop.is_set():
-            raise StoppedError
+    def raise_if_cancelled(self) -> None:
+        """Raises CancelledError if the run is cancelled."""
+        if self._cancelled.is_set():
+            raise CancelledError
 
-    def stop(self) -> None:
-        """Ends the run: waits end at once, answers that are awaited and bodies under way, too."""
-        self._stop.set()
+    def cancel(self) -> None:
+        """Cancel the run: waits, pending responses and transfers end at once."""
+        self._cancelled.set()
         with self._lock:
             for each in list(self._sockets):
                 _shut(each)
 
 
 def _shut(opened: socket.socket) -> None:
-    """Ends what another thread reads from it."""
-    with suppress(OSError, ValueError):  # it has just ended by itself
+    """Shut a socket down, which ends a read in another thread."""
+    with suppress(OSError, ValueError):  # it may have been closed meanwhile
         opened.shutdown(socket.SHUT_RDWR)
 
 
-def body(response: requests.Response, patience: Patience) -> Iterator[bytes]:
-    """What an answer holds, as it comes. Raises AttemptError if next to nothing does."""
+def stream_body(response: requests.Response, policy: RetryPolicy) -> Iterator[bytes]:
+    """Yield the body of a response as it arrives. Raises AttemptError if it is slower than min_rate."""
     since, size = time.monotonic(), 0
     while piece := response.raw.read1(_PIECE, decode_content=False):
         yield piece
         size += len(piece)
         seconds = time.monotonic() - since
-        if seconds > patience.read:
-            if size < patience.least * seconds:
-                raise AttemptError(f"it sent {size} bytes in {seconds:.0f} s")
+        if seconds > policy.read:
+            if size < policy.min_rate * seconds:
+                raise AttemptError(f"too slow: {size} bytes in {seconds:.0f} s")
             since, size = time.monotonic(), 0
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong with a connection, in a few words."""
+    """Describe a connection error in a few words."""
     if isinstance(error, requests.ConnectTimeout):
-        return "no connection in time"
+        return "connection timed out"
     if isinstance(error, (requests.Timeout, ReadTimeoutError)):
-        return "it sent nothing for too long"
+        return "read timed out"
     if isinstance(error, HTTPError):
-        return "the connection was cut"
+        return "connection lost"
     return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

@@ -1,6 +1,6 @@
-"""The official partitions of YouTube-8M: their files, what those are called here, whose share is whose.
+"""The official partitions of YouTube-8M: their files, local file names, and how shares are assigned.
 
-As data.yt8m.org/download.py has it. A plan is {"files": {"trainaa.tfrecord": "<md5 hex>", ...}}, no sizes.
+Source: data.yt8m.org/download.py. A plan is {"files": {"trainaa.tfrecord": "<md5 hex>", ...}}, without sizes.
 """
 
 import hashlib
@@ -28,18 +28,18 @@ class Shard(NamedTuple):
 
     @property
     def local(self) -> str:
-        """Its name on disk: the two letters as a number (aa 0, 99 3843): aa and aA might collide there."""
+        """Its name on disk, the two characters as a number (aa 0, 99 3843): aa and aA may collide on disk."""
         match = _NAME.fullmatch(self.remote)
-        assert match is not None  # parse_plan lets no other name through
+        assert match is not None  # checked by parse_plan
         split, high, low = match.groups()
         return f"{split}{_DIGITS.index(high) * len(_DIGITS) + _DIGITS.index(low):04d}.tfrecord"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """version "2" (2018) or "3" (2019, rated segments), level "frame" or "video", split.
+    """Version "2" (2018) or "3" (2019, rated segments), level "frame" or "video", and split.
 
-    Raises UsageError for one that was never published.
+    Raises UsageError for a partition that was never published.
     """
 
     version: str
@@ -55,43 +55,44 @@ class Partition:
         if self.level not in ("frame", "video"):
             raise UsageError(f"level must be frame or video; got {self.level}.")
         if self.version == "3" and self.level != "frame":
-            raise UsageError(f"version 3 has the level frame alone; got {self.level}.")
+            raise UsageError(f"version 3 has only level frame; got {self.level}.")
 
     def __str__(self) -> str:
         return f"{self.version}/{self.level}/{self.split}"
 
     def folder(self, data: Path) -> Path:
-        """Where its files lie below `data`: as on the servers, and where records.find looks."""
+        """Folder of its files below `data`, as on the servers; splits.find searches it."""
         return data / self.version / self.level / self.split
 
     @property
     def plan(self) -> str:
-        """The path of its plan, on the servers and below `data`."""
+        """Path of its download plan, on the servers and below `data`."""
         return f"{self.version}/download_plans/{self.level}_{self.split}.json"
 
 
 def parse_plan(text: bytes) -> list[Shard]:
-    """The files of a plan, in the order of their local names.
+    """Parse the files of a plan, sorted by local name.
 
-    Raises DataError for text that is no plan, such as the error page of a server.
+    Raises DataError for any other text, such as the error page of a server.
     """
     try:
         files = json.loads(text)["files"]
         shards = [Shard(str(name), str(md5)) for name, md5 in files.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise DataError(f"no download plan: it begins with {text[:40]!r}") from None
+        raise DataError(f"not a download plan: it begins with {text[:40]!r}") from None
     for shard in shards:
         if not (_NAME.fullmatch(shard.remote) and _MD5.fullmatch(shard.md5)):
-            raise DataError(f"no download plan: it lists {shard.remote[:40]!r} with MD5 {shard.md5[:40]!r}")
+            entry = f"{shard.remote[:40]!r} with MD5 {shard.md5[:40]!r}"
+            raise DataError(f"not a download plan: it lists {entry}")
     if not shards:
-        raise DataError("no download plan: it lists no files")
+        raise DataError("not a download plan: it lists no files")
     return sorted(shards, key=lambda shard: shard.local)
 
 
 def select(shards: Sequence[Shard], share: tuple[int, int] | None, limit: int | None) -> list[Shard]:
-    """The X-th of Y shares as the official script deals them out, and the first `limit` of those.
+    """Select the X-th of Y shares, assigned as by the official script, and the first `limit` files of it.
 
-    Raises UsageError where nothing is left.
+    Raises UsageError if no file is left.
     """
     chosen = list(shards)
     if share:
@@ -109,7 +110,7 @@ def _hash(name: str) -> int:
 
 
 def parse_share(text: str | None) -> tuple[int, int] | None:
-    """(X, Y) of the text "X,Y", 1 <= X <= Y. Raises UsageError for anything else."""
+    """Parse "X,Y" with 1 <= X <= Y. Raises UsageError for anything else."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+),(\d+)", text)

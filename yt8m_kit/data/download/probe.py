@@ -1,46 +1,46 @@
-"""How large files are and how fast they come, from a look at some of them."""
+"""Estimate file sizes and throughput from a sample of files."""
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from yt8m_kit.data.download.mirrors import AttemptError, Mirrors, RefusedError, body
+from yt8m_kit.data.download.mirrors import AttemptError, Mirrors, RefusedError, stream_body
 from yt8m_kit.errors import KitError
 
-_SAMPLE = 4 << 20  # bytes of each file that are timed
-_LOOKS = 3  # attempts at a file
+_SAMPLE = 4 << 20  # bytes of each file whose transfer is timed
+_TRIES = 3  # attempts per file
 
 
 def probe(paths: Sequence[str], mirrors: Mirrors, *, timed: bool) -> tuple[float | None, float | None]:
-    """Mean size in bytes of these files and, if timed, bytes a second of all together; None: unknown.
+    """Return the mean size of the files in bytes and, if timed, their total bytes a second; None: unknown.
 
-    They are asked for at the same time, over a connection each.
+    All files are requested concurrently, one connection each.
     """
     began = time.monotonic()
     with ThreadPoolExecutor(len(paths), "probe") as pool:
         try:
-            looks = list(pool.map(lambda path: _look(path, mirrors, _SAMPLE if timed else 1), paths))
+            found = list(pool.map(lambda path: _probe_file(path, mirrors, _SAMPLE if timed else 1), paths))
         except BaseException:
-            mirrors.stop()
+            mirrors.cancel()
             raise
     seconds = time.monotonic() - began
-    sizes = [size for size, _ in looks if size]
+    sizes = [size for size, _ in found if size]
     if not sizes:
         return None, None
-    received = sum(received for _, received in looks)
+    received = sum(received for _, received in found)
     return sum(sizes) / len(sizes), received / seconds if timed else None
 
 
-def _look(path: str, mirrors: Mirrors, sample: int) -> tuple[int, int]:
-    """Size of a file (0: unknown) and bytes received of its first `sample`."""
+def _probe_file(path: str, mirrors: Mirrors, sample: int) -> tuple[int, int]:
+    """Return the size of a file (0: unknown) and the bytes received of its first `sample`."""
     usable = list(mirrors.all)
     with mirrors.session() as session:
-        for _ in range(_LOOKS):
+        for _ in range(_TRIES):
             try:
                 mirror = mirrors.choose(usable)
                 with mirrors.get(session, mirror, path, {"Range": f"bytes=0-{sample - 1}"}) as response:
                     received = 0
-                    for piece in body(response, mirrors.patience):
+                    for piece in stream_body(response, mirrors.policy):
                         received += len(piece)
                         if received >= sample:
                             break

@@ -1,7 +1,7 @@
-"""One file from whichever mirror has it: resumed where it stopped, hashed on the way, named when it is right.
+"""Download one file from any of the mirrors: resumable, hashed while it arrives, renamed when it is verified.
 
-What has arrived lies in NAME.part. It is locked by whoever writes it, hashed again before it is continued,
-and renamed only when its MD5 is the published one; so it does not matter when or how a run ends.
+Received bytes are kept in NAME.part. The writer locks this file, hashes it again before it resumes, and
+renames it only when its MD5 matches the published one; so a run can end at any time in any way.
 """
 
 import fcntl
@@ -16,41 +16,41 @@ from typing import NamedTuple
 
 import requests
 
-from yt8m_kit.data.download.mirrors import AttemptError, Mirror, Mirrors, RefusedError, body
+from yt8m_kit.data.download.mirrors import AttemptError, Mirror, Mirrors, RefusedError, stream_body
 from yt8m_kit.data.download.partition import Shard
 from yt8m_kit.errors import DataError, KitError
 
-_BLOCK = 1 << 20  # bytes; for reading a file back
-_LOOKS = 3  # attempts at a small file, at each mirror: somebody is waiting for it
+_BLOCK = 1 << 20  # bytes read at a time when a part is hashed again
+_TRIES = 3  # attempts at a small file per mirror; few, because a user is waiting for it
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class Outcome(NamedTuple):
-    """What became of a file. state: "fetched", "there" (before, or by another run), "busy" or "missing".
+    """Outcome for a file. state: "fetched", "present" (already, or by another run), "busy" or "missing".
 
-    received: bytes that came over the line. resumed: bytes that lay there from an earlier run. again: how
-    often its contents were wrong and were fetched anew. reason: why it is missing.
+    received: bytes transferred. resumed: bytes kept from an earlier run. retries: how often the contents were
+    wrong and discarded. reason: why it is missing.
     """
 
     state: str
     received: int = 0
     resumed: int = 0
-    again: int = 0
+    retries: int = 0
     reason: str = ""
 
 
-class Watch:
-    """Told how a transfer goes; this one does not care."""
+class TransferProgress:
+    """Callbacks of a transfer; the default does nothing."""
 
-    def sized(self, size: int) -> None:
-        """The size of a file has become known."""
+    def set_total(self, size: int) -> None:
+        """The total size of a file in bytes is known."""
 
-    def moved(self, size: int) -> None:
-        """So many more bytes of it are here; fewer, if negative."""
+    def advance(self, size: int) -> None:
+        """`size` more bytes of it have arrived; negative if bytes were discarded."""
 
 
 class _Part:
-    """The part file, open and locked: its size and the MD5 of what is in it."""
+    """The part file, open and locked: its size and the MD5 of its contents."""
 
     def __init__(self, file: BufferedRandom):
         self._file = file
@@ -72,11 +72,11 @@ class _Part:
         self._digest = hashlib.md5(usedforsecurity=False)
         self.size = 0
 
-    def is_right(self, shard: Shard) -> bool:
+    def is_verified(self, shard: Shard) -> bool:
         return self._digest.hexdigest() == shard.md5
 
-    def become(self, path: Path) -> None:
-        """Takes its final name, on disk before that."""
+    def rename(self, path: Path) -> None:
+        """Sync to disk, then take the final name."""
         self._file.flush()
         os.fsync(self._file.fileno())
         os.replace(self._file.name, path)
@@ -84,9 +84,9 @@ class _Part:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BufferedRandom | None]:
-    """The part file, made if need be, for this thread alone; None if another one has it.
+    """Open or create the part file with an exclusive lock; None if another thread or process holds it.
 
-    An empty one is removed at the end.
+    An empty part file is removed at the end.
     """
     with path.open("a+b") as file:
         try:
@@ -94,19 +94,19 @@ def _locked(path: Path) -> Iterator[BufferedRandom | None]:
         except BlockingIOError:
             yield None
             return
-        if not _is(file, path):  # it was finished, or removed, between the opening and the lock
+        if not _is_named(file, path):  # it was renamed or removed between open and lock
             yield None
             return
         try:
             yield file
         finally:
             file.flush()
-            if _is(file, path) and not os.fstat(file.fileno()).st_size:
+            if _is_named(file, path) and not os.fstat(file.fileno()).st_size:
                 path.unlink()
 
 
-def _is(file: BufferedRandom, path: Path) -> bool:
-    """Whether the open file still goes by that name."""
+def _is_named(file: BufferedRandom, path: Path) -> bool:
+    """Whether the open file still has this name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -119,15 +119,14 @@ def fetch(
     partition: str,
     session: requests.Session,
     mirrors: Mirrors,
-    watch: Watch,
+    progress: TransferProgress,
     *,
     replace: bool = False,
 ) -> Outcome:
-    """Brings a file of the partition into `folder`, which exists, under its local name.
+    """Download a file of the partition into `folder`, which must exist, under its local name.
 
-    One that is there is left alone; replace: it is replaced, but only by one that is right.
-    "busy" says that another thread or process is at it. Raises OSError where the disk fails, KitError and
-    StoppedError as Mirrors.choose.
+    A present file is kept; replace: it is replaced, but only by a verified one. "busy": another thread or
+    process is downloading it. Raises OSError for a disk error, KitError and CancelledError as Mirrors.choose.
     """
     final = folder / shard.local
     with _locked(final.with_name(final.name + ".part")) as file:
@@ -135,94 +134,94 @@ def fetch(
             return Outcome("busy")
         if final.exists() and not replace:
             file.truncate(0)
-            return Outcome("there")
+            return Outcome("present")
         part = _Part(file)
         resumed = part.size
-        watch.moved(resumed)
-        attempts = _Attempts(shard, part, mirrors, watch)
+        progress.advance(resumed)
+        attempts = _Attempts(shard, part, mirrors, progress)
         reason = attempts.run(session, f"{partition}/{shard.remote}")
         if not reason:
-            part.become(final)
+            part.rename(final)
         state = "missing" if reason else "fetched"
-        return Outcome(state, attempts.received, resumed, attempts.again, reason)
+        return Outcome(state, attempts.received, resumed, attempts.retries, reason)
 
 
 class _Attempts:
-    """The attempts at one file, until it is right or there is no point in another."""
+    """Attempts at one file, until it is verified or there is no point in another."""
 
-    def __init__(self, shard: Shard, part: _Part, mirrors: Mirrors, watch: Watch):
-        self._shard, self._part, self._mirrors, self._watch = shard, part, mirrors, watch
+    def __init__(self, shard: Shard, part: _Part, mirrors: Mirrors, progress: TransferProgress):
+        self._shard, self._part, self._mirrors, self._progress = shard, part, mirrors, progress
         self._usable = list(mirrors.all)
-        self._wrong: dict[str, int] = {}  # by mirror
+        self._wrong: dict[str, int] = {}  # wrong files by mirror
         self._sources: set[str] = {"an earlier run"} if part.size else set()
-        self._furthest, self._vain = part.size, 0
-        self._rounds = mirrors.patience.retry()
-        self.received = self.again = 0
+        self._furthest, self._futile = part.size, 0
+        self._rounds = mirrors.policy.retry()
+        self.received = self.retries = 0
 
     def run(self, session: requests.Session, path: str) -> str:
-        """Why the file could not be had; empty if it could."""
+        """Try until the file is complete; return why it is missing, empty if it is not."""
         reasons: dict[str, str] = {}
-        while not (self._part.size and self._part.is_right(self._shard)):
-            if self._hopeless():
+        while not (self._part.size and self._part.is_verified(self._shard)):
+            if self._is_hopeless():
                 return "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
             mirror = self._mirrors.choose(self._usable)
             try:
-                self._continue(session, mirror, path)
+                self._resume(session, mirror, path)
             except RefusedError as refusal:
                 reasons[mirror.url] = str(refusal)
                 self._usable.remove(mirror)
             except AttemptError as fault:
                 reasons[mirror.url] = str(fault)
                 self._usable.remove(mirror)
-                self._usable.append(mirror)  # another one is asked for the rest, if there is one
-                self._rest()
+                self._usable.append(mirror)  # the next mirror, if any, is asked for the rest
+                self._back_off()
         return ""
 
-    def _hopeless(self) -> bool:
-        wrong = self.again > 2 * len(self._mirrors.all)
-        return wrong or not self._usable or len(self._rounds.history) >= self._mirrors.patience.rounds
+    def _is_hopeless(self) -> bool:
+        wrong = self.retries > 2 * len(self._mirrors.all)
+        return wrong or not self._usable or len(self._rounds.history) >= self._mirrors.policy.rounds
 
-    def _rest(self) -> None:
-        """Waits, ever longer, after each round of the mirrors in which the file has not grown."""
+    def _back_off(self) -> None:
+        """Wait, with exponential backoff, after each round of the mirrors without progress."""
         if self._part.size > self._furthest:
-            self._furthest, self._vain, self._rounds = self._part.size, 0, self._mirrors.patience.retry()
+            self._furthest, self._futile, self._rounds = self._part.size, 0, self._mirrors.policy.retry()
             return
-        self._vain += 1
-        if self._vain % len(self._usable) == 0:
+        self._futile += 1
+        if self._futile % len(self._usable) == 0:
             self._rounds = self._rounds.increment("GET")
             self._mirrors.wait(self._rounds.get_backoff_time())
 
-    def _continue(self, session: requests.Session, mirror: Mirror, path: str) -> None:
-        """Asks a server for the rest. Raises RefusedError or AttemptError if what is here then is wrong."""
+    def _resume(self, session: requests.Session, mirror: Mirror, path: str) -> None:
+        """Request the rest of the file. Raises RefusedError or AttemptError unless it is verified then."""
         part, start = self._part, self._part.size
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._mirrors.get(session, mirror, path, headers) as response:
             total = _total(response, start)
             if start and (response.status_code != 206 or total == -1):
-                self._clear()  # it sends all of it, or there is no such rest: begin anew
+                self._clear()  # it sends the whole file, or there is no such range: start over
             if response.status_code == 416 or total == -1:
-                raise AttemptError(f"answers {response.status_code} to {headers or 'all of it'}")
+                raise AttemptError(f"status {response.status_code} for {headers or 'the whole file'}")
             if total:
-                self._watch.sized(total)
+                self._progress.set_total(total)
             self._sources.add(mirror.url)
-            for piece in body(response, self._mirrors.patience):
+            for piece in stream_body(response, self._mirrors.policy):
                 part.append(piece)
                 self.received += len(piece)
-                self._watch.moved(len(piece))
-                self._mirrors.heard()
-                self._mirrors.check()
+                self._progress.advance(len(piece))
+                self._mirrors.note_activity()
+                self._mirrors.raise_if_cancelled()
         if total and part.size < total:
-            raise AttemptError("the connection was cut")
-        if not part.is_right(self._shard):
-            self._blame(mirror)
+            raise AttemptError("connection lost")
+        if not part.is_verified(self._shard):
+            self._discard(mirror)
 
-    def _blame(self, mirror: Mirror) -> None:
-        """All of it is here, and it is wrong: away with it. Refuses a mirror that did it twice."""
+    def _discard(self, mirror: Mirror) -> None:
+        """Discard a complete file with a wrong MD5; refuse a mirror that alone sent two of them."""
         wrong = f"MD5 is not {self._shard.md5}"
         alone = self._sources == {mirror.url}
         self._clear()
         self._furthest = 0
-        self.again += 1
+        self.retries += 1
         if alone:
             self._wrong[mirror.url] = self._wrong.get(mirror.url, 0) + 1
             if self._wrong[mirror.url] > 1:
@@ -230,13 +229,13 @@ class _Attempts:
         raise AttemptError(wrong)
 
     def _clear(self) -> None:
-        self._watch.moved(-self._part.size)
+        self._progress.advance(-self._part.size)
         self._part.clear()
         self._sources = set()
 
 
 def _total(response: requests.Response, start: int) -> int:
-    """The size of the whole file by the answer; 0 if it does not say, -1 for a range not asked for."""
+    """Total size of the file by the response headers; 0 if unknown, -1 for a range not asked for."""
     if response.status_code == 206:
         match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not match or int(match[1]) != start:
@@ -247,12 +246,12 @@ def _total(response: requests.Response, start: int) -> int:
 
 
 def fetch_small(path: str, mirrors: Mirrors, check: Callable[[bytes], object]) -> bytes:
-    """A file that fits into memory, from the first mirror whose copy `check` does not raise DataError for.
+    """Download a file that fits into memory from the first mirror whose copy passes `check`.
 
-    Raises KitError if none has it.
+    check: raises DataError for a bad copy. Raises KitError if no mirror has a good one.
     """
     usable, reasons = list(mirrors.all), dict[str, str]()
-    for _ in range(_LOOKS * len(usable)):
+    for _ in range(_TRIES * len(usable)):
         if not usable:
             break
         mirror = mirrors.choose(usable)

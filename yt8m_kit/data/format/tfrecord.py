@@ -1,7 +1,7 @@
-"""TFRecord framing, read and written without TensorFlow.
+"""TFRecord framing without TensorFlow.
 
-A shard is a sequence of records: length (uint64), its masked CRC-32C (uint32), that many payload bytes, the
-masked CRC-32C of the payload (uint32), all little endian. https://www.tensorflow.org/tutorials/load_data/tfrecord
+A shard is a sequence of records: payload length (uint64), masked CRC-32C of the length (uint32), payload,
+masked CRC-32C of the payload (uint32), all little-endian. https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
 import os
@@ -16,14 +16,14 @@ import numpy as np
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.files import replacing
 
-FOOTER = 4  # bytes after the payload: its CRC
-_HEADER = 12  # bytes before it: its length and the CRC of that
+FOOTER = 4  # bytes after the payload: CRC
+_HEADER = 12  # bytes before the payload: length and CRC of the length
 _FRAMING = _HEADER + FOOTER
 _GZIP = b"\x1f\x8b"
 
 
 class RecordError(DataError):
-    """A fault at a known place: `file`, `record` (from 0; None where the whole file is meant), `reason`."""
+    """A fault with its location: `file`, `record` (from 0; None: the whole file) and `reason`."""
 
     def __init__(self, file: Path, record: int | None, reason: str):
         self.file, self.record, self.reason = file, record, reason
@@ -31,7 +31,7 @@ class RecordError(DataError):
 
 
 class Index(NamedTuple):
-    """Where the payloads of a shard lie, int64 (N,) each, up to the first fault in its framing."""
+    """Offsets and lengths of a shard's payloads in bytes, int64 (N,) each, up to its first framing error."""
 
     offsets: np.ndarray
     lengths: np.ndarray
@@ -39,16 +39,16 @@ class Index(NamedTuple):
 
 
 def masked_crc(data: bytes | np.ndarray) -> int:
-    """CRC-32C of bytes or of contiguous uint8, rotated and offset as TFRecord stores it."""
+    """Masked CRC-32C, as in TFRecord files, of bytes or of a contiguous uint8 array."""
     crc: int = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def walk(path: Path, file: int) -> Index:
-    """The index of an open shard, from its record headers alone, whose CRCs are checked.
+def scan_headers(path: Path, file: int) -> Index:
+    """Index an open shard by its record headers; their CRCs are checked, payloads are not read.
 
-    file: a descriptor open for reading. path: only names the shard in the fault.
-    A fault in the framing hides all that follows it, so the index ends there.
+    file: a descriptor open for reading. path: names the shard in the fault. A framing error hides all records
+    after it, so the index ends there.
     """
     size = os.fstat(file).st_size
     fault = _file_fault(path, os.pread(file, _HEADER, 0))
@@ -69,18 +69,18 @@ def walk(path: Path, file: int) -> Index:
 
 
 def _file_fault(path: Path, header: bytes) -> RecordError | None:
-    """What the first bytes of a file say against its being a shard."""
+    """The fault if the first bytes of a file are not those of a shard."""
     if not header:
         return RecordError(path, None, "empty shard (0 bytes)")
     if header.startswith(_GZIP):
-        return RecordError(path, None, "no TFRecord file but gzip: decompress it first")
+        return RecordError(path, None, "gzip, not a TFRecord file: decompress it first")
     if len(header) < _HEADER or not _intact(header):
-        return RecordError(path, None, "no TFRecord file (its first record header is wrong)")
+        return RecordError(path, None, "not a TFRecord file (its first record header is wrong)")
     return None
 
 
 def _header_fault(header: bytes, remaining: int) -> str | None:
-    """What is wrong with a record header that starts `remaining` bytes before the end of the file."""
+    """The fault of a record header that starts `remaining` bytes before the end of the file, if any."""
     rest = "the rest of the shard cannot be read"
     if len(header) < _HEADER:
         return f"truncated: the file ends within a record header; {rest}"
@@ -95,19 +95,19 @@ def _intact(header: bytes) -> bool:
 
 
 def index(path: Path) -> Index:
-    """The index of a shard, see walk. Raises DataError if the file cannot be opened."""
+    """Index a shard, see scan_headers. Raises DataError if the file cannot be opened."""
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        return walk(path, file)
+        return scan_headers(path, file)
     finally:
         os.close(file)
 
 
 def framed(payload: bytes) -> bytes:
-    """A record as it stands in a shard: length, its CRC, payload, its CRC."""
+    """Frame a payload as a record: length, its CRC, payload, its CRC."""
     length = len(payload).to_bytes(8, "little")
     header = length + masked_crc(length).to_bytes(4, "little")
     return header + payload + masked_crc(payload).to_bytes(4, "little")
@@ -115,9 +115,9 @@ def framed(payload: bytes) -> bytes:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """Writes a shard. Inside the `with` block the function that it gives appends a record.
+    """Write a shard atomically: a context manager whose value is a function that appends a payload.
 
-    It takes its name when it is complete; if the block raises, an older shard of that name stays as it was.
+    If the block raises, an existing shard of that name is unchanged.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
 

@@ -1,6 +1,6 @@
-"""Batches of videos from the shards of a split: shuffled as a whole, shared among workers, resumed exactly.
+"""Batches of videos from the shards of a split: shuffled, sharded among workers, exactly resumable.
 
-Plain generators of numpy arrays. Bytes stay bytes: dequantization belongs to the model's graph.
+Generators of numpy arrays. Features stay quantized (uint8): dequantization is part of the model's graph.
 """
 
 # B videos of a batch, T frames (padded to max_frames), D bytes of a frame, C classes
@@ -16,21 +16,21 @@ import numpy as np
 
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.faults import Faults
-from yt8m_kit.data.loader.order import Position, Walk
-from yt8m_kit.data.reading.batch_buffer import Slot
-from yt8m_kit.data.reading.gather import gatherer
-from yt8m_kit.data.reading.shard_group import Group
-from yt8m_kit.data.reading.soft_labels import SoftLabels
+from yt8m_kit.data.loader.order import Position, ShuffledOrder
+from yt8m_kit.data.reading.batch_buffer import BatchBuffer
+from yt8m_kit.data.reading.gather import row_reader
+from yt8m_kit.data.reading.shard_group import ShardGroup
+from yt8m_kit.data.reading.soft_labels import GroupLabels, SoftLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output.progress import plural
 
 
 class Batch(NamedTuple):
-    """B videos. frames: uint8 (B, T, D), features side by side, zero padded. num_frames: int32 (B,).
+    """B videos. frames: uint8 (B, T, D), features concatenated, zero-padded. num_frames: int32 (B,).
 
-    labels: float32 (B, C), 1 where the video has the label, all zero where the records hold none.
-    ids: one a video. position: where to continue after this batch.
+    labels: float32 (B, C), multi-hot, all zero where the records have none. ids: one per video.
+    position: where to resume after this batch.
     """
 
     frames: np.ndarray
@@ -57,27 +57,25 @@ def read_batches(
     mix: int = 16,
     soft_labels: SoftLabels | None = None,
 ) -> Iterator[Batch]:
-    """Batches of batch_size videos, over the ends of epochs; only the very last may be smaller.
+    """Yield batches of batch_size videos across epochs; only the very last one may be smaller.
 
-    seed: None reads in the order of the files. A number shuffles: the shards of an epoch, then, for each
-    `mix` of them, all their records; so a split of at most `mix` shards is shuffled as a whole, and a larger
-    one within groups whose shards (about 250 MB each at full size) should fit into memory together.
-    epochs: None repeats for ever; else the number in all, those before `start` included.
-    start: the position of an earlier batch; what followed it comes again exactly, also where records are bad.
-    worker: (k, n) takes every n-th record of the common order; the n workers together see each record once an
-    epoch, and the same number of them but for the remainder of a group, which they get in turn.
+    seed: None reads in file order. A number shuffles the shards of an epoch, then all records of each group
+    of `mix` shards. So a split of at most `mix` shards is shuffled globally, a larger one within groups whose
+    shards (about 250 MB each at full size) should fit into memory together.
+    epochs: None repeats forever; else the total number, including epochs before `start`.
+    start: the position of an earlier batch; the batches after it are repeated exactly, bad records included.
+    worker: (k, n) takes every n-th record of the common order. The n workers together read each record once
+    per epoch, and the same number of records each, but for the remainder of a group, which rotates.
     strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped.
-    check_crc: of the payloads; that of a record's header is checked always.
-    readers: the processes that gather the records of a batch: 1 is this one, more are so many beside it.
-    None: what YT8M_READERS says, else 1.
-    reuse: 0 gives every batch arrays of its own. k > 0 takes them from a ring: a batch's arrays are
-    overwritten once k further batches were drawn and one more is asked for. Either way they are aligned to 64
-    bytes; 0 costs a copy.
-
+    check_crc: of the payloads; the CRC of record headers is always checked.
+    readers: processes that read the records of a batch. 1 is this process; n > 1 starts n others. None takes
+    the number from YT8M_READERS, 1 by default.
+    reuse: 0 gives every batch its own arrays, at the cost of a copy. k > 0 takes them from a ring: a batch's
+    arrays are overwritten when the (k + 1)-th batch after it is requested. Both are aligned to 64 bytes.
     soft_labels: a teacher's, mixed into the labels.
 
     Raises UsageError for arguments out of range or a `start` beyond the data; DataError for a shard that
-    cannot be opened, for an epoch in which nothing is good and, if strict, for whatever is bad.
+    cannot be opened, for an epoch without a good record and, if strict, for any bad record or shard.
     """
     share, workers = worker
     readers = _readers() if readers is None else readers
@@ -98,25 +96,34 @@ def read_batches(
         wrong.append(f"worker must be (k, n) with 0 <= k < n; got {worker}.")
     if wrong:
         raise UsageError(" ".join(wrong))
-    walk = Walk(paths, seed, epochs, start, worker, mix)
-    reader = _Reader(walk, dataset, batch_size, strict, Faults() if faults is None else faults, soft_labels)
+    order = ShuffledOrder(paths, seed, epochs, start, worker, mix)
+    reader = _Reader(order, dataset, batch_size, strict, Faults() if faults is None else faults, soft_labels)
     return reader.batches(check_crc, readers, reuse)
 
 
 def _readers() -> int:
-    """What YT8M_READERS asks for. Raises UsageError if that is no number above 0."""
+    """The number in YT8M_READERS. Raises UsageError unless it is a positive integer."""
     asked = os.environ.get("YT8M_READERS", "1")
     if not asked.isdecimal() or int(asked) < 1:
         raise UsageError(f"YT8M_READERS must be a number above 0; got {asked!r}.")
     return int(asked)
 
 
+class _OpenGroup(NamedTuple):
+    """An open shard group, its soft labels, where its epoch begins and where to start in it."""
+
+    shards: ShardGroup
+    soft_labels: GroupLabels | None
+    epoch: Position
+    start: Position
+
+
 class _Reader:
-    """One run through the data: what is good fills batches, what is bad is noted."""
+    """One run through the data: good records fill batches, bad ones are collected."""
 
     def __init__(
         self,
-        walk: Walk,
+        order: ShuffledOrder,
         dataset: Dataset,
         batch_size: int,
         strict: bool,
@@ -124,55 +131,55 @@ class _Reader:
         soft_labels: SoftLabels | None,
     ):
         self._soft_labels = soft_labels
-        self._walk, self._dataset, self._batch_size = walk, dataset, batch_size
+        self._order, self._dataset, self._batch_size = order, dataset, batch_size
         self._strict, self._faults = strict, faults
         self._good = self._bad = 0  # in the epoch so far
 
     def batches(self, check_crc: bool, readers: int, reuse: int) -> Iterator[Batch]:
-        filled, position = 0, self._walk.start
-        with gatherer(self._dataset, check_crc, readers) as team:
-            slots = itertools.cycle(team.slots(reuse + 1, self._batch_size))
-            slot = next(slots)
-            for group, order, position in self._groups():
-                group.expect(order[position.record : position.record + self._batch_size])
+        filled, position = 0, self._order.start
+        with row_reader(self._dataset, check_crc, readers) as reader:
+            buffers = itertools.cycle(reader.buffers(reuse + 1, self._batch_size))
+            buffer = next(buffers)
+            for group, order in self._groups():
+                shards, position = group.shards, group.start
+                shards.advise(order[position.record : position.record + self._batch_size])
                 while position.record < len(order):
                     records = order[position.record : position.record + self._batch_size - filled]
                     position = position._replace(record=position.record + len(records))
                     following = order[position.record : position.record + self._batch_size]
-                    group.expect(following)
-                    faults = team.fill(slot, filled, group, records)
-                    self._note(faults, len(records) - len(faults))
+                    shards.advise(following)
+                    faults = reader.collect(buffer, filled, shards, records, group.soft_labels)
+                    self._count(faults, len(records) - len(faults))
                     filled += len(records) - len(faults)
                     if filled == self._batch_size:
-                        full, slot, filled = slot, next(slots), 0
+                        full, buffer, filled = buffer, next(buffers), 0
                         if following:
-                            team.begin(slot, group, following)
+                            reader.request(buffer, shards, following)
                         yield _batch(full if reuse else full.copy(len(full.ids)), len(full.ids), position)
             if filled:
-                yield _batch(slot, filled, position)
+                yield _batch(buffer, filled, position)
 
-    def _groups(self) -> Iterator[tuple[Group, list[int], Position]]:
-        """Each group, open, the order of its records and where to begin in it."""
-        begun = None
-        for begin, opened, position in _opened(self._walk.visits(), self._soft_labels):
-            with opened as group:
-                if begin != begun:
-                    self._end_epoch(begun)
-                    begun = begin
-                self._note(group.faults, 0)
-                order = self._walk.order(len(group), position, hidden=bool(group.faults))
-                yield group, order, position
-        self._end_epoch(begun)
+    def _groups(self) -> Iterator[tuple[_OpenGroup, list[int]]]:
+        """Each group, open, and the order of its records."""
+        epoch = None
+        for group in _opened(self._order.visits(), self._soft_labels):
+            with group.shards as shards:
+                if group.epoch != epoch:
+                    self._end_epoch(epoch)
+                    epoch = group.epoch
+                self._count(shards.faults, 0)
+                yield group, self._order.records(len(shards), group.start, hidden=bool(shards.faults))
+        self._end_epoch(epoch)
 
-    def _end_epoch(self, begun: Position | None) -> None:
-        """Raises DataError if a whole epoch, from where it began, had nothing good."""
-        whole = begun is not None and begun == Position(begun.epoch)
-        if whole and not self._good and (self._bad or self._walk.last is None):
-            reasons = self._faults.summary() or f"worker {self._walk.worker} has no record"
-            raise DataError(f"no usable record in {plural(len(self._walk.paths), 'shard')}: {reasons}")
+    def _end_epoch(self, begin: Position | None) -> None:
+        """Raises DataError if a complete epoch, one that began at its first record, had no good record."""
+        complete = begin is not None and begin == Position(begin.epoch)
+        if complete and not self._good and (self._bad or self._order.last is None):
+            reasons = self._faults.summary() or f"worker {self._order.worker} has no record"
+            raise DataError(f"no usable record in {plural(len(self._order.paths), 'shard')}: {reasons}")
         self._good = self._bad = 0
 
-    def _note(self, faults: Sequence[RecordError], good: int) -> None:
+    def _count(self, faults: Sequence[RecordError], good: int) -> None:
         self._good += good
         self._bad += len(faults)
         for fault in faults:
@@ -183,23 +190,27 @@ class _Reader:
 
 def _opened(
     visits: Iterator[tuple[Position, list[Path], Position]], soft_labels: SoftLabels | None
-) -> Iterator[tuple[Position, Group, Position]]:
-    """The groups of shards, open, to be closed by who gets them; the next one is opened meanwhile."""
+) -> Iterator[_OpenGroup]:
+    """Open the groups, each in the background while the one before is read; the caller closes them."""
+
+    def opened(epoch: Position, paths: list[Path], start: Position) -> _OpenGroup:
+        # Soft labels first: if they fail, no shard is open yet.
+        labels = soft_labels.of(paths) if soft_labels else None
+        return _OpenGroup(ShardGroup(paths), labels, epoch, start)
+
     with ThreadPoolExecutor(1, "open") as pool:
-        ahead = (
-            (begin, pool.submit(Group, paths, soft_labels), position) for begin, paths, position in visits
-        )
+        ahead = (pool.submit(opened, *visit) for visit in visits)
         following = next(ahead, None)
         try:
             while following:
-                begin, group, position = following
-                opened = group.result()
+                group = following.result()
                 following = next(ahead, None)
-                yield begin, opened, position
+                yield group
         finally:
-            if following and following[1].exception() is None:
-                following[1].result().close()
+            if following and following.exception() is None:
+                following.result().shards.close()
 
 
-def _batch(slot: Slot, size: int, position: Position) -> Batch:
-    return Batch(slot.frames[:size], slot.num_frames[:size], slot.labels[:size], slot.ids[:size], position)
+def _batch(buffer: BatchBuffer, size: int, position: Position) -> Batch:
+    frames, num_frames, labels = buffer.frames[:size], buffer.num_frames[:size], buffer.labels[:size]
+    return Batch(frames, num_frames, labels, buffer.ids[:size], position)

@@ -1,4 +1,4 @@
-"""What was skipped while reading: every place once."""
+"""Records and shards that were skipped while reading, each counted once."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,28 +7,28 @@ from pathlib import Path
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.output.progress import plural
 
-_NAMED = 3  # faults that a summary spells out
+_NAMED = 3  # faults that a summary lists in full
 
 
 class Faults:
-    """What was skipped: each place once, however often it is met."""
+    """Skipped records and shards, each counted once however often it is read."""
 
     def __init__(self) -> None:
         self._reasons: dict[tuple[Path, int | None], str] = {}
 
     def add(self, fault: RecordError) -> None:
-        """Keeps a fault; record None stands for a whole file."""
+        """Add a fault; its record is None for a whole file."""
         self._reasons.setdefault((fault.file, fault.record), fault.reason)
 
     def __len__(self) -> int:
         return len(self._reasons)
 
     def __iter__(self) -> Iterator[tuple[Path, int | None, str]]:
-        """File, record (None: the whole file) and reason of each."""
+        """Yield file, record (None: the whole file) and reason of each."""
         return ((file, record, reason) for (file, record), reason in self._reasons.items())
 
     def summary(self) -> str:
-        """One line with the counts and the first few places; empty if nothing was skipped."""
+        """One line with the counts and the first few faults; empty if nothing was skipped."""
         if not self._reasons:
             return ""
         records = [file for file, record, _ in self if record is not None]
@@ -38,9 +38,9 @@ class Faults:
             counts.append(f"{plural(len(records), 'record')} in {plural(len(set(records)), 'shard')}")
         if files:
             counts.append(plural(files, "whole shard"))
-        places = [
+        first = [
             f"{file.name}{'' if record is None else f' record {record}'}: {reason}"
             for file, record, reason in itertools.islice(self, _NAMED)
         ]
         more = [f"and {len(self) - _NAMED} more"] if len(self) > _NAMED else []
-        return f"skipped {' and '.join(counts)}: {'; '.join(places + more)}"
+        return f"skipped {' and '.join(counts)}: {'; '.join(first + more)}"

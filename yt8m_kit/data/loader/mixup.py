@@ -1,7 +1,7 @@
-"""Mixup: pairs of videos of a batch, blended frame by frame, and their labels with them.
+"""Mixup: convex combinations of pairs of videos of a batch, frame by frame, and of their labels.
 
-Source: Zhang et al., "mixup: Beyond empirical risk minimization" (2018). The first place of 2018 saw no gain
-at five million videos; on few thousand it holds overfitting off (docs/training.md).
+Source: Zhang et al., "mixup: Beyond empirical risk minimization" (2018), section 2. The first place of 2018
+saw no gain at five million videos; with a few thousand it reduces overfitting (docs/training.md).
 """
 
 from collections.abc import Iterator
@@ -11,41 +11,41 @@ from numpy.typing import NDArray
 
 from yt8m_kit.data.loader.batches import Batch
 
-STEPS = 256  # shares are multiples of 1 / 256, so that bytes are blended in integers
+STEPS = 256  # weights are multiples of 1 / 256, so that bytes are mixed in integer arithmetic
 
 
-def mixed(batches: Iterator[Batch], alpha: float, seed: int) -> Iterator[Batch]:
-    """The batches, blended in place: video i with the i-th from the end, by shares from Beta(alpha, alpha).
+def mixup(batches: Iterator[Batch], alpha: float, seed: int) -> Iterator[Batch]:
+    """Mix each batch in place: video i with the i-th from the end, with weights from Beta(alpha, alpha).
 
-    Each video keeps the larger share, at least half, and takes the rest from its partner; both get as many
-    frames as the longer one has, the shorter one's repeated in turn. Where either has no frames, both stay as
-    they are. The shares depend on the seed and the batch's position alone: a resumed run meets the same ones.
+    A video keeps the larger weight, at least 1/2, and its partner gets the rest. Both get the length of the
+    longer one; the frames of the shorter one are repeated cyclically. Pairs with an empty video are left
+    unchanged. Weights depend only on the seed and the batch's position, so a resumed run draws the same ones.
     """
     for batch in batches:
-        shares = np.random.default_rng((seed, *batch.position)).beta(alpha, alpha, len(batch.ids))
-        kept = np.rint(np.maximum(shares, 1 - shares) * STEPS).astype(np.uint16)
+        weights = np.random.default_rng((seed, *batch.position)).beta(alpha, alpha, len(batch.ids))
+        kept = np.rint(np.maximum(weights, 1 - weights) * STEPS).astype(np.uint16)
         for first in range(len(batch.ids) // 2):
-            _blend(batch, first, len(batch.ids) - 1 - first, kept)
+            _mix(batch, first, len(batch.ids) - 1 - first, kept)
         yield batch
 
 
-def _blend(batch: Batch, first: int, second: int, kept: NDArray[np.uint16]) -> None:
-    """Make each of two videos its own share and the rest of the other's, in place."""
+def _mix(batch: Batch, first: int, second: int, kept: NDArray[np.uint16]) -> None:
+    """Mix two videos with each other in place, frames and labels. kept: uint16 (B,), weights times STEPS."""
     pair = [first, second]
     if not batch.num_frames[pair].all():
         return
     length = int(batch.num_frames[pair].max())
-    frames = [_stretched(batch.frames[video, : batch.num_frames[video]], length) for video in pair]
+    frames = [_repeated(batch.frames[video, : batch.num_frames[video]], length) for video in pair]
     labels = batch.labels[pair]
     for video, own, other in ((first, 0, 1), (second, 1, 0)):
-        share = kept[video]
-        # Half a step is added, so that the division rounds to the nearest byte.
-        blended = frames[own] * share + frames[other] * (STEPS - share) + STEPS // 2
-        batch.frames[video, :length] = blended // STEPS
-        batch.labels[video] = (labels[own] * share + labels[other] * (STEPS - share)) / STEPS
+        weight = kept[video]
+        # STEPS // 2 is added so that the division rounds to nearest.
+        mixed = frames[own] * weight + frames[other] * (STEPS - weight) + STEPS // 2
+        batch.frames[video, :length] = mixed // STEPS
+        batch.labels[video] = (labels[own] * weight + labels[other] * (STEPS - weight)) / STEPS
     batch.num_frames[pair] = length
 
 
-def _stretched(frames_ND: NDArray[np.uint8], length: int) -> NDArray[np.uint16]:
-    """So many frames, the given ones repeated in turn; uint16 to be summed in."""
+def _repeated(frames_ND: NDArray[np.uint8], length: int) -> NDArray[np.uint16]:
+    """Repeat the N frames cyclically up to `length`; uint16, wide enough for the weighted sum."""
     return frames_ND[np.arange(length) % len(frames_ND)].astype(np.uint16)

@@ -1,4 +1,4 @@
-"""The order in which the records of a split are visited, a function of seed and epoch alone."""
+"""The order in which the records of a split are read, a function of seed and epoch alone."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,9 +11,9 @@ from yt8m_kit.errors import UsageError
 
 
 class Position(NamedTuple):
-    """A place between two records: so many epochs, groups of the epoch, records of the group lie behind it.
+    """A position between two records: the epochs, groups of the epoch and records of the group before it.
 
-    The records are counted among those of one worker: a place belongs to the arguments it was got with.
+    Records are counted among those of one worker, so a position is only valid for the arguments it came from.
     """
 
     epoch: int = 0
@@ -21,10 +21,10 @@ class Position(NamedTuple):
     record: int = 0
 
 
-class Walk(NamedTuple):
-    """Epochs over the shards in groups of `mix`, shuffled by `seed` (None: in order), from `start` on.
+class ShuffledOrder(NamedTuple):
+    """Epochs over the shards in groups of `mix`, shuffled by `seed` (None: file order), from `start` on.
 
-    worker: (k, n), every n-th record of each group's order. last: the number of epochs, None without end.
+    last: the number of epochs; None: endless. worker: (k, n), every n-th record of each group's order.
     """
 
     paths: Sequence[Path]
@@ -35,9 +35,9 @@ class Walk(NamedTuple):
     mix: int
 
     def visits(self) -> Iterator[tuple[Position, list[Path], Position]]:
-        """For each group: where its epoch begins, its shards, and where to begin in it.
+        """Yield for each group: where its epoch begins, its shards, and where to start in it.
 
-        An epoch begins at its first record, or at `start` where that lies within.
+        An epoch begins at its first record, or at `start` if that lies within the epoch.
         """
         first = self.start.epoch
         numbers: Iterable[int] = itertools.count(first) if self.last is None else range(first, self.last)
@@ -47,7 +47,7 @@ class Walk(NamedTuple):
                 yield begin, paths, position
 
     def _groups(self, begin: Position) -> Iterator[tuple[list[Path], Position]]:
-        """The shards of each group from `begin` to the end of its epoch, and where to begin in the group."""
+        """Yield the shards of each group from `begin` to the end of its epoch, and where to start in it."""
         shards: Sequence[int] = range(len(self.paths))
         if self.seed is not None:
             shards = np.random.default_rng((self.seed, begin.epoch)).permutation(len(self.paths)).tolist()
@@ -56,17 +56,17 @@ class Walk(NamedTuple):
             position = begin if group == begin.group else Position(begin.epoch, group)
             yield [self.paths[shard] for shard in members], position
 
-    def order(self, records: int, at: Position, *, hidden: bool = False) -> list[int]:
-        """This worker's records of the group at `at`, numbers below `records`, in the order of its visit.
+    def records(self, count: int, at: Position, *, hidden: bool = False) -> list[int]:
+        """Return this worker's records of the group at `at`, numbers below `count`, in reading order.
 
-        hidden: some records of the group can no longer be found. Unless so, raises UsageError if `at` lies
-        beyond those that there are.
+        hidden: a framing error hides some records of the group. Otherwise raises UsageError if `at` lies
+        beyond the last record.
         """
         share, workers = self.worker
-        order = np.arange(records)
+        order = np.arange(count)
         if self.seed is not None:
-            order = np.random.default_rng((self.seed, at.epoch, at.group)).permutation(records)
-        # Who begins changes, so that over the groups and epochs no worker gets more records than another.
+            order = np.random.default_rng((self.seed, at.epoch, at.group)).permutation(count)
+        # Rotate the first worker, so that over groups and epochs all get the same number of records.
         mine: list[int] = order[(share + at.epoch + at.group) % workers :: workers].tolist()
         if at.record > len(mine) and not hidden:
             raise UsageError(

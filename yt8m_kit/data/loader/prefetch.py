@@ -1,4 +1,4 @@
-"""Items of an iterator, made ahead by a thread."""
+"""Prefetch the items of an iterator in a background thread."""
 
 import queue
 import threading
@@ -11,11 +11,12 @@ T = TypeVar("T")
 
 
 def prefetch(iterator: Iterator[T], depth: int) -> Generator[T]:
-    """The same items, up to `depth` of them made ahead by a thread of its own.
+    """Yield the same items, up to `depth` of them computed ahead in a background thread.
 
-    What the iterator raises is raised here, after the items before it. The thread ends with this generator.
-    An iterator that uses memory again must leave an item alone while `depth` further ones are made:
-    batches(reuse=depth) if the item is done with when the next is asked for, more if it is not.
+    An exception of the iterator is raised here, after the items before it. The thread ends with this
+    generator. An iterator that reuses memory must not overwrite an item while `depth` further ones are
+    computed: read_batches(reuse=depth) if an item is no longer used when the next one is requested, more
+    otherwise. Raises UsageError for a depth below 1.
     """
     if depth < 1:
         raise UsageError(f"depth must be at least 1; got {depth}.")

@@ -1,4 +1,4 @@
-"""The shards of a split: found by name, counted from their headers."""
+"""Find the shards of a split and count their records."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import manifest
-from yt8m_kit.data.reading.shard_group import SEEKS
+from yt8m_kit.data.reading.shard_group import SCANS
 from yt8m_kit.errors import UsageError
 
-_LEVELS = ("frame", "video")  # what is looked for in folders as the official ones, the first that is there
+_LEVELS = ("frame", "video")  # of folders with the official layout; the first with shards wins
 
 
 def find(data: Path, split: str) -> list[Path]:
-    """The shards of a split (train, validate, test), sorted by path.
+    """Find the shards of a split (train, validate, test), sorted by path.
 
-    Raises UsageError if there are none, or if they lie in several folders, such as those of 2018 and 2019.
+    Raises UsageError if there are none, or if they are in several folders, such as those of 2018 and 2019.
     """
     patterns = (
         f"{split}*.tfrecord",
@@ -38,12 +38,12 @@ def find(data: Path, split: str) -> list[Path]:
 
 
 def count(paths: Sequence[Path]) -> int:
-    """Records in the shards, from their headers alone; those behind a fault in the framing do not count.
+    """Count the records of the shards by their headers; those after a framing error are not counted.
 
-    Of shards that `yt8m verify` has seen and that are unchanged, it has kept the number.
+    For shards that `yt8m verify` has read and that are unchanged, the count comes from its manifest.
     """
     known = manifest.counts(paths)
     unknown = [path for path in paths if path not in known]
-    with ThreadPoolExecutor(SEEKS) as pool:
+    with ThreadPoolExecutor(SCANS) as pool:
         found = pool.map(lambda path: len(tfrecord.index(path).offsets), unknown)
         return sum(known.values()) + sum(found)

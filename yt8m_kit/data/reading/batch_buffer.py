@@ -1,4 +1,4 @@
-"""The arrays of one batch, filled row by row: in memory of their own, or in a file that processes share."""
+"""The arrays of one batch, filled row by row, in private memory or in a file that processes share."""
 
 # B videos of a batch, T frames (padded), D bytes of a frame, C classes
 
@@ -12,18 +12,18 @@ import numpy as np
 from yt8m_kit.data.format.examples import Video
 from yt8m_kit.dataset import Dataset
 
-_ALIGNMENT = 64  # bytes; what XLA and oneDNN ask of memory they are to use in place
+_ALIGNMENT = 64  # bytes; XLA and oneDNN need it to use memory in place
 
 
-class Slot:
+class BatchBuffer:
     """The arrays of one batch: frames uint8 (B, T, D), num_frames int32 (B,), labels float32 (B, C), ids."""
 
     def __init__(self, rows: int, dataset: Dataset, memory: np.ndarray | None = None):
-        """memory: uint8 (slot_bytes,) of zeros, the first at an address that is a multiple of 64."""
+        """memory: uint8 (buffer_bytes,) of zeros, aligned to 64 bytes; None: allocate it."""
         self._dataset = dataset
         self._edges = np.cumsum([0, *(width for _, width in dataset.features)]).tolist()
         if memory is None:
-            memory = _aligned(slot_bytes(rows, dataset))
+            memory = _aligned_zeros(buffer_bytes(rows, dataset))
         arrays = []
         for shape, dtype in _layout(rows, dataset):
             size = math.prod(shape) * dtype.itemsize
@@ -33,7 +33,7 @@ class Slot:
         self.ids = [""] * rows
 
     def put(self, row: int, video: Video) -> None:
-        """Writes a video into a row; the frames that do not fit are dropped, those that it lacks are zero."""
+        """Write a video into a row: frames beyond T are dropped, missing ones are zero."""
         frames_TD = self.frames[row]
         count = min(len(video.features[0]), len(frames_TD))
         for start, end, feature in zip(self._edges, self._edges[1:], video.features):
@@ -45,15 +45,15 @@ class Slot:
             labels_C[label] = 1
 
     def move(self, source: int, target: int) -> None:
-        """Copies a row over another."""
+        """Copy a row over another."""
         count = int(self.num_frames[source])
         self.frames[target, :count] = self.frames[source, :count]
         self.labels[target] = self.labels[source]
         self._finish(target, count, self.ids[source])
 
-    def copy(self, rows: int) -> "Slot":
-        """The first rows, in memory of their own."""
-        copy = Slot(rows, self._dataset)
+    def copy(self, rows: int) -> "BatchBuffer":
+        """Copy the first rows into a new buffer with private memory."""
+        copy = BatchBuffer(rows, self._dataset)
         copy.frames[:], copy.num_frames[:], copy.labels[:] = (
             array[:rows] for array in (self.frames, self.num_frames, self.labels)
         )
@@ -61,14 +61,14 @@ class Slot:
         return copy
 
     def _finish(self, row: int, count: int, identity: str) -> None:
-        # What was there before, whoever wrote it: its frames are as many as num_frames says.
+        # Clears the frames of the row's previous video, whichever process wrote it: num_frames counts them.
         self.frames[row, count : int(self.num_frames[row])] = 0
         self.num_frames[row] = count
         self.ids[row] = identity
 
 
 def _layout(rows: int, dataset: Dataset) -> list[tuple[tuple[int, ...], np.dtype]]:
-    """Shape and type of frames, num_frames and labels, in the order in which they lie in memory."""
+    """Shape and dtype of frames, num_frames and labels, in memory order."""
     return [
         ((rows, dataset.max_frames, dataset.width), np.dtype(np.uint8)),
         ((rows,), np.dtype(np.int32)),
@@ -76,8 +76,8 @@ def _layout(rows: int, dataset: Dataset) -> list[tuple[tuple[int, ...], np.dtype
     ]
 
 
-def slot_bytes(rows: int, dataset: Dataset) -> int:
-    """What a slot takes, a multiple of 64."""
+def buffer_bytes(rows: int, dataset: Dataset) -> int:
+    """Size of a batch buffer in bytes, a multiple of 64."""
     return sum(_padded(math.prod(shape) * dtype.itemsize) for shape, dtype in _layout(rows, dataset))
 
 
@@ -85,17 +85,17 @@ def _padded(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
-def _aligned(size: int) -> np.ndarray:
-    """Zeros, the first at an address that is a multiple of 64."""
+def _aligned_zeros(size: int) -> np.ndarray:
+    """uint8 (size,) of zeros, aligned to 64 bytes."""
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
     skip = -memory.ctypes.data % _ALIGNMENT
     return memory[skip : skip + size]
 
 
 def shared_file(size: int) -> int:
-    """The descriptor of a file without a name, of so many zeros, in memory where the system can.
+    """The descriptor of an anonymous file of `size` zero bytes, in memory where the system allows it.
 
-    It is gone with the last process that has it open, however that ends.
+    The file is freed with the last process that has it open, however that process ends.
     """
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("batches")
@@ -106,7 +106,7 @@ def shared_file(size: int) -> int:
     return file
 
 
-def shared_slots(file: int, count: int, rows: int, dataset: Dataset) -> list[Slot]:
-    """The slots in a shared file; each process that asks for them has the same arrays, and ids of its own."""
+def shared_buffers(file: int, count: int, rows: int, dataset: Dataset) -> list[BatchBuffer]:
+    """Map the batch buffers of a shared file; processes share the arrays, but not the ids."""
     memory = np.frombuffer(mmap.mmap(file, 0), np.uint8)
-    return [Slot(rows, dataset, part) for part in memory.reshape(count, slot_bytes(rows, dataset))]
+    return [BatchBuffer(rows, dataset, part) for part in memory.reshape(count, buffer_bytes(rows, dataset))]

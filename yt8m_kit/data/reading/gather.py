@@ -1,4 +1,4 @@
-"""Records of a group put into the rows of a batch, by this process or by several."""
+"""Read the records of a shard group into the rows of a batch, in this process or in several."""
 
 import json
 import os
@@ -9,26 +9,27 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.reading.batch_buffer import Slot, shared_file, shared_slots, slot_bytes
-from yt8m_kit.data.reading.shard_group import Group
-from yt8m_kit.data.reading.shards import Buffer
+from yt8m_kit.data.reading.batch_buffer import BatchBuffer, buffer_bytes, shared_buffers, shared_file
+from yt8m_kit.data.reading.shard_group import ShardGroup
+from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.reading.soft_labels import GroupLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError
 
-Faults = dict[int, RecordError]  # by row
+FaultsByRow = dict[int, RecordError]
 
 
-def gatherer(dataset: Dataset, check_crc: bool, readers: int) -> "Gatherer":
-    """Of one reader, this process; of more, so many processes beside it."""
-    return Gatherer(dataset, check_crc) if readers == 1 else Team(dataset, check_crc, readers)
+def row_reader(dataset: Dataset, check_crc: bool, readers: int) -> "RowReader":
+    """A reader in this process for readers=1, a pool of reader processes for more."""
+    return RowReader(dataset, check_crc) if readers == 1 else RowReaderPool(dataset, check_crc, readers)
 
 
-class Gatherer:
-    """Fills the rows of a batch; what it holds is given back at the end of the `with` block."""
+class RowReader:
+    """Read records into the rows of batch buffers; a context manager that frees its resources at exit."""
 
     def __init__(self, dataset: Dataset, check_crc: bool):
         self.dataset, self.check_crc = dataset, check_crc
-        self._buffer = Buffer()
+        self._record_buffer = RecordBuffer()
 
     def __enter__(self) -> Self:
         return self
@@ -36,130 +37,153 @@ class Gatherer:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def slots(self, count: int, rows: int) -> list[Slot]:
-        """What it can fill; to be asked for once."""
-        return [Slot(rows, self.dataset) for _ in range(count)]
+    def buffers(self, count: int, rows: int) -> list[BatchBuffer]:
+        """Allocate the batch buffers that this reader fills; called once."""
+        return [BatchBuffer(rows, self.dataset) for _ in range(count)]
 
-    def begin(self, slot: Slot, group: Group, records: Sequence[int]) -> None:
-        """Tells what will be asked for next, to be put into the slot's rows from 0 on."""
+    def request(self, buffer: BatchBuffer, group: ShardGroup, records: Sequence[int]) -> None:
+        """Announce the next collect(), which must have first=0 and the same other arguments."""
 
-    def fill(self, slot: Slot, first: int, group: Group, records: Sequence[int]) -> list[RecordError]:
-        """Puts the records of the group into the slot's rows from `first` on, in their order, without gaps.
+    def collect(
+        self,
+        buffer: BatchBuffer,
+        first: int,
+        group: ShardGroup,
+        records: Sequence[int],
+        soft_labels: GroupLabels | None = None,
+    ) -> list[RecordError]:
+        """Read records of the group, in order and without gaps, into the buffer's rows from `first` on.
 
-        Returns the faults of those that were left out, in order, too. Raises DataError if a shard can no
+        soft_labels: the teacher's labels of the group, mixed into those of the records.
+        Returns the errors of the records that were skipped, in order. Raises DataError if a shard can no
         longer be read.
         """
         rows = range(first, first + len(records))
-        faults = self._put(slot, rows, group, records)
-        for row, record in zip(rows, records):
-            if row not in faults:
-                try:
-                    group.soften(record, slot.ids[row], slot.labels[row])
-                except RecordError as fault:
-                    faults[row] = fault
+        faults = self._read_rows(buffer, rows, group, records)
+        if soft_labels is not None:
+            good = [(row, record) for row, record in zip(rows, records) if row not in faults]
+            faults |= _mix_labels(buffer, group, good, soft_labels)
         if faults:
             for target, source in enumerate((row for row in rows if row not in faults), first):
                 if source != target:
-                    slot.move(source, target)
+                    buffer.move(source, target)
         return [faults[row] for row in sorted(faults)]
 
-    def _put(self, slot: Slot, rows: Sequence[int], group: Group, records: Sequence[int]) -> Faults:
+    def _read_rows(
+        self, buffer: BatchBuffer, rows: Sequence[int], group: ShardGroup, records: Sequence[int]
+    ) -> FaultsByRow:
         faults = {}
         for row, record in zip(rows, records):
             try:
-                slot.put(row, group.load(record, self.dataset, self._buffer, self.check_crc))
+                buffer.put(row, group.load(record, self.dataset, self._record_buffer, self.check_crc))
             except RecordError as fault:
                 faults[row] = fault
         return faults
 
 
-class Team(Gatherer):
-    """Processes that fill every n-th row each (gather_process.py), in memory that they share.
+def _mix_labels(
+    buffer: BatchBuffer, group: ShardGroup, read: Sequence[tuple[int, int]], soft_labels: GroupLabels
+) -> FaultsByRow:
+    """Mix the teacher's labels into the rows that were read, (row, record) each."""
+    faults = {}
+    for row, record in read:
+        try:
+            soft_labels.mix(group.locations[record].shard, buffer.ids[row], buffer.labels[row])
+        except DataError as error:
+            faults[row] = group.fault(record, str(error))
+    return faults
 
-    Not threads: most of the work is done without the interpreter's lock, but it changes hands several times
-    a record, and waiting for it takes what a second thread saves.
+
+class RowReaderPool(RowReader):
+    """Processes (gather_process.py) that each read every n-th row, into shared memory.
+
+    Processes rather than threads: most of the work releases the GIL, but it changes hands several times per
+    record, and waiting for it costs as much as a second thread gains.
     """
 
     def __init__(self, dataset: Dataset, check_crc: bool, readers: int):
         super().__init__(dataset, check_crc)
         self._readers = readers
-        self._team: list[subprocess.Popen[bytes]] = []
-        self._slots: list[Slot] = []
-        self._group: Group | None = None
-        self._begun = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._buffers: list[BatchBuffer] = []
+        self._group: ShardGroup | None = None
+        self._requested = False
 
     def __exit__(self, *_: object) -> None:
-        for process in self._team:
+        for process in self._processes:
             process.communicate()
 
-    def slots(self, count: int, rows: int) -> list[Slot]:
-        """In a file that the processes have open, too; they are started here.
+    def buffers(self, count: int, rows: int) -> list[BatchBuffer]:
+        """Allocate the batch buffers in shared memory and start the processes.
 
-        One more than asked for: it is filled while all others are left alone.
+        One more than `count`, so that the processes can fill it while the caller holds all others.
         """
         count += 1
-        file = shared_file(count * slot_bytes(rows, self.dataset))
+        file = shared_file(count * buffer_bytes(rows, self.dataset))
         try:
-            self._slots = shared_slots(file, count, rows, self.dataset)
+            self._buffers = shared_buffers(file, count, rows, self.dataset)
             job = {"file": file, "count": count, "rows": rows, "check_crc": self.check_crc}
-            words = json.dumps(job | {"dataset": asdict(self.dataset)})
+            argument = json.dumps(job | {"dataset": asdict(self.dataset)})
             for _ in range(self._readers):
-                self._team.append(_start(words, file))
+                self._processes.append(_start(argument, file))
         except OSError as error:
             raise KitError(f"cannot start {self._readers} readers: {error.strerror}.") from error
         finally:
             os.close(file)
-        return self._slots
+        return self._buffers
 
-    def begin(self, slot: Slot, group: Group, records: Sequence[int]) -> None:
-        """Has the processes begin with what will be asked for next."""
-        self._ask(slot, range(len(records)), group, records)
-        self._begun = True
+    def request(self, buffer: BatchBuffer, group: ShardGroup, records: Sequence[int]) -> None:
+        """Let the processes start on the next collect()."""
+        self._send_requests(buffer, range(len(records)), group, records)
+        self._requested = True
 
-    def _ask(self, slot: Slot, rows: Sequence[int], group: Group, records: Sequence[int]) -> None:
+    def _send_requests(
+        self, buffer: BatchBuffer, rows: Sequence[int], group: ShardGroup, records: Sequence[int]
+    ) -> None:
         if group is not self._group:
             self._group = group
-            for process in self._team:
-                _tell(process, {"paths": [str(path) for path in group.paths]})
-        number = next(n for n, each in enumerate(self._slots) if each is slot)
+            for process in self._processes:
+                _send(process, {"paths": [str(path) for path in group.paths]})
+        number = next(n for n, each in enumerate(self._buffers) if each is buffer)
         for process, part in self._parts():
-            places = [group.places[record] for record in records[part]]
-            _tell(process, {"slot": number, "rows": list(rows[part]), "places": places})
+            locations = [group.locations[record] for record in records[part]]
+            _send(process, {"buffer": number, "rows": list(rows[part]), "locations": locations})
 
     def _parts(self) -> Iterator[tuple["subprocess.Popen[bytes]", slice]]:
-        """Each process and which of the rows are its."""
-        return ((process, slice(n, None, self._readers)) for n, process in enumerate(self._team))
+        """Each process and its share of the rows."""
+        return ((process, slice(n, None, self._readers)) for n, process in enumerate(self._processes))
 
-    def _put(self, slot: Slot, rows: Sequence[int], group: Group, records: Sequence[int]) -> Faults:
-        if not self._begun:
-            self._ask(slot, rows, group, records)
-        self._begun = False
-        faults: Faults = {}
+    def _read_rows(
+        self, buffer: BatchBuffer, rows: Sequence[int], group: ShardGroup, records: Sequence[int]
+    ) -> FaultsByRow:
+        if not self._requested:
+            self._send_requests(buffer, rows, group, records)
+        self._requested = False
+        faults: FaultsByRow = {}
         for process, part in self._parts():
-            answer = _answer(process)
-            reasons = iter(answer["faults"])
-            for row, record, identity in zip(rows[part], records[part], answer["ids"]):
+            reply = _receive(process)
+            reasons = iter(reply["faults"])
+            for row, record, identity in zip(rows[part], records[part], reply["ids"]):
                 if identity is None:
-                    place = group.places[record]
-                    faults[row] = RecordError(group.paths[place.shard], place.number, next(reasons))
+                    faults[row] = group.fault(record, next(reasons))
                 else:
-                    slot.ids[row] = identity
+                    buffer.ids[row] = identity
         return faults
 
 
-def _start(words: str, file: int) -> "subprocess.Popen[bytes]":
+def _start(argument: str, file: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "yt8m_kit.data.reading.gather_process", words],
+        [sys.executable, "-P", "-m", "yt8m_kit.data.reading.gather_process", argument],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[file],
-        process_group=0,  # Ctrl-C is for the process that asks
-        # Found where this process found it, whatever it was started as.
+        process_group=0,  # so that Ctrl-C reaches only the parent
+        # The child imports the same package as this process, whatever its working folder.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
     )
 
 
-def _tell(process: "subprocess.Popen[bytes]", message: dict[str, Any]) -> None:
+def _send(process: "subprocess.Popen[bytes]", message: dict[str, Any]) -> None:
     assert process.stdin is not None
     try:
         process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -168,18 +192,16 @@ def _tell(process: "subprocess.Popen[bytes]", message: dict[str, Any]) -> None:
         raise _ended(process) from None
 
 
-def _answer(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+def _receive(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         raise _ended(process)
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise DataError(answer["error"])
-    return answer
+    reply: dict[str, Any] = json.loads(line)
+    if "error" in reply:
+        raise DataError(reply["error"])
+    return reply
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> KitError:
-    return KitError(
-        f"a process that reads records ended with status {process.wait()}; run the command again."
-    )
+    return KitError(f"a reader process ended with status {process.wait()}; run the command again.")

@@ -1,8 +1,9 @@
-"""One of the processes of gather.Team: it fills rows of batches in memory that they share.
+"""A process of gather.RowReaderPool: reads records into rows of batches in shared memory.
 
-Lines of JSON: shards to open ({"paths"}, no answer), or records to gather ({"slot", "rows", "places"}). Its
-answer: {"ids"}, null for a record that is left out, and the reasons, in "faults"; or {"error"} where a shard
-can no longer be read. It ends when its input does.
+Reads requests as JSON lines from stdin: {"paths"}, the shards to open (no reply), or {"buffer", "rows",
+"locations"}, the records to read. Replies on stdout with {"ids", "faults"}: an id per record, null where it
+was skipped, and the reasons for those; or with {"error"} if a shard can no longer be read. Ends at the end
+of its input.
 """
 
 import json
@@ -11,57 +12,64 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.data.format.examples import parse
+import numpy as np
+
+from yt8m_kit.data.format.examples import Video, parse
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.reading.batch_buffer import Slot, shared_slots
-from yt8m_kit.data.reading.shards import Buffer, Place, Shards
+from yt8m_kit.data.reading.batch_buffer import BatchBuffer, shared_buffers
+from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError
 
 
-def main(words: str) -> None:
-    """Serves until its input ends."""
-    job = json.loads(words)
+def main(argument: str) -> None:
+    """Serve requests until the end of the input."""
+    job = json.loads(argument)
     dataset = _dataset(**job["dataset"])
-    slots = shared_slots(job["file"], job["count"], job["rows"], dataset)
-    for answer in answers(map(json.loads, sys.stdin.buffer), slots, dataset, job["check_crc"]):
-        sys.stdout.write(json.dumps(answer) + "\n")
+    buffers = shared_buffers(job["file"], job["count"], job["rows"], dataset)
+    for reply in replies(map(json.loads, sys.stdin.buffer), buffers, dataset, job["check_crc"]):
+        sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
 
 
-def answers(
-    requests: Iterable[dict[str, Any]], slots: list[Slot], dataset: Dataset, check_crc: bool
+def replies(
+    requests: Iterable[dict[str, Any]], buffers: list[BatchBuffer], dataset: Dataset, check_crc: bool
 ) -> Iterable[dict[str, Any]]:
-    """One for each request for records."""
-    shards, buffer = Shards([]), Buffer()
+    """Yield one reply per request for records."""
+    shards, record_buffer = Shards([]), RecordBuffer()
     for request in requests:
         try:
             if "paths" in request:
                 shards.close()
                 shards = Shards([Path(path) for path in request["paths"]])
             else:
-                places = [Place(*place) for place in request["places"]]
-                slot = slots[request["slot"]]
-                yield _gathered(shards, slot, request["rows"], places, dataset, buffer, check_crc)
+                locations = [RecordLocation(*location) for location in request["locations"]]
+                buffer = buffers[request["buffer"]]
+                yield _read_rows(
+                    shards, buffer, request["rows"], locations, dataset, record_buffer, check_crc
+                )
         except DataError as error:
             yield {"error": str(error)}
 
 
-def _gathered(
+def _read_rows(
     shards: Shards,
-    slot: Slot,
+    buffer: BatchBuffer,
     rows: list[int],
-    places: list[Place],
+    locations: list[RecordLocation],
     dataset: Dataset,
-    buffer: Buffer,
+    record_buffer: RecordBuffer,
     check_crc: bool,
 ) -> dict[str, Any]:
+    def decode(payload: np.ndarray) -> Video:
+        return parse(payload, dataset)
+
     ids: list[str | None] = []
     faults: list[str] = []
-    for row, place in zip(rows, places):
+    for row, location in zip(rows, locations):
         try:
-            video = shards.read_at(place, lambda payload: parse(payload, dataset), buffer, check_crc)
-            slot.put(row, video)
+            video = shards.read_at(location, decode, record_buffer, check_crc)
+            buffer.put(row, video)
             ids.append(video.id)
         except RecordError as fault:
             ids.append(None)
@@ -70,7 +78,7 @@ def _gathered(
 
 
 def _dataset(features: list[list[Any]], id_keys: list[str], **others: Any) -> Dataset:
-    """From what JSON makes of one."""
+    """Restore a Dataset from JSON, which has turned its tuples into lists."""
     return Dataset(
         features=tuple((name, width) for name, width in features), id_keys=tuple(id_keys), **others
     )

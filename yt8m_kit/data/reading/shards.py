@@ -1,4 +1,4 @@
-"""Open shards and the memory that a record is read into."""
+"""Open shards, and the memory that one record is read into."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,10 +11,11 @@ from yt8m_kit.data.format.tfrecord import FOOTER, RecordError, masked_crc
 from yt8m_kit.errors import DataError
 
 T = TypeVar("T")
+_NO_WAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 
 
-class Place(NamedTuple):
-    """Where a record is: in which shard, its number there, where its payload begins and how long that is."""
+class RecordLocation(NamedTuple):
+    """Index of the shard, record number within it, offset and length of the payload in bytes."""
 
     shard: int
     number: int
@@ -22,21 +23,21 @@ class Place(NamedTuple):
     length: int
 
 
-class Buffer:
-    """Memory for one record, as large as the largest so far."""
+class RecordBuffer:
+    """Memory for one record, grown to the largest one read so far."""
 
     def __init__(self) -> None:
         self._memory = np.empty(1 << 19, np.uint8)  # a record of 300 frames is 351 kB
 
     def of(self, size: int) -> np.ndarray:
-        """uint8 (size,), its contents undefined."""
+        """uint8 (size,), contents undefined."""
         if size > len(self._memory):
             self._memory = np.empty(size * 5 // 4, np.uint8)
         return self._memory[:size]
 
 
 class Shards:
-    """Some shards, open. Raises DataError if one cannot be opened."""
+    """Open shards. Raises DataError if one cannot be opened."""
 
     def __init__(self, paths: Sequence[Path]):
         self.paths = paths
@@ -48,7 +49,7 @@ class Shards:
             raise
 
     def close(self) -> None:
-        """Closes the shards."""
+        """Close the shards."""
         while self.files:
             os.close(self.files.pop())
 
@@ -58,9 +59,22 @@ class Shards:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read_at(self, place: Place, meaning: Callable[[np.ndarray], T], buffer: Buffer, check_crc: bool) -> T:
-        """What `meaning` makes of the payload that lies there, see Group.read."""
-        shard, number, offset, length = place
+    def advise_at(self, location: RecordLocation) -> None:
+        """Ask the OS to read ahead a record that is not in the page cache (posix_fadvise)."""
+        size = location.length + FOOTER
+        file = self.files[location.shard]
+        if not _is_cached(file, location.offset + size // 2):
+            os.posix_fadvise(file, location.offset, size, os.POSIX_FADV_WILLNEED)
+
+    def read_at(
+        self,
+        location: RecordLocation,
+        decode: Callable[[np.ndarray], T],
+        buffer: RecordBuffer,
+        check_crc: bool,
+    ) -> T:
+        """Read and decode the record at a location, see ShardGroup.read."""
+        shard, number, offset, length = location
         payload = buffer.of(length + FOOTER)
         try:
             size = os.preadv(self.files[shard], [payload.data], offset)
@@ -73,7 +87,7 @@ class Shards:
                 payload[length:].tobytes(), "little"
             ):
                 raise DataError("data CRC mismatch")
-            return meaning(payload[:length])
+            return decode(payload[:length])
         except DataError as error:
             raise RecordError(self.paths[shard], number, str(error)) from None
 
@@ -83,3 +97,11 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _is_cached(file: int, offset: int) -> bool:
+    """Whether a byte of a file is in the page cache; this check is cheaper than a read-ahead request."""
+    try:
+        return _NO_WAIT > 0 and os.preadv(file, [bytearray(1)], offset, _NO_WAIT) > 0
+    except OSError:  # it is not cached, or the file system cannot tell
+        return False
