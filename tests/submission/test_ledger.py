@@ -19,9 +19,9 @@ def folder(tmp_path, monkeypatch):
 
 def test_rows_come_back_as_they_were(folder):
     """Also a commit and a hash that look like numbers."""
-    ledger.record(ROW)
-    ledger.record(ROW | {"ref": 4712})
-    ledger.record({"ref": 4711, "status": "complete", "public": 0.1, "private": None})
+    ledger.upsert(ROW)
+    ledger.upsert(ROW | {"ref": 4712})
+    ledger.upsert({"ref": 4711, "status": "complete", "public": 0.1, "private": None})
     first, second = ledger.read().to_dict("records")
     assert {name: first[name] for name in ROW} == ROW | {"status": "complete"}
     assert first["public"] == 0.1
@@ -35,7 +35,7 @@ def test_rows_come_back_as_they_were(folder):
 def test_another_file_is_not_taken_for_it(folder, text):
     (folder / "results.csv").write_text(text)
     with pytest.raises(KitError, match=r"results\.csv"):
-        ledger.record(ROW)
+        ledger.upsert(ROW)
     assert (folder / "results.csv").read_text() == text
 
 

@@ -45,7 +45,7 @@ def read() -> pd.DataFrame:
     return rows
 
 
-def record(row: dict[str, Any]) -> None:
+def upsert(row: dict[str, Any]) -> None:
     """Add a row, or put its values over the row of the same ref."""
     with _held():
         rows = read()

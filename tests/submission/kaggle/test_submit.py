@@ -271,7 +271,7 @@ def test_a_reason_holds_no_url():
     with pytest.raises(requests.ConnectionError) as caught:
         requests.put(f"http://127.0.0.1:9/upload?upload_id={PLACE}", timeout=1)
     assert PLACE in str(caught.value)
-    assert errors.why(caught.value) == "Connection refused"
+    assert errors.root_cause(caught.value) == "Connection refused"
 
 
 @pytest.mark.long

@@ -26,7 +26,7 @@ CREATES = 3  # times a submission is asked for, while none is found
 
 
 @dataclass
-class Entry:
+class SubmissionAttempt:
     """How far a file is: kept in the run's folder, for its owner's eyes, until the submission is recorded.
 
     url: where to send it, good for anybody who knows it. sent: whether all of it is there. asked: whether
@@ -43,19 +43,19 @@ class Entry:
     asked: bool = False
 
     @classmethod
-    def of(cls, run: Run, sha256: str, competition: str) -> "Entry":
-        """The entry of this file as it was left, or a new one. KitError for a damaged record of it."""
+    def of(cls, run: Run, sha256: str, competition: str) -> "SubmissionAttempt":
+        """The attempt of this file as it was left, or a new one. KitError for a damaged record of it."""
         if run.entry.exists():
             try:
-                entry = cls(run.entry, **run.read(run.entry))
+                attempt = cls(run.entry, **run.read(run.entry))
             except TypeError:
                 raise KitError(
                     f"{run.entry} is damaged; delete it, and see on Kaggle what was handed in."
                 ) from None
-            if (entry.sha256, entry.competition) == (sha256, competition):
-                return entry
-            if entry.asked:
-                progress.say(f"an earlier file may have been handed in as [{entry.tag}]; see it on Kaggle")
+            if (attempt.sha256, attempt.competition) == (sha256, competition):
+                return attempt
+            if attempt.asked:
+                progress.say(f"an earlier file may have been handed in as [{attempt.tag}]; see it on Kaggle")
         return cls(run.entry, sha256, competition, tag=f"yt8m-{secrets.token_hex(4)}")
 
     @property
@@ -74,63 +74,63 @@ class Entry:
         self.path.unlink(missing_ok=True)
 
 
-def enter(client: Client, file: Path, entry: Entry, message: str) -> int:
+def submit_once(client: Client, file: Path, attempt: SubmissionAttempt, message: str) -> int:
     """Make a submission of the file and return its number; rules and quota are checked before it is sent.
 
     Raises DoubtError where Kaggle may have made it and cannot be asked, otherwise KaggleError by kind.
-    The entry is kept, so that a second call goes on; the caller forgets it.
+    The attempt is kept, so that a second call goes on; the caller forgets it.
     """
-    if entry.asked and (ref := _look(client, entry.tag)):
+    if attempt.asked and (ref := _look(client, attempt.tag)):
         return ref
     client.check_rules()
     progress.say(f"submissions left: {client.check_quota()}")
-    if not entry.sent:
-        _send(client, file, entry)
-    return _create(client, entry, f"[{entry.tag}] {message}")
+    if not attempt.sent:
+        _send(client, file, attempt)
+    return _create(client, attempt, f"[{attempt.tag}] {message}")
 
 
-def _send(client: Client, file: Path, entry: Entry) -> None:
+def _send(client: Client, file: Path, attempt: SubmissionAttempt) -> None:
     """Bring the file to Kaggle's storage, to a new place where the first is refused."""
-    for attempt in (1, 2):
-        resumed = entry.begun
+    for last in (False, True):
+        resumed = attempt.begun
         if not resumed:
             token, url = client.start_upload(file)
-            entry.save(token=token, url=url)
+            attempt.save(token=token, url=url)
         try:
-            upload(file, entry.url, resumed=resumed)
-            return entry.save(sent=True)
+            upload(file, attempt.url, resumed=resumed)
+            return attempt.save(sent=True)
         except ExpiredError:
-            entry.save(token="", url="")
-            if attempt == 2:
+            attempt.save(token="", url="")
+            if last:
                 raise
 
 
-def _create(client: Client, entry: Entry, description: str) -> int:
+def _create(client: Client, attempt: SubmissionAttempt, description: str) -> int:
     """Ask for the submission until there is one, and never while there may be one already."""
     doubt: KaggleError = UnavailableError("Kaggle took the file and made no submission of it.")
-    for attempt in range(CREATES):
-        entry.save(asked=True)
+    for tries in range(CREATES):
+        attempt.save(asked=True)
         try:
-            ref = client.create(entry.token, description)
+            ref = client.create(attempt.token, description)
         except KaggleError as error:
-            if attempt == 0 and not isinstance(error, UnavailableError):
-                _refused(entry, error)
+            if tries == 0 and not isinstance(error, UnavailableError):
+                _refused(attempt, error)
             doubt, ref = error, 0
-        if ref := ref or _look(client, entry.tag):
+        if ref := ref or _look(client, attempt.tag):
             return ref
         if isinstance(doubt, SilentError):
             raise DoubtError(
-                f"Kaggle does not say whether it has made the submission [{entry.tag}], and does not list it "
-                "yet. Run the same command later: it looks again first."
+                f"Kaggle does not say whether it has made the submission [{attempt.tag}], and does not list "
+                "it yet. Run the same command later: it looks again first."
             )
     raise doubt
 
 
-def _refused(entry: Entry, error: KaggleError) -> None:
+def _refused(attempt: SubmissionAttempt, error: KaggleError) -> None:
     """There is no submission for certain; where it is the file that Kaggle refuses, it is to be sent anew."""
-    entry.save(asked=False)
+    attempt.save(asked=False)
     if isinstance(error, NotFoundError | RejectedError):
-        entry.forget()
+        attempt.forget()
     raise error
 
 

@@ -59,7 +59,7 @@ def _scored(client: Client, ref: int, waited: float) -> Scored:
 
 def _record(ref: int, scored: Scored) -> None:
     scores = {"public": scored.public, "private": scored.private}
-    ledger.record({"ref": ref, "status": scored.status} | scores)
+    ledger.upsert({"ref": ref, "status": scored.status} | scores)
 
 
 def refresh() -> None:

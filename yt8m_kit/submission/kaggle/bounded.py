@@ -14,7 +14,7 @@ from urllib3.util import Retry
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output import progress
-from yt8m_kit.submission.kaggle.errors import why
+from yt8m_kit.submission.kaggle.errors import root_cause
 
 SECONDS = (10, 30)  # to connect, and to wait for an answer
 CREATE_SECONDS = (10, 60)
@@ -28,7 +28,7 @@ class Audible(Retry):
         """As Retry's: the next state, or the error where no try is left."""
         following = super().increment(*args, **kwargs)
         error, response = kwargs.get("error"), kwargs.get("response")
-        reason = why(error) if error else f"HTTP {response.status}" if response else "no answer"
+        reason = root_cause(error) if error else f"HTTP {response.status}" if response else "no answer"
         progress.say(f"kaggle: {reason}; trying again")
         return following
 
@@ -46,7 +46,7 @@ class OverdueError(Exception):
 
 
 @contextlib.contextmanager
-def limited(*, once: bool) -> Iterator[None]:
+def bounded_calls(*, once: bool) -> Iterator[None]:
     """Within the block the client is silent, each of its requests has limits, and the whole has one.
 
     once: no second try. Raises OverdueError after TOTAL seconds.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import requests
 
 from yt8m_kit.output import progress
-from yt8m_kit.submission.kaggle.bounded import OverdueError, limited, load
+from yt8m_kit.submission.kaggle.bounded import OverdueError, bounded_calls, load
 from yt8m_kit.submission.kaggle.credentials import Credentials, find
 from yt8m_kit.submission.kaggle.errors import (
     KaggleError,
@@ -18,8 +18,8 @@ from yt8m_kit.submission.kaggle.errors import (
     RulesError,
     SilentError,
     UnavailableError,
+    root_cause,
     timed_out,
-    why,
 )
 
 TEAMS = 10_000  # of the leaderboard, at most
@@ -181,7 +181,7 @@ class Client:
     def _guard(self, call: Callable[[], Answer], *, once: bool = False) -> Answer:
         """What `call` returns, with its network errors as faults of one line."""
         try:
-            with limited(once=once):
+            with bounded_calls(once=once):
                 return call()
         except OverdueError:
             raise SilentError(f"Kaggle's answer does not come to an end. {AGAIN}") from None
@@ -195,7 +195,7 @@ class Client:
             return _unreadable(error)
         if error.response is None:
             kind = SilentError if timed_out(error) else UnavailableError
-            return kind(f"Kaggle cannot be reached: {why(error)}. {AGAIN}")
+            return kind(f"Kaggle cannot be reached: {root_cause(error)}. {AGAIN}")
         status, said = _answer(error.response)
         said = self._clean(said)
         if status == 401:

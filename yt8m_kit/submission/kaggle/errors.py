@@ -68,7 +68,7 @@ class DoubtError(KaggleError):
     exit_code = 11
 
 
-def why(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """What lies at the bottom of a network error, without the URL: that may hold the key to an upload."""
     if timed_out(error):
         return "no answer in time"

@@ -14,7 +14,7 @@ from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import check
 from yt8m_kit.submission.kaggle import await_score
-from yt8m_kit.submission.kaggle.attempt import Entry, enter
+from yt8m_kit.submission.kaggle.attempt import SubmissionAttempt, submit_once
 from yt8m_kit.submission.kaggle.client import Client
 
 MESSAGE = 200  # characters
@@ -41,17 +41,17 @@ def submit(
     with run.alone(("submit", recipe.name, name)):
         check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
-        entry = Entry.of(run, sha256, competition)
-        ref = _known(sha256, again=again or entry.begun)
+        attempt = SubmissionAttempt.of(run, sha256, competition)
+        ref = _known(sha256, again=again or attempt.begun)
         client = Client.connect(competition)
         if dry_run:
             client.check_rules()
             progress.say(f"all is in order, submissions left: {client.check_quota()}; nothing was sent")
             return run.submission
         if not ref:
-            ref = enter(client, run.submission, entry, message)
-            ledger.record(_row(recipe.name, name, run, sha256, ref))
-        entry.forget()
+            ref = submit_once(client, run.submission, attempt, message)
+            ledger.upsert(_row(recipe.name, name, run, sha256, ref))
+        attempt.forget()
     if wait:
         await_score.wait(client, ref)
     return ledger.path()

@@ -15,7 +15,7 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from yt8m_kit.output import progress
-from yt8m_kit.submission.kaggle.errors import UploadError, why
+from yt8m_kit.submission.kaggle.errors import UploadError, root_cause
 
 SECONDS = (30, 60)  # a stall while sending is bounded by the first, a silent server by the second
 ROUNDS = 5  # rounds in a row without a byte gained before it is given up
@@ -61,7 +61,7 @@ def upload(path: Path, url: str, *, resumed: bool) -> None:
             except BusyError as busy:
                 reason, pause = str(busy), busy.seconds
             except requests.RequestException as error:
-                reason = why(error)
+                reason = root_cause(error)
             resumed, idle = True, idle + 1
             if idle == ROUNDS:
                 raise UploadError(
