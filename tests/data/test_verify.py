@@ -262,7 +262,12 @@ def test_records_are_counted_from_the_manifest_while_it_holds(folder, monkeypatc
     write(folder / "train0001.tfrecord", range(7))
     index = tfrecord.index
     walked = []
-    monkeypatch.setattr(tfrecord, "index", lambda path: walked.append(path.name) or index(path))
+
+    def walk(path):
+        walked.append(path.name)
+        return index(path)
+
+    monkeypatch.setattr(tfrecord, "index", walk)
     assert splits.count(shards(folder)) == 22
     assert walked == ["train0001.tfrecord"]
 

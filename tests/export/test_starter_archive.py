@@ -68,7 +68,9 @@ def test_members_are_flat_and_weigh_what_the_codes_do(runs):
     run = Run.of(runs, "tiny", "small")
     with tarfile.open(run.archive, "r:gz") as tar:
         members = tar.getmembers()
-        flags = json.load(tar.extractfile("model_flags.json"))
+        stream = tar.extractfile("model_flags.json")
+        assert stream is not None
+        flags = json.load(stream)
     assert {member.name for member in members} == FILES | {"model_flags.json"}
     assert all(member.isfile() for member in members)
     assert flags["feature_names"] == "rgb,audio"
