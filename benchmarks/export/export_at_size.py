@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +105,8 @@ def run(folders: list[str], repeats: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (max(BATCHES), DATASET.max_frames, DATASET.width), np.uint8)
     counts = rng.integers(120, DATASET.max_frames + 1, max(BATCHES)).astype(np.int32)
-    loaded, found = [], []
+    loaded: list[Any] = []
+    found: list[dict[str, Any]] = []
     for folder in folders:
         before, started = resident(), time.perf_counter()
         graph = tf.saved_model.load(folder)
@@ -195,7 +197,8 @@ def main() -> None:
         arguments = json.loads(options.arguments)
         if "case" in arguments:
             arguments["case"] = Case(*arguments["case"])
-        print(json.dumps({"export": export, "run": run}[options.step](**arguments)))
+        steps: dict[str, Callable[..., object]] = {"export": export, "run": run}
+        print(json.dumps(steps[options.step](**arguments)))
         return
     floats: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

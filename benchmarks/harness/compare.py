@@ -103,7 +103,7 @@ class Way:
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{' '.join(self._process.args)} ended with {self._process.wait()}")  # type: ignore[arg-type]
-        return json.loads(line)  # type: ignore[no-any-return]
+        return json.loads(line)
 
 
 def options(parser: argparse.ArgumentParser, ready: Ready, repeats: int = REPEATS) -> argparse.Namespace:

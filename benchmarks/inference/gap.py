@@ -13,13 +13,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.harness import compare, docs_tables
-from yt8m_kit.metrics import gap
+from yt8m_kit.metrics import Bools, Floats, gap
 from yt8m_kit.output.tables import Row, markdown
-
-Floats, Bools = NDArray[np.float32], NDArray[np.bool_]
 
 
 def by_heap(confidences: Floats, hits: Bools, positives: int) -> float:

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.harness import compare, docs_tables
@@ -134,7 +135,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["YT8M_RECIPES"] = str(RECIPES)
     if options.step:
-        {"prepare": prepare, "steady": steady}[options.step](**json.loads(options.arguments))
+        steps: dict[str, Callable[..., object]] = {"prepare": prepare, "steady": steady}
+        steps[options.step](**json.loads(options.arguments))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         data, runs = Path(name) / "data", Path(name) / "runs"

@@ -16,13 +16,14 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import compare, docs_tables, steps
 from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import Member, Recipe
 
-CHANGES = (
+CHANGES: tuple[dict[str, Any], ...] = (
     {},
     *({"frames": frames} for frames in (30, 150)),
     *({"batch": batch} for batch in (16, 32, 128)),

@@ -118,7 +118,7 @@ def students(recipe: Recipe, options: argparse.Namespace, labels: Path | None) -
             teacher=options.name if labels else None,
             teacher_weight=WEIGHT,
         )
-        taught_by = replace(recipe, members=recipe.members | {STUDENT: member})
+        taught_by = replace(recipe, members={**recipe.members, STUDENT: member})
         with tempfile.TemporaryDirectory() as folder:
             runs = Path(folder)
             if labels:

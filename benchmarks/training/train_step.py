@@ -10,6 +10,7 @@ update XLA compiles. Milliseconds and ratios are medians with the least and the 
 """
 
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.harness import compare, docs_tables, steps
 from yt8m_kit.output.tables import Row, markdown
@@ -22,7 +23,7 @@ CASES = {
     "LSTM 2x1024 at 32": ("LSTM 2x1024", 32),
     "DBoF 4096, 30 frames at 128": ("DBoF 4096, 30 frames", 128),
 }
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "plain": {"way": "plain"},
     "kit": {},
     "kit, mixed_bfloat16": {"precision": "mixed_bfloat16"},

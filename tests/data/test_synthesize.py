@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_video_level_records_are_the_means_of_the_frames(tmp_path, tiny_data):
 
 
 def test_the_same_call_does_nothing(tmp_path):
-    sizes = {"train": 3, "validate": 2, "test": 2, "shards": 1}
+    sizes: dict[str, Any] = {"train": 3, "validate": 2, "test": 2, "shards": 1}
     synthesize(tmp_path, **sizes)
     times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     synthesize(tmp_path, **sizes)
@@ -98,14 +99,14 @@ def test_the_same_call_does_nothing(tmp_path):
 
 
 def test_other_settings_are_refused_with_the_difference(tmp_path):
-    sizes = {"train": 3, "validate": 2, "test": 2, "shards": 1}
+    sizes: dict[str, Any] = {"train": 3, "validate": 2, "test": 2, "shards": 1}
     synthesize(tmp_path, **sizes)
     with pytest.raises(UsageError, match="seed=0, not 7"):
         synthesize(tmp_path, **sizes, seed=7)
 
 
 def test_an_interrupted_set_is_made_anew(tmp_path, monkeypatch):
-    sizes = {"train": 6, "validate": 2, "test": 2, "shards": 3}
+    sizes: dict[str, Any] = {"train": 6, "validate": 2, "test": 2, "shards": 3}
 
     def interrupt(*_):
         raise KeyboardInterrupt

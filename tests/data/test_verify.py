@@ -262,7 +262,12 @@ def test_record_counts_come_from_the_manifest_while_shards_are_unchanged(folder,
     write(folder / "train0001.tfrecord", range(7))
     index = tfrecord.index
     indexed = []
-    monkeypatch.setattr(tfrecord, "index", lambda path: indexed.append(path.name) or index(path))
+
+    def walk(path):
+        indexed.append(path.name)
+        return index(path)
+
+    monkeypatch.setattr(tfrecord, "index", walk)
     assert splits.count(shards(folder)) == 22
     assert indexed == ["train0001.tfrecord"]
 

@@ -32,23 +32,27 @@ def runs(tiny_runs, tmp_path):
     return tmp_path / "runs"
 
 
+class Exported:
+    """Loaded graphs by name of the tiny recipe; each is exported once, into runs."""
+
+    def __init__(self, runs):
+        self.runs = runs
+        self.loaded = {}
+
+    def __call__(self, name):
+        if name not in self.loaded:
+            if name in load("tiny").ensembles:
+                assert main(["ensemble", "tiny", name, f"--runs={self.runs}"]) == 0
+            assert main(["export", "tiny", name, f"--runs={self.runs}"]) == 0
+            self.loaded[name] = tf.saved_model.load(str(self.runs / "tiny" / name / "graph"))
+        return self.loaded[name]
+
+
 @pytest.fixture(scope="module")
 def exported(tiny_runs, tmp_path_factory):
-    """A function from a name of the tiny recipe to its loaded graph; each is exported once."""
     runs = tmp_path_factory.mktemp("exported") / "runs"
     shutil.copytree(tiny_runs, runs)
-    loaded = {}
-
-    def graph_of(name):
-        if name not in loaded:
-            if name in load("tiny").ensembles:
-                assert main(["ensemble", "tiny", name, f"--runs={runs}"]) == 0
-            assert main(["export", "tiny", name, f"--runs={runs}"]) == 0
-            loaded[name] = tf.saved_model.load(str(runs / "tiny" / name / "graph"))
-        return loaded[name]
-
-    graph_of.runs = runs
-    return graph_of
+    return Exported(runs)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +164,7 @@ def test_over_the_limit_nothing_is_written(runs, capsys):
     assert main(["export", "tiny", "tight", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     found = re.search(r"tight is ([\d,]+) bytes as uint8, ([\d,]+) over the limit of 150,000", message)
+    assert found is not None
     total, over = (int(figure.replace(",", "")) for figure in found.groups())
     assert total - over == 150_000
     assert total == sum(t.size for t in sizes.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
@@ -178,7 +183,8 @@ def test_the_codec_that_would_fit_is_named(monkeypatch):
     with pytest.raises(KitError) as refused:
         sizes.check_size("both", blend, tensors)
     message = str(refused.value)
-    total = int(re.search(r"both is ([\d,]+) bytes as float32", message)[1].replace(",", ""))
+    (figure,) = re.findall(r"both is ([\d,]+) bytes as float32", message)
+    total = int(figure.replace(",", ""))
     assert total / 2**20 == pytest.approx(168.87 + 158.65, abs=0.01)
     assert "Largest members: M 177,076,088, P 166,354,984" in message
     assert "codec int8_g128 would fit" in message

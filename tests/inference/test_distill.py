@@ -91,12 +91,11 @@ def test_a_video_without_soft_labels_is_named(tiny_data, tmp_path):
 
 def chain():
     """Two levels: a student of an ensemble, and a student of the student."""
-    steps = {"steps": 1}
     members = {
-        "a": Member("frame_logistic", **steps),
-        "b": Member("frame_logistic", **steps),
-        "first": Member("frame_logistic", teacher="both", **steps),
-        "second": Member("frame_logistic", teacher="first", **steps),
+        "a": Member("frame_logistic", steps=1),
+        "b": Member("frame_logistic", steps=1),
+        "first": Member("frame_logistic", teacher="both", steps=1),
+        "second": Member("frame_logistic", teacher="first", steps=1),
     }
     return Recipe("r", "d", DEMO, members, {"both": Ensemble(("a", "b"))})
 

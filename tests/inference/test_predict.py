@@ -13,9 +13,8 @@ import pytest
 from yt8m_kit.cli.main import main
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.evaluation import local_board
-from yt8m_kit.inference import predict
 from yt8m_kit.metrics import gap_at_20
-from yt8m_kit.submission.csv_reader import HEADER, read
+from yt8m_kit.submission.csv_reader import HEADER, check, read
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -120,7 +119,7 @@ def test_an_empty_submission_is_refused(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text(HEADER + "\n")
     with pytest.raises(KitError, match="has 0 rows; the split has 3 videos"):
-        predict.check(path, 50, 3)
+        check(path, 50, 3)
 
 
 def test_the_halves_are_about_equal_and_drawn_once():

@@ -47,7 +47,7 @@ def test_non_local_mean(dataset, counts, relu, groups, shared):
     codes, counts = random_video(dataset, counts)
     frames = UnitFrames()(all_frames(codes, counts))
     x = unit(dequantize(codes, counts)[0])
-    layer = NonLocalMean(8, *groups, shared=shared, relu=relu)
+    layer = NonLocalMean(8, groups[0], groups[1], shared=shared, relu=relu)
     layer(frames)
     scramble(layer)
     w, output = named(layer), ops.convert_to_numpy(layer(frames))
@@ -81,7 +81,7 @@ def test_group_dense_and_the_counts_of_the_iqiyi_table():
     layer = GroupDense(8, 4)
     layer(x)
     scramble(layer)
-    near(layer(x), grouped(x, *(named(layer)[name] for name in ("kernel", "bias")), 4))
+    near(layer(x), grouped(x, named(layer)["kernel"], named(layer)["bias"], 4))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_group_dense_and_the_counts_of_the_iqiyi_table():
     ],
 )
 def test_totals_of_the_iqiyi_table(width, groups, shared, total):
-    layer = NonLocalMean(width, *groups, shared=shared)
+    layer = NonLocalMean(width, groups[0], groups[1], shared=shared)
     layer.build(all_frames(np.zeros((1, 2, 1024), np.uint8), np.array([2]))._replace(codes=(1, 2, 1024)))
     assert layer.count_params() == total + 1  # the scalar is not in the table
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -145,7 +146,7 @@ def _predict_with_jax(directory, rows):
     import jax
 
     inputs, labels = videos()
-    results = {}
+    results: dict[str, Any] = {}
     for row in rows:
         model = build(row)
         model.load_weights(directory / f"{row}.weights.h5")

@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import DEMO, Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
@@ -19,7 +21,7 @@ from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.recipe import load
 from yt8m_kit.segments import ranking
 from yt8m_kit.segments.ranking import Ranking, rank
-from yt8m_kit.segments.records import Batch, read_ratings, segment_batches
+from yt8m_kit.segments.records import read_ratings, segment_batches
 from yt8m_kit.segments.scoring import average_precision, score, write_csv
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=6)
@@ -152,7 +154,8 @@ def test_rank_takes_the_asked_classes(monkeypatch):
     rng = np.random.default_rng(0)
     scores = rng.random((40, 8)).astype(np.float32)
     chunks = iter(np.split(scores, 20))
-    batches = (Batch(None, None, None, [f"v:{n}", f"w:{n}"], None) for n in range(20))
+    nothing = np.zeros(0, np.uint8)
+    batches = (Batch(nothing, nothing, nothing, [f"v:{n}", f"w:{n}"], Position()) for n in range(20))
     ids, ranked = rank(lambda batch: next(chunks), batches, [1, 6], "test", best=9)
     assert ids == [f"{v}:{n}" for n in range(20) for v in "vw"]
     assert list(ranked) == [1, 6]

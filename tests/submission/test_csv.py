@@ -33,7 +33,8 @@ def test_every_confidence_is_written_as_python_writes_it():
     rng = np.random.default_rng(0)
     steps = np.concatenate([np.linspace(0, 1, 10_001), np.arange(1, 8192) / 8192, 10.0 ** -np.arange(45)])
     near = np.concatenate([10.0**-exponent * (1 + np.linspace(-1e-6, 1e-6, 41)) for exponent in range(39)])
-    values = [steps, near, rng.random(200_000) ** 60, [np.nan, np.inf, -0.25, 1.5, -1.5e-30, 0.9999995]]
+    odd = [np.nan, np.inf, -0.25, 1.5, -1.5e-30, 0.9999995]
+    values = [steps, near, rng.random(200_000) ** 60, np.array(odd)]
     confidences = np.concatenate(values).astype(np.float32)
     confidences = confidences[: confidences.size // 20 * 20].reshape(-1, 20)
     labels = rng.integers(0, 12_000, confidences.shape).astype(np.int32)

@@ -1,5 +1,7 @@
 """A toy of each family and variant, and videos that its tests train and predict on."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -12,7 +14,7 @@ COUNTS = np.array([12, 1, 7, 3, 12, 5, 9, 2], np.int32)
 
 NETVLAD = {"clusters": 4, "hidden": 8, "draws": 12}
 NEXTVLAD = {"clusters": 4, "groups": 4, "hidden": 8, "reduction": 2}
-ROWS = {
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "dbof": ("dbof", {"clusters": 16, "hidden": 8, "draws": 6}),
     "dbof-mean": ("dbof", {"clusters": 16, "hidden": 8, "pooling": "mean", "draws": None}),
     "frame_logistic": ("frame_logistic", {}),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def toy(name: str) -> Recipe:
 
 def _member(member: Member) -> Member:
     """As long as STEPS, all that is counted in steps or examples in proportion."""
-    steps = member.steps or member.epochs * PUBLISHED_VIDEOS / member.batch_size
+    steps = member.steps or (member.epochs or 0) * PUBLISHED_VIDEOS / member.batch_size
     share = STEPS / steps
     return replace(
         member,
@@ -64,7 +65,7 @@ def _average(average: Range | Ema | None, share: float, batch_size: int) -> Rang
     return None
 
 
-def _narrow(family: str, given: Mapping[str, object]) -> dict[str, object]:
+def _narrow(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters with every width divided and frames drawn in proportion, defaults included."""
     defaults = inspect.signature(import_module(f"yt8m_kit.models.{family}").build).parameters
     narrow = dict(given)

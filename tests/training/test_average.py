@@ -90,10 +90,11 @@ def test_a_damaged_or_foreign_checkpoint_is_named(tmp_path):
 
 def test_state_round_trip(tmp_path):
     state = checkpoints.State(
-        7, Position(1, 2, 3), [np.arange(3.0)], [np.int64(4), np.ones((2, 2))], [np.pi], {"a": 1}
+        7, Position(1, 2, 3), [np.arange(3.0)], [np.array(4), np.ones((2, 2))], [np.array(np.pi)], {"a": 1}
     )
     checkpoints.save_state(tmp_path, state)
     got = checkpoints.load_state(tmp_path)
+    assert got is not None
     assert (got.step, got.position) == (7, Position(1, 2, 3))
     assert got.notes == {"a": 1}
     for group in ("model", "optimizer", "shadows"):

@@ -76,7 +76,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tiny_data):
 
 def read_events(folder):
     """{tag: {step: value}} of the event files TensorFlow reads in a folder."""
-    found = {}
+    found: dict[str, dict[int, float]] = {}
     for path in folder.glob("*tfevents*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
@@ -103,6 +103,7 @@ def test_early_stopping_keeps_the_best_and_a_range_is_searched(tiny_data, tmp_pa
     last = max(gaps)
     assert last == min(400, best + 30)
     state = checkpoints.load_state(run / "checkpoints")
+    assert state is not None
     assert state.notes["best_step"] == best
     assert (state.notes.get("stopped") == last) == (last < 400)
     assert read_events(run / "tensorboard/validate")["gap"].keys() == gaps.keys()
@@ -139,7 +140,9 @@ def test_an_ema_stage_resumes_bit_for_bit(tiny_data, tmp_path):
             assert not (runs / "tiny/ema/averaged.weights.h5").exists()
         done = subprocess.run([sys.executable, "-m", "yt8m_kit.cli", *words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        results.append(checkpoints.load_state(runs / "tiny/ema/ema"))
+        state = checkpoints.load_state(runs / "tiny/ema/ema")
+        assert state is not None
+        results.append(state)
     whole, resumed = results
     assert whole.step == resumed.step == 200
     for group in ("model", "shadows"):

@@ -24,10 +24,10 @@ class State:
 class Inspection:
     """One look at stages and all that they need, each looked at once.
 
-    splits: those whose shards are compared, None for all that a stage reads. whole: a product whose own sources
-    are missing is stale; else what is not there is not compared, so that a graph serves without its members.
-    Whatever is made from a stale product is stale. Contents are read only where a file's size or time differs
-    from what its record says.
+    splits: those whose shards are compared, None for all that a stage reads. whole: a product whose own
+    sources are missing is stale; else what is not there is not compared, so that a graph serves without its
+    members. Whatever is made from a stale product is stale. Contents are read only where a file's size or
+    time differs from what its record says.
     """
 
     def __init__(self, splits: set[str] | None = None, *, whole: bool = True):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from yt8m_kit.data.format import examples, tfrecord
+from yt8m_kit.data.format.feature_quantization import requantize
 from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018, Dataset
 from yt8m_kit.errors import DataError
 
@@ -134,13 +135,11 @@ def test_real_video_records_lose_less_than_half_a_step(real_data):
 
 def test_every_byte_survives_dequantization():
     codes = np.arange(256)
-    np.testing.assert_array_equal(
-        examples.requantize((codes * (4 / 255) + 4 / 512 - 2).astype(np.float32)), codes
-    )
+    np.testing.assert_array_equal(requantize((codes * (4 / 255) + 4 / 512 - 2).astype(np.float32)), codes)
 
 
 def test_means_beyond_the_range_are_clipped():
-    np.testing.assert_array_equal(examples.requantize(np.array([-9.0, 9.0])), [0, 255])
+    np.testing.assert_array_equal(requantize(np.array([-9.0, 9.0])), [0, 255])
 
 
 def test_tensorflow_reads_an_encoded_video_record():

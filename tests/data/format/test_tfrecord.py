@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from yt8m_kit.data.format import tfrecord
+from yt8m_kit.errors import DataError
 
 PAYLOADS = [b"first", b"", bytes(range(256)) * 40]
 HEADER, FOOTER = 12, 4
@@ -26,6 +27,12 @@ def payloads(path):
     index = tfrecord.index(path)
     data = path.read_bytes()
     return [data[offset : offset + length] for offset, length in zip(index.offsets, index.lengths)]
+
+
+def fault_of(path):
+    fault = tfrecord.index(path).fault
+    assert fault is not None
+    return fault
 
 
 def damage(path, at, value):
@@ -75,7 +82,7 @@ def test_empty_shard(tmp_path):
     index = tfrecord.index(path)
     assert len(index.offsets) == 0
     assert str(index.fault) == f"{path}: empty shard (0 bytes)"
-    assert index.fault.record is None
+    assert fault_of(path).record is None
 
 
 @pytest.mark.parametrize(
@@ -99,39 +106,39 @@ def test_no_tfrecord(tmp_path, content, said):
 def test_truncated_payload_names_record_and_bytes(shard):
     size = os.path.getsize(shard)
     os.truncate(shard, size - 100)
-    index = tfrecord.index(shard)
+    fault = fault_of(shard)
     needed = HEADER + len(PAYLOADS[2]) + FOOTER
-    assert index.fault.record == 2
+    assert fault.record == 2
     assert f"{shard} record 2: truncated: needs {needed} bytes, the file has {needed - 100} left" == str(
-        index.fault
+        fault
     )
     assert payloads(shard) == PAYLOADS[:2]
 
 
 def test_truncated_header(shard):
     os.truncate(shard, HEADER + 5 + FOOTER + 7)
-    fault = tfrecord.index(shard).fault
+    fault = fault_of(shard)
     assert fault.record == 1
     assert "ends within a record header" in str(fault)
 
 
 def test_wrong_length_crc_hides_the_rest_and_says_so(shard):
     damage(shard, HEADER + 5 + FOOTER, 1)  # the length of record 1
-    index = tfrecord.index(shard)
-    assert index.fault.record == 1
-    assert "length CRC mismatch; the rest of the shard cannot be read" in str(index.fault)
+    fault = fault_of(shard)
+    assert fault.record == 1
+    assert "length CRC mismatch; the rest of the shard cannot be read" in str(fault)
     assert payloads(shard) == PAYLOADS[:1]
 
 
 def test_missing_file_is_named(tmp_path):
-    with pytest.raises(tfrecord.DataError, match=r"nowhere\.tfrecord: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"nowhere\.tfrecord: cannot be read: No such file"):
         tfrecord.index(tmp_path / "nowhere.tfrecord")
 
 
 def test_a_writer_that_fails_leaves_the_old_shard(shard):
     before = shard.read_bytes()
     with pytest.raises(TypeError), tfrecord.writing(shard) as write:
-        write("no bytes")
+        write("no bytes")  # type: ignore[arg-type]
     assert shard.read_bytes() == before
     assert list(shard.parent.iterdir()) == [shard]
 

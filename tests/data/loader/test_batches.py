@@ -24,8 +24,9 @@ from tests.support.small_shards import (
 )
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import splits
-from yt8m_kit.data.loader.batches import Position, read_batches
+from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.faults import Faults
+from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.data.reading import shards as open_shards

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import keras
@@ -53,9 +54,9 @@ def test_a_teachers_labels_are_mixed_in(shards, tmp_path):
     for shard, numbers in zip(shards, np.split(np.array(ALL), [20, 21, 30, 41])):
         shape = (len(numbers), 3)
         known = slice(1, None) if shard == shards[2] else slice(None)  # no labels for one video
-        top = rng.integers(0, 10, shape), rng.random(shape)
+        labels, scores = rng.integers(0, 10, shape), rng.random(shape)
         side = soft_labels.side_file(tmp_path, shard)
-        soft_labels.write(side, list(numbers[known]), *(each[known] for each in top))
+        soft_labels.write(side, list(numbers[known]), labels[known], scores[known])
     teacher = SoftLabels(tmp_path, 0.5)
     faults = Faults()
     found = copies(read_batches(shards, SMALL, 6, readers=2, reuse=1, soft_labels=teacher, faults=faults))
@@ -86,6 +87,7 @@ def test_closing_ends_the_processes_and_closes_the_files(shards):
     drawing = read_batches(shards, SMALL, 4, epochs=None, readers=3, reuse=1)
     next(drawing)
     assert len(children() - running) == 3
+    assert isinstance(drawing, Generator)
     drawing.close()
     assert children() == running
     assert len(os.listdir("/dev/fd")) <= files
@@ -120,6 +122,7 @@ def test_readers_end_when_their_parent_is_killed(shards):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", KILLED, str(shards[0].parent)]
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         found = Path(f"/proc/{process.pid}/task").glob("*/children")
         readers = [int(child) for path in found for child in path.read_text().split()]
