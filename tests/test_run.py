@@ -1,4 +1,4 @@
-"""Files are whole or absent; a run holds its settings and lets one process in at a time."""
+"""Files are written atomically; a run lets one process in at a time."""
 
 import subprocess
 import sys
@@ -8,7 +8,6 @@ import pytest
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import replacing, replacing_folder, write_json, write_text
-from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Run
 
 
@@ -60,41 +59,20 @@ def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path):
     assert names(tmp_path) == ["file.txt"]
 
 
-def test_a_changed_member_is_refused_by_the_name_of_the_setting(tmp_path):
-    run = Run.of(tmp_path, "recipe", "member")
-    member = Member("netvlad", {"clusters": 8}, steps=10, average=Range(1, 2))
-    run.freeze(member.frozen())
-    run.freeze(member.frozen())
-    with pytest.raises(UsageError, match=r"learning_rate was 0.0002, is now 0.1"):
-        run.freeze(
-            Member("netvlad", {"clusters": 8}, steps=10, average=Range(1, 2), learning_rate=0.1).frozen()
-        )
-
-
 def test_two_processes_cannot_share_a_run(tmp_path):
     run = Run.of(tmp_path, "recipe", "member")
     script = (
         "import sys; from pathlib import Path; from yt8m_kit.run import Run\n"
         "with Run(Path(sys.argv[1])).alone(): pass"
     )
-    with run.alone():
+    with run.alone(("train", "recipe", "member")):
+        assert run.holder().startswith("train recipe member, process ")
         done = subprocess.run([sys.executable, "-c", script, run.path], capture_output=True, text=True)
-    assert "another process is at work" in done.stderr.splitlines()[-1]
+    assert "another process works in" in done.stderr.splitlines()[-1]
+    assert "train recipe member, process" in done.stderr.splitlines()[-1]
+    assert not run.holder()
     with run.alone():
         pass
-
-
-def test_metrics_are_cut_back_to_the_step_that_is_resumed(tmp_path):
-    run = Run(tmp_path)
-    for stage in ("checkpoints", "ema"):
-        for step in (50, 100, 150):
-            run.log({"stage": stage, "step": step, "loss": 1.0})
-    with run.metrics.open("a") as lines:
-        lines.write('{"stage": "ema", "step": 2')
-    run.forget_after("ema", 100)
-    assert [row["step"] for row in run.rows("checkpoints")] == [50, 100, 150]
-    assert run.rows("ema") == [{"step": 50, "loss": 1.0}, {"step": 100, "loss": 1.0}]
-    assert run.metrics.read_text().count("\n") == 5
 
 
 def test_a_damaged_json_file_is_named(tmp_path):

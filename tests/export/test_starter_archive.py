@@ -92,14 +92,15 @@ def test_the_same_files_make_the_same_archive(runs, tmp_path):
 
 def test_no_folder_is_left_beside_it(runs):
     kept = {path.name for path in Run.of(runs, "tiny", "small").path.iterdir()}
-    assert kept == {"ensemble.json", "graph", "export.json", "graph.tgz"}
+    assert kept == {"ensemble.json", "graph", "export.json", "graph.tgz", "provenance", ".lock"}
 
 
 def test_over_the_limit_no_archive_is_written(runs, capsys):
     assert main(["ensemble", "tiny", "tight", f"--runs={runs}"]) == 0
     assert main(["export", "tiny", "tight", "--format=tgz", f"--runs={runs}"]) == 1
     assert "over the limit of 150,000" in capsys.readouterr().err
-    assert [path.name for path in Run.of(runs, "tiny", "tight").path.iterdir()] == ["ensemble.json"]
+    kept = {path.name for path in Run.of(runs, "tiny", "tight").path.iterdir()}
+    assert kept == {"ensemble.json", "provenance", ".lock"}
 
 
 FAMILIES = [

@@ -50,8 +50,8 @@ def test_predict_and_submit_locally(runs, tiny_data, capsys):
 
 SLOW = """
 import sys, time
-from yt8m_kit import predict
-predict.BATCH, predict.SAVE_BATCHES = 4, 1
+from yt8m_kit.inference import predict, sweep
+sweep.BATCH, predict.SAVE_BATCHES = 4, 1
 text = predict.text
 def slow(*arguments):
     time.sleep(0.2)
@@ -71,10 +71,10 @@ def test_killed_and_resumed_gives_the_same_file(runs, tiny_data):
     whole = csv.read_bytes()
     csv.unlink()
     process = subprocess.Popen([sys.executable, "-c", SLOW, *words], stderr=subprocess.DEVNULL)
-    place = csv.with_name("submission.place.json")
+    place = csv.with_name("submission.position.json")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (
-        place.exists() and json.loads(place.read_text())["rows"] >= 12
+        place.exists() and json.loads(place.read_text())["content"]["rows"] >= 12
     ):
         assert process.poll() is None
         time.sleep(0.01)
@@ -96,8 +96,10 @@ def test_a_damaged_graph_is_named(runs, tiny_data, capsys):
     (runs / "tiny/logistic/graph/saved_model.pb").write_bytes(b"\x00\x01")
     assert main(["predict", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "cannot load" in message
-    assert "logistic/graph" in message
+    assert (
+        "logistic/graph is damaged: graph is not as it was made. Run: yt8m export tiny logistic --anew"
+        in message
+    )
 
 
 def test_the_board_refuses_other_videos(tmp_path):

@@ -18,7 +18,7 @@ from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.inference.member_model import load_weights, model_of
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.layers.inputs.sampling import average_rounds
-from yt8m_kit.pipeline import stages
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.recipe import Ema, Recipe, load
 from yt8m_kit.run import Experiment, Run
@@ -69,7 +69,7 @@ def data(tmp_path_factory):
     scope="module", params=[*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
 )
 def made(request, data, tmp_path_factory):
-    """The stages that make would follow to the CSVs, each once."""
+    """The stages that lead to the CSVs, each once."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
     (folder / f"{name}.py").write_text(f"from tests.support import toys\n\nRECIPE = toys.toy({name!r})\n")
     runs = folder / "runs"
@@ -79,10 +79,10 @@ def made(request, data, tmp_path_factory):
         patch.setenv("YT8M_RUNS", str(runs))
         recipe = load(name)
         names = ends(recipe)
-        for stage in (stage for each in names for stage in stages(Experiment(recipe, data, runs), each)):
-            if stage.makes.name not in ("validate.graph.json", "score.json"):
-                assert stage.makes.exists() or main(stage.words) == 0, stage.words
-                assert stage.makes.exists(), stage.words
+        known = Stages(Experiment(recipe, data, runs))
+        for stage in known.leading_to(known.predict(each) for each in names):
+            assert main(list(stage.words)) == 0, stage.words
+            assert stage.main.exists(), stage.words
     return Made(recipe, names, data, runs)
 
 

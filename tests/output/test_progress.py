@@ -75,6 +75,8 @@ def test_lines_reach_a_pipe_while_the_step_runs():
     """)
     words = [sys.executable, "-c", script]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
         assert "0/2" in process.stderr.readline()
         assert "1/2" in process.stderr.readline()
         process.stdin.close()

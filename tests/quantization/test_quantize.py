@@ -151,8 +151,9 @@ def test_codes_of_another_plan_are_refused(tmp_path):
         tensor_plan.load_codes(run, [tensor._replace(format="int6")])
 
 
-def test_an_ensemble_with_one_form_for_all_needs_no_videos(runs, capsys):
-    assert main(["quantize", "tiny", "blend", "--data=/nowhere", f"--runs={runs}"]) == 0
+def test_an_ensemble_with_one_format_for_all_needs_no_videos(runs, capsys):
+    assert main(["quantize", "tiny", "blend", "--data=/nowhere", f"--runs={runs}"]) == 2
+    assert "blend is stored as uint8, which needs no measurement" in capsys.readouterr().err
     assert main(["export", "tiny", "mixed", f"--runs={runs}"]) == 2
     assert "run: yt8m ensemble tiny mixed" in capsys.readouterr().err
     assert main(["ensemble", "tiny", "mixed", f"--runs={runs}"]) == 0

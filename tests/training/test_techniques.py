@@ -20,7 +20,6 @@ from yt8m_kit.inference.member_model import model_of
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.ema import Shadows
-from yt8m_kit.training.log import Scalars
 from yt8m_kit.training.optimizer import optimizer_of
 from yt8m_kit.training.steps import make_step
 
@@ -82,15 +81,6 @@ def read_events(folder):
             for value in event.summary.value:
                 found.setdefault(value.tag, {})[event.step] = value.simple_value
     return found
-
-
-def test_curves_can_be_read(tmp_path):
-    scalars = Scalars(tmp_path, [{"step": 50, "loss": 3.0, "learning_rate": 0.5}])
-    scalars.add({"step": 300, "loss": 2.0})
-    scalars.add({"step": 300, "validation_gap": 0.25})
-    scalars.close()
-    assert read_events(tmp_path / "train") == {"loss": {50: 3.0, 300: 2.0}, "learning_rate": {50: 0.5}}
-    assert read_events(tmp_path / "validate") == {"gap": {300: 0.25}}
 
 
 def test_early_stopping_keeps_the_best_and_a_range_is_searched(tiny_data, tmp_path, capsys):

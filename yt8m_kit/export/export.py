@@ -46,7 +46,8 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     experiment, run = stages.experiment, job.stage.run
     recipe, blend = stages.recipe, stages.recipe.ensemble(name)
     for need in job.stage.needs:
-        verified(need)
+        for file in need.files:
+            verified(need, file)
     shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
@@ -85,7 +86,7 @@ def _parts(
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
             model = averaged_model(experiment, name)
             formats = {tensor.path: tensor.format for tensor in own}
-            parts.append(encoded(model, outline, share, formats, load_codes(stages, ensemble, own)))
+            parts.append(encoded(model, outline, share, formats, load_codes(experiment.run(ensemble), own)))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()

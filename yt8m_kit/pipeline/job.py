@@ -17,7 +17,7 @@ from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, read_record, write_record
 from yt8m_kit.pipeline.stages import Stage
-from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun
+from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun, refusal
 
 FIGURES = 3  # that "up to date" shows
 
@@ -87,8 +87,8 @@ def adopt(stage: Stage) -> None:
 
 def _check_current(stage: Stage) -> None:
     state = Inspection(set(stage.reads), whole=False).state(stage)
-    if state.kind == "stale":
-        raise UsageError(f"{stage.main} is stale: {state.reasons[0]}. {_way_out(stage)}")
+    if state.kind != "up to date":
+        raise refusal(stage, state, _way_out(stage))
     assert state.record is not None
     figures = ", ".join(figures_of(state.record)[:FIGURES])
     progress.say(f"up to date: {stage.main}, made {state.record.local_time}{': ' * bool(figures)}{figures}")

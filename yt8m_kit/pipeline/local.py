@@ -64,12 +64,12 @@ def run(
         state = Inspection().state(stage)
         if state.kind != "up to date":  # remade to the same content, what follows may be up to date again
             progress.say(f"[{number} of {len(todo)}] {' '.join(stage.words)}{_why(state)}")
-            _run(experiment, stage, state.kind == "stale" or (anew and bool(state.reasons)))
+            _run(experiment, stage, state.kind in ("stale", "damaged") or (anew and bool(state.reasons)))
     return [stage.main for stage in last]
 
 
 def _why(state: State) -> str:
-    return f" (stale: {state.reasons[0]})" if state.kind == "stale" else ""
+    return f" ({state.kind}: {state.reasons[0]})" if state.kind in ("stale", "damaged") else ""
 
 
 def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:

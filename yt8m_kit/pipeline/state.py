@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.digest import digest, stamp
 from yt8m_kit.output.provenance import Record, changes, read_record
 from yt8m_kit.pipeline.stages import Stage
 
-Kind = Literal["missing", "unfinished", "up to date", "stale"]
+Kind = Literal["missing", "unfinished", "up to date", "stale", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Inspection:
         record = read_record(stage.record)
         if record is None:
             return State("stale", ("nothing is known of what it was made from",))
+        if damage := files_changed(stage, record):
+            return State("damaged", tuple(damage), record)
         reasons = [*self._needs_changed(stage), *changes(record.sources, stage.sources(), self._splits)]
-        reasons += files_changed(stage, record)
         return State("stale" if reasons else "up to date", tuple(reasons), record)
 
     def _needs_changed(self, stage: Stage) -> list[str]:
@@ -55,8 +56,8 @@ class Inspection:
         found = []
         for need in stage.needs:
             state = self.state(need)
-            if state.kind == "stale":
-                found.append(f"{need.title} is stale: {state.reasons[0]}")
+            if state.kind in ("stale", "damaged"):
+                found.append(f"{need.title} is {state.kind}: {state.reasons[0]}")
             elif state.kind != "up to date" and self._whole:
                 found.append(f"{need.title} is {state.kind}")
         return found
@@ -65,11 +66,17 @@ class Inspection:
         """Raise UsageError where what a stage is made from is missing or stale, naming what to run."""
         for need in stage.needs:
             state = self.state(need)
-            if state.kind == "stale":
+            if state.kind in ("stale", "damaged"):
                 self.check_needs(need)
-                raise UsageError(f"{need.main} is stale: {state.reasons[0]}. Run: {need.command} --anew")
+                raise refusal(need, state, f"Run: {need.command} --anew")
             if state.kind != "up to date":
                 raise UsageError(f"{need.main} is not there; run: {need.command}")
+
+
+def refusal(stage: Stage, state: State, way_out: str) -> KitError:
+    """The error for a product that is stale (misuse) or damaged (a failure)."""
+    kind = UsageError if state.kind == "stale" else KitError
+    return kind(f"{stage.main} is {state.kind}: {state.reasons[0]}. {way_out}")
 
 
 def files_changed(stage: Stage, record: Record) -> list[str]:
@@ -80,7 +87,7 @@ def files_changed(stage: Stage, record: Record) -> list[str]:
         if not file.exists():
             found.append(f"{name} is missing")
         elif stamp(file) != at and digest(file) != known:
-            found.append(f"{name} is damaged or was edited since it was made")
+            found.append(f"{name} is not as it was made")
     return found
 
 

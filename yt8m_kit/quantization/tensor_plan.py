@@ -7,8 +7,6 @@ import numpy as np
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import replacing
-from yt8m_kit.pipeline.job import verified
-from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import StoredTensor, stored, with_format
 from yt8m_kit.recipe import Ensemble, Recipe
 from yt8m_kit.run import Run
@@ -32,22 +30,21 @@ def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
         np.savez(file, **arrays)
 
 
-def load_codes(stages: Stages, name: str, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
+def load_codes(run: Run, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
     """The calibrated codes of a member of an ensemble, by path; none where none were kept.
 
-    tensors: of that member. Raises KitError for codes that are damaged or in other formats than the plan's.
+    tensors: of that member. Raises KitError for codes in other formats than the plan's.
     """
-    path = stages.experiment.run(name).codes(tensors[0].member)
+    path = run.codes(tensors[0].member)
     if not path.exists():
         return {}
     arrays: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    stage = stages.quantize(name)
-    with np.load(verified(stage, path), allow_pickle=False) as kept:
+    with np.load(path, allow_pickle=False) as kept:
         for name in kept.files:
             tensor, format, key = name.split("|")
             arrays.setdefault((tensor, format), {})[key] = kept[name]
     if set(arrays) != {(t.path, t.format) for t in tensors if t.format != "float32"}:
-        raise KitError(f"{path} is of another plan than {stage.main}; run: {stage.command} --anew")
+        raise KitError(f"{path} is of another plan than {run.plan}; quantize again with --anew.")
     return {
         t.path: Encoded(t.format, t.shape, arrays[t.path, t.format]) for t in tensors if t.format != "float32"
     }

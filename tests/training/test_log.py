@@ -1,0 +1,57 @@
+"""The training log: rows after a resume, damaged lines, curves that TensorBoard reads."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from yt8m_kit.training.log import TrainingLog, read_rows
+
+
+def read_events(folder: Path) -> dict[str, dict[int, float]]:
+    """Values by tag and step of the event files in a folder, by TensorFlow."""
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for path in folder.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                found[value.tag][event.step] = value.simple_value
+    return dict(found)
+
+
+def test_rows_beyond_the_step_that_is_resumed_are_dropped(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    for stage in ("checkpoints", "ema"):
+        log = TrainingLog(metrics, stage, tmp_path / stage, 0)
+        for step in (50, 100, 150):
+            log.append(step, {"loss": 1.0})
+        log.close()
+    TrainingLog(metrics, "ema", tmp_path / "ema", 100).close()
+    assert [row["step"] for row in read_rows(metrics, "checkpoints")] == [50, 100, 150]
+    assert read_rows(metrics, "ema") == [{"step": 50, "loss": 1.0}, {"step": 100, "loss": 1.0}]
+    assert read_events(tmp_path / "ema/train") == {"loss": {50: 1.0, 100: 1.0}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"stage": "ema", "step": 2', "[]", "7", '{"stage": "ema"}', '{"stage": "ema", "step": 2, "loss": "x"}',
+     "\x00\xff", '{"stage": 1, "step": 2}'],
+)  # fmt: skip
+def test_a_damaged_line_costs_no_other(tmp_path, line):
+    metrics = tmp_path / "metrics.jsonl"
+    good = json.dumps({"stage": "ema", "step": 50, "loss": 1.0})
+    metrics.write_text(f"{good}\n{line}\n{good}\n")
+    assert len(read_rows(metrics, "ema")) == 2
+    TrainingLog(metrics, "ema", tmp_path / "curves", 100).close()
+    assert metrics.read_text() == f"{good}\n{good}\n"
+
+
+def test_curves_can_be_read(tmp_path):
+    log = TrainingLog(tmp_path / "metrics.jsonl", "checkpoints", tmp_path, 0)
+    log.append(50, {"loss": 3.0, "learning_rate": 0.5})
+    log.append(300, {"loss": 2.0})
+    log.append(300, {"validation_gap": 0.25})
+    log.close()
+    assert read_events(tmp_path / "train") == {"loss": {50: 3.0, 300: 2.0}, "learning_rate": {50: 0.5}}
+    assert read_events(tmp_path / "validate") == {"gap": {300: 0.25}}
