@@ -1,0 +1,353 @@
+"""A product of other sources is never returned: refused by the verb that makes it, made again by run.
+
+Each case changes one source of one product and runs the verb; then `run`, which must leave everything up to date.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.recipes import RECIPES
+from yt8m_kit.cli.main import main
+from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.synthesize import synthesize
+from yt8m_kit.dataset import DEMO
+from yt8m_kit.output.digest import digest
+
+
+@dataclass(frozen=True)
+class Place:
+    """Folders of one test: recipes, records and runs, all its own."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipes" / "tiny.py"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    def file(self, name: str) -> Path:
+        return self.runs / "tiny" / name
+
+    def yt8m(self, *words: str) -> int:
+        data = [] if words[0] == "export" else [f"--data={self.data}"]
+        return main([*words, *data, f"--runs={self.runs}"])
+
+    def edit(self, before: str, after: str) -> None:
+        text = self.recipe.read_text()
+        assert text.count(before) >= 1, before
+        self.recipe.write_text(text.replace(before, after))
+
+    def shard(self, split: str) -> Path:
+        return splits.find(self.data, split)[0]
+
+    def copy_to(self, path: Path) -> "Place":
+        shutil.copytree(self.path, path, symlinks=True)
+        return Place(path)
+
+
+# What is there before anything changes.
+MADE = (
+    *(["evaluate", name] for name in ("logistic", "netvlad")),
+    *(["ensemble", "mixed"], ["quantize", "mixed"], ["ensemble", "calibrated"], ["quantize", "calibrated"]),
+    *(["export", name] for name in ("logistic", "blend", "mixed", "calibrated")),
+    *(["export", "blend", "--format=tgz"], ["distill", "logistic"], ["train", "student"]),
+    *(["evaluate", "blend"], ["predict", "blend"], ["predict", "blend", "--split=validate"]),
+    *(["submit", "blend"], ["segments", "logistic"]),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tiny_data, tiny_runs, tmp_path_factory) -> Iterator[Place]:
+    """The tiny recipe with a product of every kind."""
+    place = Place(tmp_path_factory.mktemp("stale") / "whole")
+    shutil.copytree(RECIPES, place.path / "recipes")
+    shutil.copytree(tiny_data.path, place.data)
+    shutil.copytree(tiny_runs, place.runs)
+    (place.data / "vocabulary.csv").write_text("Index,Name\n0,Zero\n3,Three\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YT8M_RECIPES", str(place.path / "recipes"))
+        for verb, *words in MADE:
+            assert place.yt8m(verb, "tiny", *words) == 0, (verb, words)
+        yield place
+
+
+@pytest.fixture
+def place(made, tmp_path, monkeypatch) -> Place:
+    """The same, to be changed."""
+    own = made.copy_to(tmp_path / "own")
+    monkeypatch.setenv("YT8M_RECIPES", str(own.path / "recipes"))
+    return own
+
+
+def setting(before: str, after: str) -> Callable[[Place], None]:
+    return lambda place: place.edit(before, after)
+
+
+def shard_grows(split: str) -> Callable[[Place], None]:
+    """One more shard, a copy of the first."""
+    return lambda place: shutil.copy(place.shard(split), place.data / f"{split}0009.tfrecord")  # type: ignore[return-value]
+
+
+def cut(split: str) -> Callable[[Place], None]:
+    """The last byte of a shard is gone."""
+    return lambda place: os.truncate(place.shard(split), place.shard(split).stat().st_size - 1)
+
+
+def again(*words: str) -> Callable[[Place], None]:
+    """Something that it comes from is made again, of other settings of its own."""
+
+    def make(place: Place) -> None:
+        assert place.yt8m(words[0], "tiny", *words[1:], "--anew") == 0
+
+    return make
+
+
+def retrained(place: Place) -> None:
+    place.edit("seed=0", "seed=1") if "seed=0" in place.recipe.read_text() else None
+    place.edit('"logistic": Member("frame_logistic", batch_size=16, steps=20, learning_rate=1e-2)',
+               '"logistic": Member("frame_logistic", batch_size=16, steps=20, learning_rate=1e-2, seed=7)')  # fmt: skip
+    assert place.yt8m("train", "tiny", "logistic", "--anew") == 0
+
+
+def flip(name: str) -> Callable[[Place], None]:
+    """One bit in the middle of a file, its time as before."""
+
+    def damage(place: Place) -> None:
+        path = place.file(name)
+        times = path.stat()
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 4
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    return damage
+
+
+def edit_json(name: str, **values: object) -> Callable[[Place], None]:
+    def change(place: Place) -> None:
+        kept = json.loads(place.file(name).read_text())
+        place.file(name).write_text(json.dumps(kept | values))
+
+    return change
+
+
+def replace_text(name: str, before: str, after: str) -> Callable[[Place], None]:
+    def change(place: Place) -> None:
+        path = place.data / name
+        path.write_text(re.sub(before, after, path.read_text(), count=1))
+
+    return change
+
+
+def last_test_video_lost(place: Place) -> None:
+    """From the records and from the truth."""
+    cut("test")(place)
+    lost = list(read_batches([place.shard("test")], DEMO, 100))[0].ids
+    truth = place.data / "test_truth.csv"
+    others = {
+        video
+        for path in splits.find(place.data, "test")[1:]
+        for batch in read_batches([path], DEMO, 100)
+        for video in batch.ids
+    }
+    lines = truth.read_text().splitlines(keepends=True)
+    truth.write_text("".join(line for line in lines if line.split(",")[0] in {"VideoId", *lost, *others}))
+
+
+RATE = "steps=20, learning_rate=1e-2"
+DATASET = "dataset=DEMO,"
+CASES = {
+    # product: the verb that must not return it, what changes, what is said
+    "train: learning rate": ("train logistic", setting(RATE, RATE.replace("1e-2", "2e-2")), "learning_rate was 0.01, is now 0.02"),
+    "train: hyperparameter": ("train netvlad", setting('"clusters": 4', '"clusters": 5'), "hyperparameters.clusters was 4, is now 5"),
+    "train: order of features": ("train logistic", setting(DATASET, "dataset=__import__('dataclasses').replace(DEMO, features=DEMO.features[::-1]),"), "features was"),
+    "train: max_frames": ("train logistic", setting(DATASET, "dataset=__import__('dataclasses').replace(DEMO, max_frames=20),"), "max_frames was"),
+    "train: classes": ("train logistic", setting(DATASET, "dataset=__import__('dataclasses').replace(DEMO, classes=60),"), "classes was 50, is now 60"),
+    "train: one more shard": ("train logistic", shard_grows("train"), "the train split has 1 other and lacks 0 shards"),
+    "train: another shard": ("train logistic", cut("train"), "bytes, has now"),
+    "train: teacher's labels": ("train student", again("distill", "logistic", "--top=10"), "logistic/soft_labels"),
+    "average: which checkpoints": ("average netvlad", setting("Range(10, 30)", "Range(15, 30)"), "netvlad/trained.weights.h5 is stale"),
+    "average: kept how": ("average netvlad", setting("average=Range(10, 30),", "average=Range(10, 30), keep_average='better',"), "keep_average was 'always', is now 'better'"),
+    "average: retrained": ("average logistic", retrained, "logistic/trained.weights.h5 is another one now"),
+    "evaluate: other videos": ("evaluate netvlad", cut("validate"), "bytes, has now"),
+    "evaluate: retrained": ("evaluate logistic", retrained, "averaged.weights.h5 is stale"),
+    "ensemble: given weights": ("ensemble mixed", setting('"mixed": Ensemble(("logistic", "netvlad"), weights=(1.0, 1.0)', '"mixed": Ensemble(("logistic", "netvlad"), weights=(1.0, 2.0)'), "weights was [1.0, 1.0], is now [1.0, 2.0]"),
+    "ensemble: codec of a search": ("ensemble blend", setting('"blend": Ensemble(("logistic", "netvlad"), rounds=2)', '"blend": Ensemble(("logistic", "netvlad"), rounds=2, codec="int4")'), "codec was 'uint8', is now 'int4'"),
+    "ensemble: limit of a search": ("ensemble blend", setting('"blend": Ensemble(("logistic", "netvlad"), rounds=2)', '"blend": Ensemble(("logistic", "netvlad"), rounds=2, limit=900_000)'), "limit was 1073741824, is now 900000"),
+    "ensemble: members": ("ensemble blend", setting('"blend": Ensemble(("logistic", "netvlad"), rounds=2)', '"blend": Ensemble(("netvlad", "logistic"), rounds=2)'), "members was"),
+    "quantize: limit": ("quantize mixed", setting('codec="mixed")', 'codec="mixed", limit=300_000)'), "limit was 1073741824, is now 300000"),
+    "quantize: calibrated too": ("quantize mixed", setting('codec="mixed")', 'codec="mixed", calibrated=True)'), "calibrated was False, is now True"),
+    "quantize: other videos": ("quantize calibrated", cut("train"), "bytes, has now"),
+    "quantize: blended otherwise": ("quantize mixed", edit_json("mixed/ensemble.json", weights={"logistic": 0.9, "netvlad": 0.1}), "ensemble.json is damaged"),
+    "export: rounds": ("export mixed", setting('codec="mixed")', 'codec="mixed", rounds=2)'), "plan.json is stale: rounds was 1, is now 2"),
+    "export: retrained": ("export blend", retrained, "is stale"),
+    "export: an edited blend": ("export blend", edit_json("blend/ensemble.json", weights={"logistic": 1.0, "netvlad": 0.0}), "ensemble.json is damaged: ensemble.json is not as it was made"),
+    "export: an edited plan": ("export mixed", edit_json("mixed/plan.json", bytes=1), "plan.json is damaged"),
+    "export: damaged codes": ("export calibrated", flip("calibrated/codes.netvlad.npz"), "up to date"),
+    "archive: codec": ("export blend --format=tgz", setting('"blend": Ensemble(("logistic", "netvlad"), rounds=2)', '"blend": Ensemble(("logistic", "netvlad"), rounds=2, codec="int4")'), "is stale"),
+    "predict: other videos": ("predict blend", cut("test"), "bytes, has now"),
+    "predict: one more shard": ("predict blend", shard_grows("test"), "the test split has 1 other"),
+    "predict: exported anew": ("predict blend", again("export", "blend"), "blend/graph is another one now"),
+    "predict validate: exported anew": ("predict blend --split=validate", again("export", "blend"), "blend/graph is another one now"),
+    "predict: a retrained member": ("predict blend", retrained, "is stale"),
+    "evaluate graph: exported anew": ("evaluate blend", again("export", "blend"), "blend/graph is another one now"),
+    "distill: exported anew": ("distill logistic", again("export", "logistic"), "logistic/graph is another one now"),
+    "distill: other videos": ("distill logistic", shard_grows("train"), "the train split has 1 other"),
+    "distill: fewer labels": ("distill logistic --top=10", lambda place: None, "top was 50, is now 10"),
+    "submit: another truth": ("submit blend", replace_text("test_truth.csv", r",(\d+)", r",4"), "truth was"),
+    "submit: another CSV": ("submit blend", again("predict", "blend"), "up to date"),
+    "segments: another vocabulary": ("segments logistic", replace_text("vocabulary.csv", "3,Three", "4,Four"), "vocabulary was"),
+    "segments: exported anew": ("segments logistic", again("export", "logistic"), "logistic/graph is another one now"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_changed_source_is_never_passed_over(place, case, capsys):
+    words, change, said = CASES[case]
+    verb, name, *options = words.split()
+    change(place)
+    before = {file: digest(file) for file in place.file(name).iterdir() if file.is_file()}
+    capsys.readouterr()
+    code = place.yt8m(verb, "tiny", name, *options)
+    out, err = capsys.readouterr()
+    assert said in err.splitlines()[-1], err
+    if said == "up to date":  # what changed is no source of it, or came out equal
+        assert code == 0
+    else:
+        assert code in (1, 2)
+        assert not out
+        assert "--anew" in err.splitlines()[-1]
+        for file, known in before.items():
+            assert file.suffix == ".lock" or file.name == ".lock" or digest(file) == known, file
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (setting(RATE, RATE.replace("1e-2", "2e-2")), ["train", "average", "evaluate", "ensemble", "export", "predict", "submit"]),
+        (again("export", "blend"), ["predict"]),
+        (last_test_video_lost, ["predict", "submit"]),
+        (lambda place: shutil.rmtree(place.file("logistic")), ["train", "average", "evaluate"]),
+        (flip("logistic/averaged.weights.h5"), []),
+        (lambda place: os.utime(place.file("logistic/averaged.weights.h5")), []),
+    ],
+)  # fmt: skip
+def test_run_makes_again_what_is_stale_and_nothing_else(place, capfd, change, stages):
+    """The last cases: damage that keeps size and time is found where it is loaded; a new time alone is nothing."""
+    assert place.yt8m("run", "tiny", "blend", "--to=submit") == 0
+    change(place)
+    capfd.readouterr()
+    assert place.yt8m("run", "tiny", "blend", "--to=submit") == 0
+    ran = re.findall(r"^\[\d+ of \d+\] (\w+) tiny", capfd.readouterr().err, re.M)
+    assert ran[: len(stages)] == stages
+    assert place.yt8m("run", "tiny", "blend", "--to=submit", "--dry_run") == 0
+    assert capfd.readouterr().out == "everything is up to date\n"
+
+
+def test_a_flipped_bit_is_found_where_it_is_loaded(place, capsys):
+    """Size and time are as they were: only the content tells."""
+    flip("logistic/averaged.weights.h5")(place)
+    assert place.yt8m("export", "tiny", "logistic", "--anew") == 1
+    assert "averaged.weights.h5 is damaged: its SHA-256" in capsys.readouterr().err
+    flip("blend/graph/variables/variables.data-00000-of-00001")(place)
+    assert place.yt8m("evaluate", "tiny", "blend", "--split=train") == 1
+    assert "blend/graph is damaged" in capsys.readouterr().err
+    flip("netvlad/validate.probabilities.npz")(place)
+    assert place.yt8m("ensemble", "tiny", "blend", "--anew") == 1
+    assert "validate.probabilities.npz is damaged" in capsys.readouterr().err
+    flip("logistic/soft_labels/train0000.npz")(place)
+    assert place.yt8m("train", "tiny", "student", "--anew") == 1
+    assert "soft_labels/train0000.npz" in capsys.readouterr().err
+
+
+def test_anew_keeps_the_old_product_aside(place, capsys):
+    old = digest(place.file("logistic/trained.weights.h5"))
+    retrained(place)
+    assert digest(place.file("logistic/trained.weights.h5")) != old
+    [aside] = place.file("logistic/old").glob("*/trained.weights.h5")
+    assert digest(aside) == old
+    assert list(aside.parent.glob("checkpoints/state.npz"))
+    assert f"kept aside: {aside.parent}" in capsys.readouterr().err
+
+
+def test_a_product_without_a_record_is_refused(place, capsys):
+    """As of an earlier version of the kit."""
+    shutil.rmtree(place.file("logistic/provenance"))
+    assert place.yt8m("average", "tiny", "logistic") == 2
+    assert "nothing is known of what it was made from" in capsys.readouterr().err
+
+
+def test_a_graph_serves_without_the_members_it_was_made_of(place):
+    csv = place.file("blend/submission.csv")
+    old = csv.read_bytes()
+    for name in ("logistic", "netvlad"):
+        shutil.rmtree(place.file(name))
+    assert place.yt8m("predict", "tiny", "blend", "--anew") == 0
+    assert csv.read_bytes() == old
+
+
+def test_a_recipe_under_another_name_is_refused(place, capsys):
+    shutil.copy(place.recipe, place.recipe.with_name("other.py"))
+    assert main(["train", "other", "logistic", f"--data={place.data}", f"--runs={place.runs}"]) == 2
+    assert "RECIPE.name must be 'other', the name of its file; got 'tiny'" in capsys.readouterr().err
+
+
+def test_settings_that_do_not_matter_change_nothing(place):
+    place.edit(RATE + ")", RATE + ", published_parameters=7)")
+    place.edit('description="for tests"', 'description="for other tests"')
+    assert place.yt8m("train", "tiny", "logistic") == 0
+
+
+def other_records(place: Place) -> Path:
+    folder = place.path / "others"
+    synthesize(folder, train=60, validate=40, test=40, shards=2, seed=5)
+    return folder
+
+
+def test_a_resumed_prediction_refuses_other_records_and_another_graph(place, capsys):
+    """The place of an interrupted attempt is laid by hand: the checks come before it is looked at."""
+    csv, position = place.file("blend/submission.csv"), place.file("blend/submission.position.json")
+    begun = place.file("blend/provenance/submission.csv.begun.json")
+    csv.rename(csv.with_name("submission.partial.csv"))
+    position.write_text("{}")
+    assert begun.exists()
+    others = other_records(place)
+    assert main(["predict", "tiny", "blend", f"--data={others}", f"--runs={place.runs}"]) == 2
+    assert "was begun from other sources" in capsys.readouterr().err
+    assert place.yt8m("export", "tiny", "blend", "--anew") == 0
+    assert place.yt8m("predict", "tiny", "blend") == 2
+    assert "was begun from other sources: blend/graph is another one now" in capsys.readouterr().err
+    assert place.yt8m("predict", "tiny", "blend", "--anew") == 0
+
+
+def test_a_resumed_training_refuses_other_records_and_settings(place, capsys):
+    place.file("logistic/trained.weights.h5").unlink()
+    others = other_records(place)
+    assert main(["train", "tiny", "logistic", f"--data={others}", f"--runs={place.runs}"]) == 2
+    assert "was begun from other sources" in capsys.readouterr().err
+    place.edit(RATE, RATE.replace("1e-2", "2e-2"))
+    assert place.yt8m("train", "tiny", "logistic") == 2
+    assert "learning_rate was 0.01, is now 0.02" in capsys.readouterr().err
+
+
+def test_a_typo_corrected_before_the_first_checkpoint_is_nobodys_business(place):
+    shutil.rmtree(place.file("logistic"))
+    place.edit(RATE, RATE.replace("1e-2", "2e-2"))
+    assert main(["train", "tiny", "logistic", "--data=/nowhere", f"--runs={place.runs}"]) == 2
+    place.edit(RATE.replace("1e-2", "2e-2"), RATE)
+    assert place.yt8m("train", "tiny", "logistic") == 0
