@@ -1,10 +1,10 @@
-"""What a download costs the machine, from a server on the loopback interface that sends as fast as it can.
+"""Throughput and CPU cost of a download from an unthrottled server on the loopback interface.
 
     python -m benchmarks.data.download [--megabytes 64] [--files 16] [--folder TMP] [--repeats 5]
         [--write]
 
-For so many files: bytes a second and CPU seconds a GB (hashing included), over 1, 4 and 8 connections, beside
-hashing alone. Then a whole plan of 3,844 files of 1 kB: what a file costs, whatever its size.
+Measures bytes a second and CPU seconds per GB (hashing included) over 1, 4 and 8 connections, with MD5 alone
+for comparison. A plan of 3,844 files of 1 kB then gives the cost per file.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ NAMES = [f"train{a}{b}.tfrecord" for a in DIGITS for b in DIGITS]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends files of the current folder, or the rest of them."""
+    """Send files of the current folder, with Range."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else 40 ms pass between the header and a short body
@@ -51,11 +51,11 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.sendfile(file, start, count)
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
 def serve(folder: Path, line: Connection) -> None:
-    """Serves a folder and says where."""
+    """Serve a folder and send the port."""
     os.chdir(folder)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     line.send(server.server_port)
@@ -63,12 +63,12 @@ def serve(folder: Path, line: Connection) -> None:
 
 
 def fill(folder: Path, files: int, size: int) -> None:
-    """Random files of that size, and their plan."""
-    place = TRAIN.folder(folder)
-    place.mkdir(parents=True)
+    """Write random files of `size` bytes and their plan."""
+    shards = TRAIN.folder(folder)
+    shards.mkdir(parents=True)
     for name in NAMES[:files]:
-        (place / name).write_bytes(os.urandom(size))
-    sums = {name: hashlib.md5((place / name).read_bytes()).hexdigest() for name in NAMES[:files]}
+        (shards / name).write_bytes(os.urandom(size))
+    sums = {name: hashlib.md5((shards / name).read_bytes()).hexdigest() for name in NAMES[:files]}
     plan = folder / TRAIN.plan
     plan.parent.mkdir(parents=True)
     plan.write_text(json.dumps({"files": sums}))
@@ -81,7 +81,7 @@ def cpu() -> float:
 
 
 def timed(origin: Path, files: int, size: int, connections: int) -> tuple[float, float]:
-    """Wall and CPU seconds of a download of all of it."""
+    """Wall and CPU seconds of a download of all files."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("fork").Process(target=serve, args=(origin, theirs), daemon=True)
     server.start()
@@ -100,7 +100,7 @@ def timed(origin: Path, files: int, size: int, connections: int) -> tuple[float,
 
 
 def hashing(origin: Path) -> float:
-    """Bytes a second of MD5 alone, of what lies in the page cache, on one thread."""
+    """Bytes a second of MD5 alone, of data in memory, on one thread."""
     shards = parse_plan((origin / TRAIN.plan).read_bytes())
     contents = [(TRAIN.folder(origin) / shard.remote).read_bytes() for shard in shards]
     began = time.process_time()
@@ -110,7 +110,7 @@ def hashing(origin: Path) -> float:
 
 
 def row_of(origin: Path, files: int, size: int, connections: int, repeats: int) -> Row:
-    """Some downloads of all of it."""
+    """The row of repeated downloads of all files."""
     total = files * size
     walls, cpus = zip(*(timed(origin, files, size, connections) for _ in range(repeats)))
     return {
@@ -124,7 +124,7 @@ def row_of(origin: Path, files: int, size: int, connections: int, repeats: int) 
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print the table."""
     parser = docs_tables.parser(__doc__)
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--files", type=int, default=16)

@@ -1,13 +1,13 @@
-"""How much the reader costs, against the way of the YouTube-8M starter code: CPU and wall time a video.
+"""CPU and wall time per video of the reader, compared with the input pipeline of the YouTube-8M starter code.
 
     python -m benchmarks.data.reader [--videos 2048] [--repeats 5] [--batch 128] [--folder TMP]
         [--write]
 
-Writes records in the real layout, of random bytes, so that they lie in the page cache, and visits each once a
-turn: with 300 frames, the most that is read, and with 58 to 360, 209 in the mean, a video. The ways, a
-process each, take turns; medians are printed with the least and the greatest. CPU time is user + system of
-the whole process, all its threads, and of the processes that read beside it, which were started before.
-"step" goes on into a nearly free training step; the kit's batches get there by DLPack, without a copy.
+Writes records of random bytes in the real layout, so that they are in the page cache, and reads each once per
+turn: with 300 frames per video, the maximum, and with 58 to 360, 209 on average. The alternatives run in one
+process each and are interleaved; medians are printed with minimum and maximum. CPU time is user + system of
+all threads of the process and of its reader processes, which were started before. "step" feeds the batches to
+a nearly free training step; the kit's batches are passed by DLPack, without a copy.
 """
 
 import os
@@ -34,7 +34,7 @@ Way = Callable[[], object]
 
 
 def parse_as_the_starter(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A record to id, float32 frames padded to FRAMES, multi-hot labels and number of frames."""
+    """Parse a record: id, float32 frames padded to FRAMES, multi-hot labels, number of frames."""
     context, lists = tf.io.parse_single_sequence_example(
         record,
         context_features={
@@ -57,7 +57,7 @@ def parse_as_the_starter(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Te
 
 
 def starter(paths: list[Path], batch: int, step: Callable[[tf.Tensor], None] | None) -> int:
-    """One pass of the starter's tf.data pipeline; the number of videos."""
+    """Run one pass of the starter's tf.data pipeline; returns the number of videos."""
     dataset = (
         tf.data.TFRecordDataset([str(path) for path in paths])
         .map(parse_as_the_starter)
@@ -73,7 +73,7 @@ def starter(paths: list[Path], batch: int, step: Callable[[tf.Tensor], None] | N
 
 
 class Ours:
-    """The kit's reader, shuffled: a call goes on for as many videos as there are and gives their number."""
+    """The kit's reader, shuffled: a call reads as many videos as the shards have and returns their number."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Ours:
             reuse=1,
         )
         self._step, self._videos = step, splits.count(paths)
-        assert self._videos % batch == 0, "a turn is of whole batches"
+        assert self._videos % batch == 0, "a turn must be a multiple of the batch size"
 
     def __call__(self) -> int:
         videos = 0
@@ -108,7 +108,7 @@ class Ours:
 
 
 def nearly_free_step() -> Callable[[tf.Tensor], None]:
-    """A step that looks at a corner of the batch and updates one small variable."""
+    """A step that reads a corner of the batch and updates one small variable."""
     weight = tf.Variable(tf.zeros(64))
 
     @tf.function(reduce_retracing=True)
@@ -119,7 +119,7 @@ def nearly_free_step() -> Callable[[tf.Tensor], None]:
 
 
 def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Callable[[], Way]]]:
-    """Name of each way and what makes it, the starter's first for each of reader and step."""
+    """Yield name and factory of each alternative, without and with a step, the starter's first."""
     for ending, step in (("", None), (", step", nearly_free_step())):
         yield f"starter{ending}", partial(partial, starter, paths, batch, step)
         for check_crc in (True, False):
@@ -129,18 +129,18 @@ def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Callable[[], Way]
 
 
 def counted(way: Way, videos: int) -> None:
-    """One turn, which must see every video."""
-    seen = way()
-    assert seen == videos, f"saw {seen} of {videos} videos"
+    """One turn, which must read every video."""
+    read = way()
+    assert read == videos, f"read {read} of {videos} videos"
 
 
 def ready(way: str, paths: list[str], videos: int, batch: int) -> tuple[Way, dict[str, Any]]:
-    """For contest.options."""
+    """The alternative to time, for compare.options."""
     return partial(counted, dict(ways([Path(path) for path in paths], batch))[way](), videos), {}
 
 
 def rows_of(frames: str, paths: list[Path], videos: int, batch: int, repeats: int) -> list[Row]:
-    """A row for each way."""
+    """One row per alternative."""
     job = {"paths": [str(path) for path in paths], "videos": videos, "batch": batch}
     taken = compare.processes({name: {"way": name} | job for name, _ in ways(paths, batch)}, repeats)
     rows: list[Row] = []
@@ -157,11 +157,11 @@ def rows_of(frames: str, paths: list[Path], videos: int, batch: int, repeats: in
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2048)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
+    parser.add_argument("--folder", type=Path, help="for temporary files, 350 kB per video")
     options = compare.options(parser, ready)
     rows = []
     for frames, (least, most) in FRAMES.items():

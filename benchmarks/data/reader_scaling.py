@@ -1,13 +1,12 @@
-"""The reader under load: against the disk, TFRecordDataset and the starter's way, on a cold and a warm cache.
+"""Reader throughput against the disk, TFRecordDataset and the starter code, with a cold and a warm cache.
 
     python -m benchmarks.data.reader_scaling [--videos 2304] [--shards 6] [--repeats 5] [--batch 128]
                                         [--folder TMP] [--write]
 
 Writes records in the real layout (300 frames of 1024 + 128 random bytes). "Cold": the shards are dropped from
 the page cache before each pass (posix_fadvise); a drive's own cache, or a virtual machine's host, may still
-hold them. Ways take turns; medians are printed, in videos and bytes a second. "raw read" is the bound: the
-same bytes by read() into one buffer, nothing done with them. Then the peak of memory, as 100 to 3,844 shards
-are read.
+hold them. The alternatives are interleaved; medians are printed in videos and bytes a second. "raw read" is
+the upper bound: read() of the same bytes into one buffer. Then the peak memory for 100 to 3,844 shards.
 """
 
 import argparse
@@ -32,18 +31,19 @@ Way = Callable[[], int]
 MEMORY = """
 import re, sys
 from pathlib import Path
-from yt8m_kit.data import records
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.dataset import YOUTUBE8M_2018
 
 paths = sorted(Path(sys.argv[1]).glob("*.tfrecord"))
-read = records.batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=1, reuse=2)
-videos = sum(len(batch.ids) for batch in records.prefetch(read, 1))
+read = read_batches(paths, YOUTUBE8M_2018, 128, seed=0, readers=1, reuse=2)
+videos = sum(len(batch.ids) for batch in prefetch(read, 1))
 print(videos, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 
 def raw_read(paths: list[Path]) -> int:
-    """The bytes of the shards through one buffer; the number of them."""
+    """Read the shards through one buffer; returns the number of bytes."""
     buffer, size = bytearray(8 << 20), 0
     for path in paths:
         with path.open("rb", buffering=0) as file:
@@ -53,12 +53,12 @@ def raw_read(paths: list[Path]) -> int:
 
 
 def iterate(paths: list[Path]) -> int:
-    """TFRecordDataset alone: records out of the file, CRCs checked, nothing parsed."""
+    """Read with TFRecordDataset alone: CRCs checked, nothing parsed; returns the number of records."""
     return sum(1 for _ in tf.data.TFRecordDataset([str(path) for path in paths]))
 
 
 def drop(paths: list[Path]) -> None:
-    """Takes the shards out of the page cache."""
+    """Drop the shards from the page cache."""
     for path in paths:
         file = os.open(path, os.O_RDONLY)
         os.fsync(file)
@@ -67,7 +67,7 @@ def drop(paths: list[Path]) -> None:
 
 
 def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
-    """Name and pass of each way."""
+    """Yield name and function of each alternative."""
     yield "raw read", partial(raw_read, paths)
     yield "TFRecordDataset, records only", partial(iterate, paths)
     yield "starter's tf.data, 1 thread", partial(starter, paths, batch, None)
@@ -76,7 +76,7 @@ def ways(paths: list[Path], batch: int) -> Iterator[tuple[str, Way]]:
 
 
 def throughput(paths: list[Path], options: argparse.Namespace) -> list[Row]:
-    """Rows of the ways."""
+    """One row per cache state and alternative."""
     size = sum(path.stat().st_size for path in paths)
     passes, rows = dict(ways(paths, options.batch)), []
     for cache, prepare in (("cold", drop), ("warm", raw_read)):
@@ -101,7 +101,7 @@ def throughput(paths: list[Path], options: argparse.Namespace) -> list[Row]:
 
 
 def memory(paths: list[Path], folder: Path) -> list[Row]:
-    """Peaks of processes of their own that read so many shards, all of them links to a small one."""
+    """Peak memory of a process that reads `count` shards, all links to a small one, per row."""
     rows = []
     for count in (100, 400, 1600, 3844):
         many = folder / f"links{count}"
@@ -116,13 +116,13 @@ def memory(paths: list[Path], folder: Path) -> list[Row]:
 
 
 def main() -> None:
-    """Measures and prints the tables."""
+    """Measure and print the tables."""
     parser = docs_tables.parser(__doc__)
     parser.add_argument("--videos", type=int, default=2304)
     parser.add_argument("--shards", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=compare.REPEATS)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--folder", type=Path, help="where to put 350 kB a video meanwhile")
+    parser.add_argument("--folder", type=Path, help="for temporary files, 350 kB per video")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)

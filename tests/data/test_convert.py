@@ -1,4 +1,4 @@
-"""Own videos: floats or bytes in, shards out; labels by name; what is bad is left out and named."""
+"""Conversion of own videos: float and byte records, labels by name, bad records skipped and named."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def clips(tmp_path):
 
 
 def written(folder, split="train"):
-    """Id, labels and frames of every record that was written."""
+    """Labels and frames of every written record, by id."""
     found = {}
     for batch in read_batches(find(folder, split), OWN, 10):
         for row, key in enumerate(batch.ids):
@@ -63,7 +63,7 @@ def written(folder, split="train"):
     return found
 
 
-def test_clips_become_shards_of_the_same_bytes(clips, tmp_path):
+def test_clips_become_shards_with_the_same_bytes(clips, tmp_path):
     folder = convert(clips, tmp_path / "data", OWN, videos=2)
     assert sorted(path.name for path in folder.iterdir()) == [
         f"train000{shard}.tfrecord" for shard in range(3)
@@ -98,8 +98,8 @@ def test_labels_come_from_a_file_by_number_or_name(clips, tmp_path, capsys):
     assert "4 videos converted" in err
 
 
-def test_labels_of_the_records_do_not_count_where_there_is_a_file(tmp_path):
-    """They may be of another vocabulary."""
+def test_a_label_file_replaces_the_labels_of_the_records(tmp_path):
+    """Those may be of another vocabulary."""
     source = tmp_path / "mine.tfrecord"
     with tfrecord.writing(source) as add:
         add(sequence_example("one", [3000], frames(1)))
@@ -110,7 +110,7 @@ def test_labels_of_the_records_do_not_count_where_there_is_a_file(tmp_path):
         convert(source, tmp_path / "other", OWN)
 
 
-def test_shards_are_converted_too_and_bad_records_are_named(tmp_path, capsys):
+def test_shards_are_converted_and_bad_records_named(tmp_path, capsys):
     source = tmp_path / "mine.tfrecord"
     with tfrecord.writing(source) as add:
         add(sequence_example("one", [1], frames(1)))
@@ -123,26 +123,26 @@ def test_shards_are_converted_too_and_bad_records_are_named(tmp_path, capsys):
     err = capsys.readouterr().err
     assert "skipped 2 records in 1 shard" in err
     assert "mine.tfrecord record 1: feature audio is missing; the record has rgb" in err
-    assert "mine.tfrecord record 2: id 'one' (of 'dir/one') is taken or empty" in err
+    assert "mine.tfrecord record 2: id 'one' (of 'dir/one') is a duplicate or empty" in err
     with pytest.raises(DataError, match="record 1: feature audio is missing"):
         convert(source, tmp_path / "strict", OWN, strict=True)
     assert not (tmp_path / "strict").exists() or not list((tmp_path / "strict").iterdir())
 
 
-def test_what_is_there_is_left_alone(clips, tmp_path, capsys):
+def test_an_existing_folder_is_kept(clips, tmp_path, capsys):
     folder = convert(clips, tmp_path / "data", OWN)
     before = (folder / "train0000.tfrecord").stat().st_mtime_ns
     convert(clips, tmp_path / "data", OWN)
     assert (folder / "train0000.tfrecord").stat().st_mtime_ns == before
-    assert "is there; delete it to convert anew" in capsys.readouterr().err
+    assert "exists and is kept; delete it to convert again" in capsys.readouterr().err
 
 
-def test_nothing_usable_is_an_error(tmp_path):
+def test_a_source_without_usable_records_is_an_error(tmp_path):
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match=r"holds no records: looked for \*\.tfrecord and \*\.pb"):
         convert(tmp_path / "in", tmp_path / "data", OWN)
     (tmp_path / "in" / "x.pb").write_bytes(b"not a record")
-    with pytest.raises(DataError, match=r"no usable record in .*x\.pb: no SequenceExample"):
+    with pytest.raises(DataError, match=r"no usable record in .*x\.pb: not a SequenceExample"):
         convert(tmp_path / "in", tmp_path / "data", OWN)
     assert not (tmp_path / "data" / "train").exists()
 
@@ -154,11 +154,11 @@ def test_nothing_usable_is_an_error(tmp_path):
         ("a,cat;lion\n", "line 1: label 'lion' must be"),
         ("a,0\nb\n", "line 2 must be VIDEO,LABELS; got 'b'"),
         ("a,0\nb,1,2\n", "line 2 must be VIDEO,LABELS; got 'b,1,2'"),
-        ("a,0\na,1\n", "line 2 names 'a' again"),
+        ("a,0\na,1\n", "line 2 repeats 'a'"),
         ("id,labels\n,1\n", "line 2 must be VIDEO,LABELS; got ',1'"),
     ],
 )
-def test_labels_that_make_no_sense_are_named(clips, tmp_path, text, said):
+def test_invalid_labels_are_named(clips, tmp_path, text, said):
     (tmp_path / "names.csv").write_text(NAMES)
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(DataError, match=r"labels\.csv: line") as refusal:
@@ -168,11 +168,11 @@ def test_labels_that_make_no_sense_are_named(clips, tmp_path, text, said):
 
 def test_more_names_than_classes_are_refused(clips, tmp_path):
     (tmp_path / "names.csv").write_text(NAMES + "4,too many\n")
-    with pytest.raises(DataError, match="it has class 4; own has 4 classes"):
+    with pytest.raises(DataError, match="class 4 is out of range; own has 4 classes"):
         convert(clips, tmp_path / "data", OWN, names=tmp_path / "names.csv")
 
 
-# The whole way, on real records
+# The whole pipeline, on real records
 
 
 RECIPE = """
@@ -188,7 +188,7 @@ RECIPE = Recipe(
 
 
 def sounds(real_data, folder, split):
-    """AudioSet clips of its first 20 classes as MediaPipe would leave them, labels by name in a CSV."""
+    """AudioSet clips of its first 20 classes in the format of MediaPipe, labels by name in a CSV."""
     (folder / split).mkdir(parents=True)
     lines = []
     for record in tf.data.TFRecordDataset(str(real_data / f"audioset/{split}0000.tfrecord")):
@@ -205,7 +205,7 @@ def sounds(real_data, folder, split):
         csv.writer(file).writerows([("video", "labels"), *lines])
 
 
-def test_own_videos_go_through_the_whole_pipeline(real_data, tmp_path, monkeypatch, capsys):
+def test_own_videos_pass_through_the_whole_pipeline(real_data, tmp_path, monkeypatch, capsys):
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/sounds.py").write_text(RECIPE)
     monkeypatch.setenv("YT8M_RECIPES", str(tmp_path / "recipes"))
@@ -233,7 +233,7 @@ def test_own_videos_go_through_the_whole_pipeline(real_data, tmp_path, monkeypat
     assert json.loads((runs / "sounds/mean/validate.weights.json").read_text())["gap"] > 0.7
 
 
-def test_show_without_names_says_where_they_come_from(tmp_path, tiny_recipes, capsys):
+def test_show_without_names_says_how_to_get_them(tmp_path, tiny_recipes, capsys):
     run = tmp_path / "tiny" / "netvlad"
     run.mkdir(parents=True)
     (run / "submission.csv").write_text("VideoId,LabelConfidencePairs\nabcd,3 0.5 1 0.25\n")

@@ -1,4 +1,4 @@
-"""The synthesized set: its format, its statistics, and that it tells families apart."""
+"""The synthesized data set: its format, its statistics, and the difference between families on it."""
 
 import csv
 import dataclasses
@@ -26,14 +26,14 @@ from yt8m_kit.training.steps import make_step
 
 
 def read(path, split, dataset=DEMO):
-    """All videos of a split as one batch."""
+    """Read all videos of a split as one batch."""
     return next(read_batches(records.find(path, split), dataset, 10_000))
 
 
 # Format
 
 
-def test_files_of_a_set(tiny_data):
+def test_files_of_a_data_set(tiny_data):
     splits = [f"{split}000{shard}.tfrecord" for split in ("test", "train", "validate") for shard in (0, 1)]
     assert sorted(path.name for path in tiny_data.path.iterdir()) == sorted(
         [*splits, "manifest.json", "test_truth.csv"]
@@ -42,7 +42,7 @@ def test_files_of_a_set(tiny_data):
     assert counts == [60, 40, 40]
 
 
-def test_keys_are_the_real_ones(tiny_data):
+def test_keys_are_those_of_the_real_data(tiny_data):
     (first, *_) = tf.data.TFRecordDataset(str(records.find(tiny_data.path, "train")[0])).take(1)
     built = tf.train.SequenceExample.FromString(first.numpy())
     assert set(built.context.feature) == {"id", "labels"}
@@ -51,7 +51,7 @@ def test_keys_are_the_real_ones(tiny_data):
     assert len(built.feature_lists.feature_list["audio"].feature[0].bytes_list.value[0]) == 128
 
 
-def test_ids_are_four_characters_and_all_different(tiny_data):
+def test_ids_are_unique_and_have_four_characters(tiny_data):
     ids = [
         identity for split in ("train", "validate", "test") for identity in read(tiny_data.path, split).ids
     ]
@@ -59,7 +59,7 @@ def test_ids_are_four_characters_and_all_different(tiny_data):
     assert all(len(identity) == 4 and identity.isalnum() for identity in ids)
 
 
-def test_labels_of_the_test_split_are_kept_apart(tiny_data):
+def test_labels_of_the_test_split_are_in_a_file_of_their_own(tiny_data):
     batch = read(tiny_data.path, "test")
     assert not batch.labels.any()
     with (tiny_data.path / "test_truth.csv").open() as lines:
@@ -71,7 +71,7 @@ def test_labels_of_the_test_split_are_kept_apart(tiny_data):
         assert all(0 <= label < DEMO.classes for label in labels)
 
 
-def test_quantization_is_the_written_one():
+def test_quantization_follows_the_published_formula():
     # As the released features were made: clip to [-2, 2], round((x + 2) * 255 / 4)
     floats = np.array([-3, -2, 0, 1.9999, 2, 3, 4 / 255 - 2])
     np.testing.assert_array_equal(quantize(floats), [0, 0, 128, 255, 255, 255, 1])
@@ -98,14 +98,14 @@ def test_the_same_call_does_nothing(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
 
 
-def test_other_settings_are_refused_with_the_difference(tmp_path):
+def test_a_set_with_other_settings_is_refused(tmp_path):
     sizes: dict[str, Any] = {"train": 3, "validate": 2, "test": 2, "shards": 1}
     synthesize(tmp_path, **sizes)
     with pytest.raises(UsageError, match="seed=0, not 7"):
         synthesize(tmp_path, **sizes, seed=7)
 
 
-def test_an_interrupted_set_is_made_anew(tmp_path, monkeypatch):
+def test_an_interrupted_set_is_written_again(tmp_path, monkeypatch):
     sizes: dict[str, Any] = {"train": 6, "validate": 2, "test": 2, "shards": 3}
 
     def interrupt(*_):
@@ -121,14 +121,14 @@ def test_an_interrupted_set_is_made_anew(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "manifest.json").read_text())["shards"] == 1
 
 
-def test_shards_of_others_are_left_alone(tmp_path):
+def test_other_shards_are_not_overwritten(tmp_path):
     (tmp_path / "train0000.tfrecord").write_bytes(b"precious")
     with pytest.raises(UsageError, match=r"train0000.tfrecord was not synthesized: choose another folder"):
         synthesize(tmp_path, train=3, validate=2, test=2)
     assert (tmp_path / "train0000.tfrecord").read_bytes() == b"precious"
 
 
-def test_a_seed_makes_the_set(tmp_path, tiny_data):
+def test_the_seed_determines_the_set(tmp_path, tiny_data):
     synthesize(tmp_path / "same", train=60, validate=1, test=1, shards=3)
     synthesize(tmp_path / "other", train=60, validate=1, test=1, shards=3, seed=1)
     np.testing.assert_array_equal(
@@ -151,10 +151,10 @@ def test_settings_out_of_range_are_refused(tmp_path, settings, said):
     assert not (tmp_path / "set").exists()
 
 
-# Statistics; those of real labels are counted in the vocabulary file that YouTube-8M publishes
+# Statistics; those of the real labels are from the published vocabulary file
 
 
-def test_labels_at_full_size_are_like_the_real_ones():
+def test_label_frequencies_match_the_real_ones():
     world = make_world(3862, 1, seed=0)
     rng = np.random.default_rng(0)
     drawn = [draw_labels(world, rng) for _ in range(4000)]
@@ -167,7 +167,7 @@ def test_labels_at_full_size_are_like_the_real_ones():
     np.testing.assert_allclose(share[1:6], [0.25, 0.23, 0.19, 0.16, 0.09], atol=0.025)
 
 
-def test_labels_of_a_topic_keep_company():
+def test_labels_of_a_topic_co_occur():
     world = make_world(50, 1, seed=0)
     rng = np.random.default_rng(0)
     has = np.zeros((4000, 50))
@@ -179,7 +179,7 @@ def test_labels_of_a_topic_keep_company():
     assert np.median(lift[~same & ~np.eye(50, dtype=bool)]) < 1
 
 
-def test_frames_vary_like_real_ones():
+def test_frame_statistics_match_the_real_ones():
     world = make_world(DEMO.classes, DEMO.width, seed=0)
     rng = np.random.default_rng(0)
     videos = [draw_frames(world, draw_labels(world, rng), rng) for _ in range(200)]
@@ -197,7 +197,7 @@ def test_frames_vary_like_real_ones():
     assert 0.4 < lag / none < 0.65
 
 
-# What it is for
+# Difference between families
 
 
 def score(member, data, truth):
@@ -226,7 +226,7 @@ POOLED = Member(
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_pooling_that_sees_frames_beats_the_average(tmp_path, seed):
+def test_frame_level_pooling_beats_the_average(tmp_path, seed):
     synthesize(tmp_path, train=2000, validate=600, test=1, seed=seed)
     train, validate = read(tmp_path, "train"), read(tmp_path, "validate")
     chance = gap_at_20(np.repeat(train.labels.mean(axis=0, keepdims=True), 600, axis=0), validate.labels)
@@ -236,7 +236,7 @@ def test_pooling_that_sees_frames_beats_the_average(tmp_path, seed):
     assert pooled > average + 0.2, (chance, average, pooled)
 
 
-def test_a_wider_vocabulary_is_possible(tmp_path):
+def test_the_vocabulary_size_is_a_parameter(tmp_path):
     synthesize(tmp_path, train=5, validate=2, test=2, classes=3862, shards=1)
     batch = read(tmp_path, "train", dataclasses.replace(DEMO, classes=3862))
     assert batch.labels.shape == (5, 3862)

@@ -1,4 +1,4 @@
-"""A file server on the loopback interface that answers as it should, or as it is told to."""
+"""A file server on the loopback interface with configurable faults."""
 
 import re
 import threading
@@ -10,10 +10,10 @@ PIECE = 1 << 14  # bytes sent at a time
 
 
 class Mirror:
-    """Serves `files` (contents by path) with Range, at most `pace` bytes a second a connection.
+    """Serve `files` (contents by path) with Range, at most `pace` bytes a second per connection.
 
-    seen: (path, Range or None) of every request. faults: what to do instead, by path: a list is used up,
-    a request at a time; a function is for all requests. Under "*" for every path.
+    seen: (path, Range or None) of every request. faults: by path, or "*" for every path: a function that
+    replaces the response to all requests, or a list with one function per request, None for no fault.
     """
 
     def __init__(self, files, pace=None):
@@ -33,7 +33,7 @@ class Mirror:
         self.leave()
 
     def leave(self):
-        """Goes away: what is under way is cut, who comes later finds nobody."""
+        """Shut down: open transfers are cut, later connections are refused."""
         if not self.leaving.is_set():
             self.leaving.set()
             self._server.shutdown()
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def serve(self, content, end=None, ranges=True):
-        """Headers for all that is asked of the content; the body up to `end` bytes of it, then the cut."""
+        """Send headers for the requested range; cut the body after `end` bytes."""
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "") if ranges else None
         start = int(wanted[1]) if wanted else 0
         stop = min(len(content), int(wanted[2]) + 1) if wanted and wanted[2] else len(content)
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-# What to do instead
+# Faults
 
 
 def unavailable(retry_after=None, status=503):
@@ -111,12 +111,12 @@ def unavailable(retry_after=None, status=503):
 
 
 def cut(after):
-    """The connection ends after so many bytes of the body."""
+    """Close the connection after `after` bytes of the body."""
     return lambda handler, content: handler.serve(content, end=after)
 
 
 def stall(after):
-    """Nothing more comes after so many bytes of the body; the connection stays open."""
+    """Send nothing after `after` bytes of the body, with the connection open."""
 
     def run(handler, content):
         handler.serve(content, end=after)
@@ -127,7 +127,7 @@ def stall(after):
 
 
 def trickle(handler, content):
-    """A byte now and then."""
+    """Send one byte at a time, slowly."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
@@ -138,7 +138,7 @@ def trickle(handler, content):
 
 
 def silence(handler, content):
-    """Not even headers."""
+    """Send nothing, not even headers."""
     handler.mirror.leaving.wait(30)
     handler.close_connection = True
 
@@ -148,12 +148,12 @@ def without_ranges(handler, content):
 
 
 def instead(other):
-    """Something else, in good order."""
+    """Send other contents, without an error."""
     return lambda handler, content: handler.serve(other)
 
 
 def another_range(handler, content):
-    """A part that was not asked for."""
+    """Send a range that was not requested."""
     handler.send_response(206)
     handler.send_header("Content-Range", f"bytes 1-{len(content) - 1}/{len(content)}")
     handler.send_header("Content-Length", str(len(content) - 1))

@@ -1,4 +1,4 @@
-"""2019's task: segments cut, rated, ranked and scored, against plain rewritings of what the starter does."""
+"""The task of 2019: splitting, ratings, ranking and scoring, against simple versions of the starter code."""
 
 import json
 import random
@@ -28,7 +28,7 @@ SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=6)
 
 
 def record(video, count, rated=(), dataset=SMALL, **lists):
-    """A 2019 record by protobuf. rated: (start, label, score) each; lists: to replace one of the four."""
+    """A record of 2019 by protobuf. rated: (start, label, score) each; lists: replacements of the four."""
     rng = np.random.default_rng(sum(video.encode()))
     built = tf.train.SequenceExample()
     context = built.context.feature
@@ -86,7 +86,7 @@ def test_ratings_are_read_by_segment_and_label(tmp_path):
         ({"segment_scores": [1.0, float("nan")]}, "segment_scores holds a value that is not finite"),
     ],
 )
-def test_odd_ratings_are_left_out_and_named(tmp_path, lists, said):
+def test_invalid_ratings_are_skipped_and_named(tmp_path, lists, said):
     rated = [(0, 3, 1), (5, 3, 0)]
     path = write(tmp_path / "x.tfrecord", [record("aaaa", 9, rated, **lists), record("bbbb", 9, rated)])
     faults = Faults()
@@ -97,7 +97,7 @@ def test_odd_ratings_are_left_out_and_named(tmp_path, lists, said):
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_videos_are_cut_into_fives(tmp_path, size):
+def test_videos_are_split_into_segments_of_five_frames(tmp_path, size):
     lengths = {"aaaa": 12, "bbbb": 5, "cccc": 1, "dddd": 300, "eeee": 312}
     path = write(tmp_path / "x.tfrecord", [record(video, count) for video, count in lengths.items()])
     ids, counts, sizes = [], [], []
@@ -118,7 +118,7 @@ def test_videos_are_cut_into_fives(tmp_path, size):
     assert set(sizes[:-1]) <= {size}
 
 
-def test_a_bad_record_is_left_out(tmp_path):
+def test_a_bad_record_is_skipped(tmp_path):
     path = write(tmp_path / "x.tfrecord", [record("aaaa", 7), b"no record", record("bbbb", 3)])
     faults = Faults()
     ids = [key for batch in segment_batches([path], SMALL, 4, faults=faults) for key in batch.ids]
@@ -138,7 +138,7 @@ def test_a_data_set_of_four_frames_is_refused(tmp_path):
 
 @pytest.mark.parametrize("best", [1, 7, 100, 5000])
 @pytest.mark.parametrize("levels", [4, 1_000_000])
-def test_the_ranking_is_a_stable_sort_cut_off(best, levels):
+def test_the_ranking_is_a_truncated_stable_sort(best, levels):
     rng = np.random.default_rng(best)
     scores = (rng.integers(0, levels, (3000, 6)) / levels).astype(np.float32)
     ranked = Ranking(6, best)
@@ -149,7 +149,7 @@ def test_the_ranking_is_a_stable_sort_cut_off(best, levels):
         np.testing.assert_array_equal(ranked.of(column), expected)
 
 
-def test_rank_takes_the_asked_classes(monkeypatch):
+def test_rank_selects_the_given_classes(monkeypatch):
     monkeypatch.setattr(ranking, "_BLOCK", 5)
     rng = np.random.default_rng(0)
     scores = rng.random((40, 8)).astype(np.float32)
@@ -167,22 +167,22 @@ def test_rank_takes_the_asked_classes(monkeypatch):
 
 
 def map_by_hand(lines, ratings, best):
-    """The starter's evaluation, told again: cap, keep what is rated, sum precisions at the hits."""
+    """The starter's evaluation in plain Python: truncate, keep rated segments, sum precisions at the hits."""
     total = []
     for label, listed in lines.items():
         kept = [segment for segment in listed[:best] if (segment, label) in ratings]
         positives = sum(true for (_, other), true in ratings.items() if other == label)
         found, precision = 0, 0.0
-        for place, segment in enumerate(kept, 1):
+        for rank_, segment in enumerate(kept, 1):
             if ratings[segment, label]:
                 found += 1
-                precision += found / place / positives
+                precision += found / rank_ / positives
         total.append(precision)
     return sum(total) / len(total)
 
 
 @pytest.mark.parametrize("best", [3, 10, 1000])
-def test_map_is_the_starters(tmp_path, best):
+def test_map_equals_the_starters(tmp_path, best):
     rng = random.Random(best)
     names = [f"v{number:02d}:{start}" for number in range(12) for start in (0, 5, 10)]
     lines = {label: rng.sample(names, rng.randrange(5, 36)) for label in (2, 5, 7)}
@@ -197,18 +197,18 @@ def test_map_is_the_starters(tmp_path, best):
     assert figures["ratings"] == len(ratings)
 
 
-def test_a_perfect_ranking_scores_one_and_what_is_not_found_costs(tmp_path):
+def test_average_precision_of_known_rankings(tmp_path):
     assert average_precision(np.array([True, True, False]), 2) == 1
     assert average_precision(np.array([False, True]), 1) == 0.5
     assert average_precision(np.array([True]), 4) == 0.25
     assert average_precision(np.array([], bool), 4) == 0
 
 
-def test_classes_without_a_positive_do_not_count(tmp_path):
+def test_classes_without_a_positive_are_ignored(tmp_path):
     path = tmp_path / "segments.csv"
     write_csv(path, ["a:0", "a:5"], {1: np.array([0, 1]), 2: np.array([1, 0])})
     assert score(path, {("a:0", 1): True, ("a:0", 2): False})["classes"] == 1
-    with pytest.raises(KitError, match="no class of it has a positive rating"):
+    with pytest.raises(KitError, match="none of its classes has a positive rating"):
         score(path, {("a:0", 2): False})
     path.write_text("VideoId,LabelConfidencePairs\n")
     with pytest.raises(KitError, match="line 1 must be 'Class,Segments'"):
@@ -220,7 +220,7 @@ def test_classes_without_a_positive_do_not_count(tmp_path):
 
 @pytest.fixture
 def rated(tmp_path):
-    """Eleven videos of 2019 with frames as the tiny recipe's, ratings of three classes."""
+    """Eleven videos of 2019 with the features of the tiny recipe and ratings of three classes."""
     rng = random.Random(4)
     records = []
     for number in range(11):
@@ -270,7 +270,7 @@ def test_segments_are_predicted_and_scored(rated, tiny_runs, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("tiny_recipes")
-def test_the_graph_is_taken_where_there_is_one_and_classes_from_the_vocabulary(rated, tiny_runs, tmp_path):
+def test_the_exported_graph_and_the_vocabulary_take_precedence(rated, tiny_runs, tmp_path):
     runs = shutil.copytree(tiny_runs, tmp_path / "runs")
     (rated / "vocabulary.csv").write_text("Index,Name\n17,one\n3,other\n")
     assert main(["export", "tiny", "blend", f"--runs={runs}"]) == 0
@@ -280,7 +280,7 @@ def test_the_graph_is_taken_where_there_is_one_and_classes_from_the_vocabulary(r
 
 
 @pytest.mark.usefixtures("tiny_recipes")
-def test_an_unrated_split_needs_to_be_told_the_classes(tiny_runs, tmp_path, capsys):
+def test_an_unrated_split_needs_a_vocabulary(tiny_runs, tmp_path, capsys):
     runs = shutil.copytree(tiny_runs, tmp_path / "runs")
     data = tmp_path / "data"
     write(data / "3/frame/test/test0000.tfrecord", [record("aaaa", 8, dataset=DEMO)])
@@ -298,7 +298,7 @@ def test_an_unrated_split_needs_to_be_told_the_classes(tiny_runs, tmp_path, caps
 
 
 @pytest.mark.usefixtures("tiny_recipes")
-def test_a_member_that_was_not_averaged_is_told_what_to_do(rated, tmp_path, capsys):
+def test_a_missing_stage_is_named(rated, tmp_path, capsys):
     for name, verb in (("logistic", "average"), ("blend", "export")):
         assert main(["segments", "tiny", name, f"--data={rated}", f"--runs={tmp_path}"]) == 2
         assert f"run: yt8m {verb} tiny {name}" in capsys.readouterr().err

@@ -1,1 +1,1 @@
-"""Records: their format, reading, loading, downloading, and the verbs that look after them."""
+"""Records: format, reading, loading and downloading; conversion, synthesis and verification."""

@@ -1,4 +1,4 @@
-"""Records of own videos, whoever wrote them, as shards like YouTube-8M's."""
+"""Convert records of own videos to shards in the format of YouTube-8M."""
 
 import dataclasses
 import itertools
@@ -21,7 +21,7 @@ from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing, replacing_folder
 
-_SINGLE = ".pb"  # a file of one SequenceExample, as MediaPipe writes them
+_SINGLE = ".pb"  # a file with one SequenceExample, as MediaPipe writes it
 
 
 def convert(
@@ -35,24 +35,27 @@ def convert(
     videos: int = 1000,
     strict: bool = False,
 ) -> Path:
-    """Writes what is in `source` as OUT/SPLIT/SPLIT0000.tfrecord and so on; returns that folder.
+    """Write the records in `source` as OUT/SPLIT/SPLIT0000.tfrecord and so on; returns OUT/SPLIT.
 
-    source: a folder, looked through to its depths, or a file: TFRecords (.tfrecord) or single records (.pb),
-    with byte or float frames. labels: a CSV, see LabelFile, in place of the records' own. names: a
-    vocabulary, see vocabulary.parse, kept as OUT/vocabulary.csv. videos: of a shard.
-    A video is called by its id, of a path the last part, without what would break a CSV. What cannot be used
-    is left out and named on stderr; strict: is an error. A folder that is there is left alone.
-    Raises UsageError if there is nothing to read, DataError if nothing is good, for labels that make no sense
-    and, if strict, for whatever is bad.
+    source: a file or a folder, searched recursively: TFRecords (.tfrecord) or single records (.pb), with byte
+    or float frames. labels: a CSV, see LabelFile, that replaces the records' labels. names: a vocabulary, see
+    vocabulary.parse, copied to OUT/vocabulary.csv. videos: per shard.
+    A video's new id is the last path component of its id, with blanks and commas, which would break a CSV,
+    replaced by `_`. Bad records are skipped and named on stderr; strict: they are errors. An existing folder
+    is kept as it is.
+    Raises UsageError if there is nothing to read, DataError if no record is good, for invalid labels and, if
+    strict, for any bad record.
     """
     paths = _sources(source)
     known = vocabulary.read(names) if names else {}
     if known and max(known) >= dataset.classes:
-        raise DataError(f"{names}: it has class {max(known)}; {dataset.name} has {dataset.classes} classes.")
+        raise DataError(
+            f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} classes."
+        )
     table = LabelFile(labels, known, dataset.classes) if labels else None
     folder = out / split
     if folder.exists():
-        progress.say(f"{folder} is there; delete it to convert anew.")
+        progress.say(f"{folder} exists and is kept; delete it to convert again.")
         return folder
     faults = Faults()
     with replacing_folder(folder) as temporary:
@@ -83,9 +86,9 @@ def _sources(source: Path) -> list[Path]:
 
 
 def _write(records: Iterator[bytes], folder: Path, split: str, videos: int) -> int:
-    """Shards of so many records; the number of records."""
+    """Write shards of `videos` records each; returns the number of records."""
     count = 0
-    for record in records:  # begins a shard
+    for record in records:  # the first of a shard
         with tfrecord.writing(folder / f"{split}{count // videos:04d}.tfrecord") as write:
             for each in itertools.chain([record], itertools.islice(records, videos - 1)):
                 write(each)
@@ -96,9 +99,9 @@ def _write(records: Iterator[bytes], folder: Path, split: str, videos: int) -> i
 def _records(
     paths: Sequence[Path], dataset: Dataset, table: LabelFile | None, faults: Faults, strict: bool
 ) -> Iterator[bytes]:
-    """Each good video as a record; what is bad is noted."""
+    """Yield the record of each good video; collect the faults of the others."""
     seen: set[str] = set()
-    if table:  # whatever labels the records have, those of the table take their place
+    if table:  # any label of a record is valid, because the table replaces it
         dataset = dataclasses.replace(dataset, classes=1 << 63)
     with progress.bar(len(paths), "convert", " files") as bar:
         for path in paths:
@@ -114,13 +117,13 @@ def _records(
 
 
 def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | None, seen: set[str]) -> bytes:
-    """A video as it is to be stored. Raises DataError for one that cannot be."""
+    """Serialize a video with its new id and labels. Raises DataError if it cannot be used."""
     if isinstance(found, RecordError):
         raise found
     last = found.id.rpartition("/")[2]
     identity = re.sub(r"[\s,]+", "_", last.strip())
     if identity in seen or not identity:
-        raise DataError(f"id {identity!r} (of {found.id!r}) is taken or empty")
+        raise DataError(f"id {identity!r} (of {found.id!r}) is a duplicate or empty")
     labels = table.of(found.id, last, Path(last).stem) if table else found.labels
     seen.add(identity)
     features = {name: frames for (name, _), frames in zip(dataset.features, found.features)}
@@ -128,7 +131,7 @@ def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | Non
 
 
 def _videos(path: Path, dataset: Dataset) -> Iterator[tuple[int | None, Video | RecordError]]:
-    """The number of each record of a file, and the video it is or what is wrong with it."""
+    """Yield the number of each record of a file with its video or its fault."""
     if path.suffix == _SINGLE:
         try:
             yield None, parse(np.frombuffer(path.read_bytes(), np.uint8), dataset)

@@ -1,12 +1,12 @@
-"""A small data set in the real format, for when there is none: everything runs, families can be told apart.
+"""Synthesize a small data set in the real format, on which everything runs and model families differ.
 
-What it shares with the real one: keys, quantization, Zipf-like label frequencies, the number of labels a
-video, labels that keep company by topic, one to three scenes a video, and autoregressive frame noise (within
-a video a standard deviation near 0.8 and a lag-1 correlation of 0.5; 0.3 between the means of videos).
+Shared with the real data: keys, quantization, Zipf-like label frequencies, the number of labels per video,
+co-occurrence of labels by topic, one to three scenes per video, and autoregressive frame noise (standard
+deviation near 0.8 and lag-1 correlation 0.5 within a video; standard deviation 0.3 of the videos' means).
 
-What it is made to show: each label has a word, a direction w in frame space, and the frames of its scene hold
-+w or -w. In the mean frame these cancel but for chance; what is left there is a weak sign of the label and of
-its topic. So an average finds some of the labels; a family that looks at frames before it pools finds most.
+Signal: each label has a word, a direction w in frame space, and the frames of its scene contain +w or -w. In
+the mean frame these cancel except for chance, and only a weak component of the label and its topic remains.
+So an average of frames finds some of the labels; a family with frame features before pooling finds most.
 """
 
 # T frames of a video, D bytes of a frame (all features), C classes, P topics
@@ -27,24 +27,24 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json, write_text
 
-_SETTINGS, _BEGUN = "manifest.json", "unfinished"  # written last; there while shards are being written
+_SETTINGS, _UNFINISHED = "manifest.json", "unfinished"  # written last; exists while shards are written
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
-_FORMAT = 1  # to be raised when the same settings give other records
-_LENGTHS = (12, 40)  # frames of a video, both ends included: some are longer than DEMO.max_frames
-_LABELS_A_VIDEO = np.array([25, 23, 19, 16, 9, 6, 4]) / 102  # one label, two, ...; as on real videos
+_FORMAT = 1  # raise it when the same settings yield other records
+_LENGTHS = (12, 40)  # range of frames per video, inclusive; some exceed DEMO.max_frames
+_LABELS_A_VIDEO = np.array([25, 23, 19, 16, 9, 6, 4]) / 102  # P(one label), P(two), ... of the real data
 _SCENES_A_VIDEO = np.array([0.6, 0.3, 0.1])
 _SHORTEST_SCENE = 4  # frames
-_ZIPF = (1.4, -1.08)  # (r + 1.4) ** -1.08 is the frequency of the r-th label, within 15 % of the real ones
-_COMPANY = 3.0  # log odds of a label once another of its topic is there
-_CORRELATION = 0.5  # of neighbouring frames
-# Standard deviations of a dimension, on the scale of the dequantized features.
+_ZIPF = (1.4, -1.08)  # the r-th label has frequency (r + 1.4) ** -1.08, within 15 % of the real one
+_CO_OCCURRENCE = 3.0  # added to the log odds of the labels of the first label's topic
+_CORRELATION = 0.5  # of adjacent frames
+# Standard deviations per dimension, in units of dequantized features.
 _NOISE, _SCENE, _WORD, _TOPIC, _LABEL = 0.75, 0.2, 0.25, 0.05, 0.02
 
 
 class World(NamedTuple):
-    """What all videos share: log frequency float64 (C,) and topic int64 (C,) of each label, and directions.
+    """Parameters that all videos share: log frequency float64 (C,) and topic int64 (C,) of each label.
 
-    words (C, D), labels (C, D), topics (P, D): float32, standard normal.
+    words (C, D), labels (C, D), topics (P, D): directions in frame space, float32, standard normal.
     """
 
     log_frequencies: np.ndarray
@@ -55,13 +55,13 @@ class World(NamedTuple):
 
 
 def make_world(classes: int, width: int, seed: int) -> World:
-    """The world of a seed, for frames of `width` values."""
+    """Draw the world of a seed for frames of `width` dimensions."""
     rng = np.random.default_rng((seed, 0))
     frequencies = (np.arange(1, classes + 1) + _ZIPF[0]) ** _ZIPF[1]
     topics = max(1, round(classes**0.5))
     return World(
         np.log(frequencies / frequencies.sum()),
-        np.arange(classes) % topics,  # so that each topic has frequent labels and rare ones
+        np.arange(classes) % topics,  # so that each topic has frequent and rare labels
         words=rng.standard_normal((classes, width), np.float32),
         labels=rng.standard_normal((classes, width), np.float32),
         topics=rng.standard_normal((topics, width), np.float32),
@@ -69,25 +69,25 @@ def make_world(classes: int, width: int, seed: int) -> World:
 
 
 def draw_labels(world: World, rng: np.random.Generator) -> np.ndarray:
-    """int64, ascending, all different: the labels of a video."""
+    """Draw the labels of a video: int64, ascending, distinct."""
     classes = len(world.topic_of)
     count = min(classes, 1 + int(rng.choice(len(_LABELS_A_VIDEO), p=_LABELS_A_VIDEO)))
-    # The largest of log odds plus Gumbel noise are a draw without replacement.
+    # Gumbel top-k: the largest of log odds plus Gumbel noise are a draw without replacement.
     score_C = world.log_frequencies + rng.gumbel(size=classes)
     first = score_C.argmax()
-    score_C[world.topic_of == world.topic_of[first]] += _COMPANY
+    score_C[world.topic_of == world.topic_of[first]] += _CO_OCCURRENCE
     score_C[first] = np.inf
     labels: np.ndarray = np.sort(np.argsort(-score_C)[:count])
     return labels
 
 
 def draw_frames(world: World, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """float32 (T, D): the frames of a video with these labels; its scenes divide them among each other."""
+    """Draw the frames of a video, float32 (T, D); its scenes partition its labels."""
     length = int(rng.integers(*_LENGTHS, endpoint=True))
     scenes = 1 + int(rng.choice(len(_SCENES_A_VIDEO), p=_SCENES_A_VIDEO))
     spare = rng.multinomial(length - scenes * _SHORTEST_SCENE, rng.dirichlet(np.ones(scenes)))
     scene_T = np.repeat(np.arange(scenes), _SHORTEST_SCENE + spare)
-    # A frame shows one label of its scene. Label and sign stay for some frames: they are correlated, too.
+    # A frame shows one label of its scene. Label and sign persist over frames, so they are correlated, too.
     drawn_T = np.concatenate(
         [
             rng.choice(labels[scene::scenes] if scene < len(labels) else labels, extra + _SHORTEST_SCENE)
@@ -108,7 +108,7 @@ def draw_frames(world: World, labels: np.ndarray, rng: np.random.Generator) -> n
 
 
 def _noise(length: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """float32 (T, D): stationary AR(1) noise of variance 1."""
+    """Stationary AR(1) noise of variance 1, float32 (T, D)."""
     noise_TD = rng.standard_normal((length, width), np.float32)
     noise_TD[1:] *= (1 - _CORRELATION**2) ** 0.5
     for t in range(1, length):
@@ -127,12 +127,14 @@ def synthesize(
     seed: int = 0,
     level: str = "frame",
 ) -> None:
-    """Writes so many videos of each split to `out`: SPLIT0000.tfrecord and so on, `shards` of each split.
+    """Write a data set to `out`: SPLIT0000.tfrecord and so on, `shards` per split.
 
-    Records of the split test have no labels; those are in test_truth.csv (VideoId,Labels). level: "frame"
-    writes SequenceExamples, "video" Examples with the means of the frames. At the default sizes 150 MB.
-    Does nothing if `out` holds a complete set of these settings. Raises UsageError if it holds one of others
-    or shards that are none of ours, and for settings out of range; KitError if a file cannot be written.
+    train, validate, test: videos per split. The labels of split test are not in its records, but in
+    test_truth.csv (VideoId,Labels). level: "frame" writes SequenceExamples, "video" Examples with the means
+    of the frames. 150 MB at the default sizes. The command line leaves shards, classes and level at their
+    defaults; tests use them for small sets, other vocabularies and video-level records.
+    Does nothing if `out` holds the complete set of these settings. Raises UsageError if it holds another set
+    or shards that were not synthesized, and for settings out of range; KitError if a file cannot be written.
     """
     splits = {"train": train, "validate": validate, "test": test}
     _check(splits, shards, classes, seed, level)
@@ -162,7 +164,7 @@ def synthesize(
                 write_text(out / "test_truth.csv", "".join(truth))
             first += videos
     write_json(out / _SETTINGS, settings)
-    (out / _BEGUN).unlink()
+    (out / _UNFINISHED).unlink()
 
 
 def _check(splits: dict[str, int], shards: int, classes: int, seed: int, level: str) -> None:
@@ -180,25 +182,25 @@ def _check(splits: dict[str, int], shards: int, classes: int, seed: int, level: 
 
 
 def _complete(out: Path, settings: dict[str, Any]) -> bool:
-    """Whether `out` holds this very set; if not, it is made ready: empty of what an interrupted call left."""
-    settings_file, begun = out / _SETTINGS, out / _BEGUN
+    """Whether `out` holds this set; if not, prepare it and delete the shards of an interrupted call."""
+    settings_file, unfinished = out / _SETTINGS, out / _UNFINISHED
     if settings_file.exists():
-        there = json.loads(settings_file.read_text())
+        stored = json.loads(settings_file.read_text())
         differing = [
-            f"{key}={there.get(key)}, not {value}"
+            f"{key}={stored.get(key)}, not {value}"
             for key, value in settings.items()
-            if there.get(key) != value
+            if stored.get(key) != value
         ]
         if differing:
             raise UsageError(
-                f"{out} holds a set with {', '.join(differing)}: choose another folder or delete it."
+                f"{out} holds a data set with {', '.join(differing)}: choose another folder or delete it."
             )
         return True
     shards = list(out.glob("*.tfrecord"))
-    if shards and not begun.exists():
+    if shards and not unfinished.exists():
         raise UsageError(f"{shards[0]} was not synthesized: choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    begun.touch()
+    unfinished.touch()
     for shard in shards:
         shard.unlink()
     return False
@@ -207,14 +209,14 @@ def _complete(out: Path, settings: dict[str, Any]) -> bool:
 def _records(
     world: World, seed: int, numbers: np.ndarray, labelled: bool, level: str
 ) -> Iterator[tuple[str, list[int], bytes]]:
-    """Id, labels and serialized record of videos; each is the same whatever the others are."""
+    """Yield id, labels and serialized record of the videos, each independent of the others."""
     edges = np.cumsum([width for _, width in DEMO.features])[:-1]
     for number in numbers.tolist():
         rng = np.random.default_rng((seed, 1, number))
         labels = draw_labels(world, rng)
         codes_TD = quantize(draw_frames(world, labels, rng))
         parts = zip((name for name, _ in DEMO.features), np.split(codes_TD, edges, axis=1))
-        video_id = "".join(_DIGITS[number // 62**place % 62] for place in range(3, -1, -1))
+        video_id = "".join(_DIGITS[number // 62**digit % 62] for digit in range(3, -1, -1))
         given = labels.tolist() if labelled else None
         if level == "frame":
             record = sequence_example(video_id, given, dict(parts))

@@ -1,1 +1,1 @@
-"""The task of 2019: segments ranked for each class."""
+"""The task of 2019: rank segments per class."""

@@ -1,6 +1,4 @@
-"""The task of 2019: for each class the segments of five frames that show it, best first; MAP@100,000."""
-
-# S segments, C classes, W classes that are predicted
+"""The task of 2019: rank segments of five frames per class; MAP@100,000."""
 
 from pathlib import Path
 
@@ -24,10 +22,11 @@ from yt8m_kit.segments.scoring import score, write_csv
 def predict_segments(
     experiment: Experiment, name: str, *, split: str = "validate", strict: bool = False, anew: bool = False
 ) -> Path:
-    """Write segments.SPLIT.csv, the best 100,000 segments of each class, and score it where they are rated.
+    """Write segments.SPLIT.csv, the best 100,000 segments per class, and its score if segments are rated.
 
-    Classes are those of DATA/vocabulary.csv, else the rated ones. Takes the exported graph, else a member's
-    averaged weights. Returns the CSV; scores are in SPLIT.segments.json.
+    The classes are those of DATA/vocabulary.csv, else the rated ones. Predicts with the exported graph, or
+    with a member's averaged weights if there is none. Returns the CSV; the score is in SPLIT.segments.json.
+    Raises UsageError if a file of an earlier stage is missing or the classes are unknown.
     """
     stages = Stages(experiment)
     stage, dataset = stages.segments(name, split), experiment.recipe.dataset
@@ -63,8 +62,8 @@ def _classes(data: Path, ratings: Ratings, classes: int) -> list[int]:
     chosen = sorted(vocabulary.read(path)) if path.exists() else sorted({label for _, label in ratings})
     if not chosen:
         raise UsageError(
-            f"no segment of it is rated: which classes? `yt8m download vocabulary --version=3 --data={data}` "
-            "fetches those of 2019."
+            "the split has no rated segments that would tell the classes: "
+            f"`yt8m download vocabulary --version=3 --data={data}` downloads the classes of 2019."
         )
     if chosen[-1] >= classes:
         raise KitError(f"{path} has class {chosen[-1]}; the data set has {classes} classes.")

@@ -1,6 +1,6 @@
 """Streaming top-k segments per class.
 
-Shapes: S segments, C classes, W classes that are predicted.
+Shapes: S segments, C classes, W predicted classes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,17 @@ from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.inference.sweep import Predict, sweep
 from yt8m_kit.output import progress
 
-TOP = 100_000  # segments of a class that count
-
-
-_BLOCK = 8192  # segments sorted into the ranking at a time
+TOP = 100_000  # segments per class that are evaluated
+_BLOCK = 8192  # segments added to the ranking at a time
 
 
 def rank(
     predict: Predict, batches: Iterator[Batch], classes: Sequence[int], what: str, best: int = TOP
 ) -> tuple[list[str], dict[int, NDArray[np.int32]]]:
-    """All segments' ids, and of each class the numbers of its `best`, descending; ties in their order."""
+    """Rank the segments: returns all ids, and per class the indices of its `best` in descending order.
+
+    Ties keep the order of the segments. what: label of the progress bar.
+    """
     ranking = Ranking(len(classes), best)
     ids: list[str] = []
     waiting: list[NDArray[np.float32]] = []
@@ -38,19 +39,22 @@ def rank(
 
 
 class Ranking:
-    """The best so many segments of each class, while they come by; memory for a quarter more than those."""
+    """Streaming top-k segments per class, with memory for 1.25 k segments.
+
+    seen: number of segments added so far.
+    """
 
     def __init__(self, classes: int, best: int):
         self._best = best
         room = best + max(best // 4, _BLOCK)
-        self._scores = np.empty((classes, room), np.float32)  # what is not filled takes no memory yet
+        self._scores = np.empty((classes, room), np.float32)  # pages that were never written take no memory
         self._numbers = np.empty((classes, room), np.int32)
         self._filled = [0] * classes
-        self._least = np.full(classes, -np.inf, np.float32)  # what scores no more is not among the best
+        self._least = np.full(classes, -np.inf, np.float32)  # scores up to this are not among the best
         self.seen = 0
 
     def add(self, scores_SW: NDArray[np.float32]) -> None:
-        """The next segments, in order."""
+        """Add the next segments, in order. scores: float32 (S, W)."""
         for first in range(0, len(scores_SW), _BLOCK):
             self._add(np.ascontiguousarray(scores_SW[first : first + _BLOCK].T))
 
@@ -58,14 +62,14 @@ class Ranking:
         for row, scores in enumerate(scores_WS):
             good = np.flatnonzero(scores > self._least[row])
             if self._filled[row] + len(good) > self._scores.shape[1]:
-                self._cut(row)
+                self._prune(row)
             new = slice(self._filled[row], self._filled[row] + len(good))
             self._scores[row, new], self._numbers[row, new] = scores[good], good + self.seen
             self._filled[row] = new.stop
         self.seen += scores_WS.shape[1]
 
-    def _cut(self, row: int) -> None:
-        """Drops what is no longer among the best; keeps the rest in the order of the segments."""
+    def _prune(self, row: int) -> None:
+        """Drop segments that are no longer among the best; keep the others in their order."""
         best = self._order(row)[: self._best]
         kept = np.sort(best)
         self._least[row] = self._scores[row, best[-1]]
@@ -78,6 +82,6 @@ class Ranking:
         return order
 
     def of(self, row: int) -> NDArray[np.int32]:
-        """int32, at most `best`: the numbers of a class's segments, descending."""
+        """Indices of the best segments of a class in descending order: int32, at most `best`."""
         numbers: NDArray[np.int32] = self._numbers[row, self._order(row)[: self._best]]
         return numbers

@@ -1,8 +1,8 @@
-"""The rated segments of 2019: five frames of a video, and whether a label is true of them.
+"""Rated segments of 2019: five frames of a video, each with labels that are rated true or false.
 
-Records of 3/frame are those of 2018 with four more lists in the context, all of one length:
-segment_start_times and segment_end_times (s), segment_labels, segment_scores (1 true, 0 not). What is not
-rated is not known.
+Records of 3/frame are those of 2018 with four more lists in the context, all of the same length:
+segment_start_times and segment_end_times (s), segment_labels, segment_scores (1 true, 0 false). Pairs of
+segment and label without a rating are unknown, not negative.
 """
 
 # S segments of a batch, T frames (padded to max_frames), D bytes of a frame
@@ -25,17 +25,17 @@ from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 
-SEGMENT = 5  # frames, one a second; the starter ignores the end times, too
-_FRAMES = 300  # of a video, as in the starter
-_VIDEOS = 16  # cut up at a time
+SEGMENT = 5  # frames, one per second; end times are ignored, as in the starter code
+_FRAMES = 300  # per video, as in the starter code
+_VIDEOS = 16  # per batch of videos that is split into segments
 
 Ratings = dict[tuple[str, int], bool]  # by segment "ID:START" and label
 
 
 def read_ratings(paths: Sequence[Path], dataset: Dataset, faults: Faults, *, strict: bool = False) -> Ratings:
-    """All ratings in the shards; empty if the records hold none, as those of the test split.
+    """Read all ratings of the shards; empty for records without ratings, as in the test split.
 
-    What is bad is left out and noted in `faults`; strict: raises DataError.
+    Bad records are skipped and added to `faults`; strict: they raise DataError.
     """
     ratings: Ratings = {}
     buffer = RecordBuffer()
@@ -64,11 +64,11 @@ def _ratings(record: np.ndarray, dataset: Dataset) -> Ratings:
         labels = integers(data, context.get(b"segment_labels"), "segment_labels")
         scores = _scores(data, context.get(b"segment_scores"))
     except IndexError:
-        raise DataError("no SequenceExample: the record ends within a field") from None
+        raise DataError("not a SequenceExample: the record ends within a field") from None
     if not len(starts) == len(labels) == len(scores):
         raise DataError(
             f"segment_start_times has {len(starts)} values, segment_labels {len(labels)}, segment_scores "
-            f"{len(scores)}; expected as many of each"
+            f"{len(scores)}; expected equal numbers"
         )
     for label in labels:
         if not 0 <= label < dataset.classes:
@@ -89,10 +89,10 @@ def segment_batches(
     strict: bool = False,
     faults: Faults | None = None,
 ) -> Iterator[Batch]:
-    """Every video's segments, one after the other, as batches of videos of up to five frames.
+    """Yield the segments of all videos, in order, as batches of videos of up to five frames.
 
-    ids: "ID:START", START in s. The last segment of a video may be shorter; labels are zero throughout.
-    Raises as records.batches, and UsageError for a data set of fewer than five frames.
+    ids: "ID:START", START in s. The last segment of a video may be shorter; labels are all zero.
+    Raises as read_batches, and UsageError for a data set of fewer than five frames.
     """
     if dataset.max_frames < SEGMENT:
         raise UsageError(
@@ -129,7 +129,7 @@ def _room(batch_size: int, dataset: Dataset) -> tuple[np.ndarray, np.ndarray, li
 
 
 def _segments(videos: Iterator[Batch]) -> Iterator[tuple[str, int, np.ndarray, Position]]:
-    """Video, start and frames, uint8 (1 to 5, D), of each segment."""
+    """Yield video, start, frames uint8 (1 to 5, D) and position of each segment."""
     for batch in videos:
         for video, frames, count in zip(batch.ids, batch.frames, batch.num_frames.tolist()):
             for start in range(0, count, SEGMENT):

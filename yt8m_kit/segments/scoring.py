@@ -1,4 +1,4 @@
-"""The CSV of ranked segments, and its MAP@100,000."""
+"""Write the CSV of ranked segments and compute its MAP@100,000."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ HEADER = "Class,Segments"
 
 
 def write_csv(path: Path, ids: Sequence[str], ranking: dict[int, NDArray[np.int32]]) -> None:
-    """Lines `class,id:start id:start ...` below the heading Class,Segments."""
+    """Write lines `class,id:start id:start ...` below the header Class,Segments."""
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{HEADER}\n")
         for label, numbers in ranking.items():
@@ -23,11 +23,11 @@ def write_csv(path: Path, ids: Sequence[str], ranking: dict[int, NDArray[np.int3
 
 
 def score(path: Path, ratings: Ratings, best: int = TOP) -> dict[str, Any]:
-    """MAP@best of a CSV, as the starter's segment_eval_inference.py defines it.
+    """Compute the MAP@best of a CSV, as the starter's segment_eval_inference.py defines it.
 
-    Of each class the first `best` segments; of those the rated ones, in their order; their average precision,
-    over all positive ratings of the class. The mean over the classes of the CSV that have one.
-    Raises KitError for a CSV that is none, or of which no class has a positive rating.
+    Per class: the average precision of the rated ones among its first `best` segments, normalized by all
+    positive ratings of the class. The mean is over the classes of the CSV with a positive rating.
+    Raises KitError for a file with another header, or if no class has a positive rating.
     """
     positives: dict[int, int] = {}
     for (_, label), true in ratings.items():
@@ -42,7 +42,7 @@ def score(path: Path, ratings: Ratings, best: int = TOP) -> dict[str, Any]:
                 hits = _rated(listed.split(" ")[:best], int(text), ratings)
                 precisions.append(average_precision(hits, positives[int(text)]))
     if not precisions:
-        raise KitError(f"{path}: no class of it has a positive rating.")
+        raise KitError(f"{path}: none of its classes has a positive rating.")
     figures = {"map": float(np.mean(precisions)), "classes": len(precisions)}
     return figures | {"ratings": len(ratings), "positives": sum(positives.values())}
 
@@ -53,6 +53,6 @@ def _rated(listed: Sequence[str], label: int, ratings: Ratings) -> NDArray[np.bo
 
 
 def average_precision(hits: NDArray[np.bool_], positives: int) -> float:
-    """Sum over the hits of the precision at their rank, over all positives, found or not."""
+    """Sum of the precision at the rank of each hit, divided by the number of positives, found or not."""
     ranks = np.flatnonzero(hits) + 1
     return float(np.sum(np.arange(1, len(ranks) + 1) / ranks) / positives)

@@ -417,7 +417,7 @@ def test_ctrl_c_ends_a_stalled_download_at_once(tmp_path, faults):
         _, err = process.communicate(timeout=50)
         assert time.monotonic() - began < 20, "the server stalls for longer"
         assert process.returncode == 130
-        assert "interrupted; the same command goes on" in err
+        assert "interrupted; the same command resumes" in err
 
 
 def test_two_runs_at_once_share_the_work(tmp_path):

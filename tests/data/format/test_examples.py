@@ -1,4 +1,4 @@
-"""The wire format of records, against TensorFlow's parser, legal oddities and illegal ones."""
+"""The wire format of records: against TensorFlow's parser, unusual legal encodings, and invalid records."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def by_tensorflow(record, dataset, id_key="id"):
 
 
 def by_protobuf(record, dataset):
-    """The same by the protobuf library, which reads more than TensorFlow's own fast parser does."""
+    """The same by the protobuf library, which accepts more than TensorFlow's fast parser."""
     built = tf.train.SequenceExample.FromString(record)
     lists = built.feature_lists.feature_list
     parts = [
@@ -63,7 +63,7 @@ def assert_same(video, expected):
         np.testing.assert_array_equal(mine, theirs)
 
 
-# How TensorFlow and the kit see the same bytes
+# Against TensorFlow
 
 
 @pytest.mark.parametrize("count", [1, 2, 300, 360])
@@ -75,7 +75,7 @@ def test_tensorflow_reads_what_is_encoded(count, labels):
     assert_same(parse(record, WIDE), by_tensorflow(record, WIDE))
 
 
-def test_what_protobuf_writes_is_read_whatever_the_order():
+def test_records_of_protobuf_are_read_in_any_order():
     features = frames(SMALL, 5)
     built = tf.train.SequenceExample()
     for name in ("audio", "rgb"):
@@ -90,7 +90,7 @@ def test_what_protobuf_writes_is_read_whatever_the_order():
         assert_same(parse(record), ("wxyz", [1, 9], [features["rgb"], features["audio"]]))
 
 
-def test_an_encoded_record_is_a_protobuf_of_the_same_content():
+def test_an_encoded_record_equals_the_one_of_protobuf():
     record = examples.sequence_example("id01", [4, 5], frames(SMALL, 3))
     built = tf.train.SequenceExample.FromString(record)
     assert list(built.context.feature["labels"].int64_list.value) == [4, 5]
@@ -118,7 +118,7 @@ def test_frames_are_views_of_the_record():
 # Video-level records
 
 
-def test_real_video_records_lose_less_than_half_a_step(real_data):
+def test_real_video_records_are_quantized_within_half_a_step(real_data):
     for record in records(real_data / "yt8m_video" / "validate0000.tfrecord"):
         video = parse(record, YOUTUBE8M_2018)
         built = tf.train.Example.FromString(record).features.feature
@@ -170,15 +170,15 @@ def test_unpacked_floats_are_read():
     values = means["rgb"].tobytes()
     one_by_one = b"".join(b"\x0d" + values[at : at + 4] for at in range(0, len(values), 4))
     entry = delimited(1, delimited(1, b"mean_rgb") + delimited(2, delimited(2, one_by_one)))
-    video = parse(packed + delimited(1, entry))  # of equal keys the last counts
+    video = parse(packed + delimited(1, entry))  # the last of equal keys wins
     np.testing.assert_array_equal(video.features[0], parse(packed).features[0])
 
 
-# Legal, but written by no common writer
+# Legal, but not written by common writers
 
 
 def delimited(number, payload, pad=0):
-    """A field; pad: bytes by which its length is longer than need be."""
+    """A field; pad: redundant bytes in the encoding of its length."""
     length = []
     size = len(payload)
     while True:
@@ -221,8 +221,8 @@ def rows(count, seed=0):
     ],
     ids=["padded length", "unknown number", "unknown bytes", "unknown field between frames"],
 )
-def test_unusual_frames_are_read_slowly_but_rightly(encode):
-    # 13 is also what a usual frame takes, header and all: the stride divides the list, and only headers tell.
+def test_unusual_frames_are_read_without_the_fast_path(encode):
+    # 13 is also the size of a usual frame with its header: the stride divides the list, only headers differ.
     rgb, audio = rows(13)
     record = record_of([encode(row) for row in rgb], [frame(row) for row in audio])
     assert_same(parse(record), by_protobuf(record, SMALL))
@@ -256,11 +256,11 @@ def test_the_first_id_key_wins():
     assert parse(record + examples.sequence_example("sooner", [1], features)).id == "sooner"
 
 
-# Not what the data set describes
+# Records that do not match the data set
 
 
 def odd(**changes):
-    """A record with some features replaced; None leaves one out."""
+    """A record with some features replaced; None removes one."""
     features = frames(SMALL, 4)
     features.update({name: value for name, value in changes.items() if name in features})
     features = {name: value for name, value in features.items() if value is not None}
@@ -298,16 +298,16 @@ OTHER_KEY = examples.sequence_example("x", [1], frames(SMALL, 4), id_key="name")
         ),
         (
             record_of([delimited(1, delimited(1, b"") * 2)], [frame(bytes(3))]),
-            "rgb frame 0 is given in parts",
+            "rgb frame 0 is split into several lists",
         ),
         (record_of([delimited(1, b"")], [frame(bytes(3))]), "rgb frame 0 holds 0 values; expected one"),
         (b"", "id is missing"),
-        (b"\x0a\x05abc", "no SequenceExample"),
-        (b"\xff" * 12, "no SequenceExample"),
-        (b"VideoId,Labels", "no SequenceExample"),
+        (b"\x0a\x05abc", "not a SequenceExample"),
+        (b"\xff" * 12, "not a SequenceExample"),
+        (b"VideoId,Labels", "not a SequenceExample"),
     ],
 )
-def test_odd_records_are_refused_by_name(record, said):
+def test_invalid_records_are_refused_by_name(record, said):
     with pytest.raises(DataError) as refusal:
         parse(record)
     assert said in str(refusal.value)
@@ -329,8 +329,8 @@ def test_wrong_kinds_are_refused_by_name():
         parse(built.SerializeToString())
 
 
-def test_records_found_in_the_wild(real_data):
-    """Their audio is 34 frames of another width; their float rgb is as it should be."""
+def test_real_records_with_wrong_widths_are_refused(real_data):
+    """Their audio has frames of another width; their float rgb is valid."""
     found = records(real_data / "odd_records" / "float_rgb_unequal_lengths.tfrecord")
     rgb_only = dataclasses.replace(YOUTUBE8M_2018, features=(("rgb", 1024),))
     for record, count, width in zip(found, (15, 30, 31), (299, 600, 600), strict=True):
@@ -344,11 +344,11 @@ def test_records_found_in_the_wild(real_data):
         assert np.abs(video.features[0] * (4 / 255) - 2 - floats.clip(-2, 2)).max() <= HALF_STEP + 1e-6
 
 
-# Own videos: floats, and MediaPipe's names
+# Own videos: floats, and MediaPipe's keys
 
 
-def clip(rgb, audio, labels=(), path="/videos/a cat.mp4", packed=True):
-    """What MediaPipe's feature extraction graph writes, by protobuf; unpacked numbers if asked for."""
+def clip(rgb, audio, labels=(), path="/videos/a cat.mp4"):
+    """A record as MediaPipe's feature extraction graph writes it, by protobuf."""
     built = tf.train.SequenceExample()
     built.context.feature["clip/data_path"].bytes_list.value.append(path.encode())
     built.context.feature["clip/start/timestamp"].int64_list.value.append(0)
@@ -368,7 +368,7 @@ def dequantized(codes):
     return (codes * (4 / 255) + 4 / 512 - 2).astype(np.float32)
 
 
-def test_what_mediapipe_writes_is_read_and_quantized():
+def test_mediapipe_records_are_read_and_quantized():
     codes = frames(WIDE, 20)
     record = clip(dequantized(codes["rgb"]), dequantized(codes["audio"]), labels=[7, 3])
     video = parse(record, WIDE)
@@ -384,7 +384,7 @@ def test_floats_are_clipped_and_rounded_as_the_extractor_does():
     assert codes.tolist() == [[0, 0, 0, 128, 128, 255, 255]]
 
 
-def test_floats_one_by_one_are_read_as_those_in_a_row():
+def test_unpacked_and_packed_floats_are_equal():
     rows = np.linspace(-2, 2, 14, dtype=np.float32).reshape(2, 7)
     packed = parse(clip(rows, np.zeros((2, 3), np.float32))).features[0]
     singly = [
@@ -395,7 +395,7 @@ def test_floats_one_by_one_are_read_as_those_in_a_row():
 
 
 @pytest.mark.parametrize(("rgb", "audio", "count"), [(5, 4, 4), (4, 6, 4), (5, 5, 5)])
-def test_streams_of_a_clip_may_end_a_little_apart(rgb, audio, count):
+def test_streams_of_a_clip_may_differ_in_length_by_two_frames(rgb, audio, count):
     record = clip(np.zeros((rgb, 7), np.float32), np.zeros((audio, 3), np.float32))
     assert [len(feature) for feature in parse(record).features] == [count, count]
 
@@ -409,14 +409,14 @@ def test_streams_of_a_clip_may_end_a_little_apart(rgb, audio, count):
         (np.zeros((2, 7)), np.zeros((0, 3)), "feature audio is missing; the record has RGB/feature/floats"),
     ],
 )
-def test_odd_clips_are_refused_by_name(rgb, audio, said):
+def test_invalid_clips_are_refused_by_name(rgb, audio, said):
     with pytest.raises(DataError) as refusal:
         parse(clip(rgb.astype(np.float32), audio.astype(np.float32)))
     assert said in str(refusal.value)
 
 
-def test_a_record_of_means_alone_as_the_extractor_writes_on_request():
-    """A SequenceExample without feature lists: --skip_frame_level_features."""
+def test_a_sequence_example_of_means_alone_is_read():
+    """As the starter's feature extractor writes it with --skip_frame_level_features."""
     built = tf.train.SequenceExample()
     built.context.feature["id"].bytes_list.value.append(b"cat.mp4")
     for name, width in SMALL.features:
@@ -424,15 +424,14 @@ def test_a_record_of_means_alone_as_the_extractor_writes_on_request():
     assert [feature.shape for feature in parse(built.SerializeToString()).features] == [(1, 7), (1, 3)]
 
 
-def test_a_narrower_data_set_is_enough():
-    """Features that the data set does not name are left alone, whatever they are."""
+def test_features_outside_the_data_set_are_ignored():
     audio_only = dataclasses.replace(SMALL, features=(("audio", 3),))
     features = frames(SMALL, 4)
     video = parse(examples.sequence_example("abcd", [1], features), audio_only)
     np.testing.assert_array_equal(video.features[0], features["audio"])
 
 
-def test_cut_and_flipped_records_raise_nothing_else():
+def test_damaged_records_raise_only_data_errors():
     record = bytearray(examples.sequence_example("abcd", [1, 2], frames(SMALL, 3)))
     for size in range(len(record)):
         with pytest.raises(DataError):

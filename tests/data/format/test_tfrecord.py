@@ -1,4 +1,4 @@
-"""TFRecord framing, against TensorFlow's own and against damage."""
+"""TFRecord framing: against TensorFlow, and with damaged shards."""
 
 import gzip
 import os
@@ -41,7 +41,7 @@ def damage(path, at, value):
     path.write_bytes(data)
 
 
-def test_crc_is_the_published_one():
+def test_crc_matches_the_published_one():
     # RFC 3720, B.4: the CRC-32C of 32 zero bytes is 0x8A9136AA; masked as in TensorFlow's crc32c.h.
     crc = 0x8A9136AA
     masked = (((crc >> 15) | (crc << 17)) % 2**32 + 0xA282EAD8) % 2**32
@@ -49,11 +49,11 @@ def test_crc_is_the_published_one():
     assert tfrecord.masked_crc(np.zeros(32, np.uint8)) == masked
 
 
-def test_tensorflow_reads_what_is_written(shard):
+def test_tensorflow_reads_our_shards(shard):
     assert [record.numpy() for record in tf.data.TFRecordDataset(str(shard))] == PAYLOADS
 
 
-def test_what_tensorflow_writes_is_read(tmp_path):
+def test_shards_of_tensorflow_are_read(tmp_path):
     path = tmp_path / "x.tfrecord"
     with tf.io.TFRecordWriter(str(path)) as writer:
         for payload in PAYLOADS:
@@ -62,7 +62,7 @@ def test_what_tensorflow_writes_is_read(tmp_path):
     assert tfrecord.index(path).fault is None
 
 
-def test_same_bytes_as_tensorflow(shard, tmp_path):
+def test_bytes_equal_those_of_tensorflow(shard, tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "x.tfrecord")) as writer:
         for payload in PAYLOADS:
             writer.write(payload)
@@ -94,7 +94,7 @@ def test_empty_shard(tmp_path):
     ],
     ids=["text", "shorter than a header", "gzip"],
 )
-def test_no_tfrecord(tmp_path, content, said):
+def test_other_files_are_refused(tmp_path, content, said):
     path = tmp_path / "odd.tfrecord"
     path.write_bytes(content)
     index = tfrecord.index(path)
@@ -122,7 +122,7 @@ def test_truncated_header(shard):
     assert "ends within a record header" in str(fault)
 
 
-def test_wrong_length_crc_hides_the_rest_and_says_so(shard):
+def test_a_wrong_length_crc_ends_the_index(shard):
     damage(shard, HEADER + 5 + FOOTER, 1)  # the length of record 1
     fault = fault_of(shard)
     assert fault.record == 1
@@ -135,7 +135,7 @@ def test_missing_file_is_named(tmp_path):
         tfrecord.index(tmp_path / "nowhere.tfrecord")
 
 
-def test_a_writer_that_fails_leaves_the_old_shard(shard):
+def test_a_failed_write_keeps_the_old_shard(shard):
     before = shard.read_bytes()
     with pytest.raises(TypeError), tfrecord.writing(shard) as write:
         write("no bytes")  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def test_a_writer_that_fails_leaves_the_old_shard(shard):
     assert list(shard.parent.iterdir()) == [shard]
 
 
-def test_a_shard_is_not_seen_before_it_is_complete(tmp_path):
+def test_a_shard_appears_when_it_is_complete(tmp_path):
     path = tmp_path / "train0000.tfrecord"
     with tfrecord.writing(path) as write:
         write(b"record")

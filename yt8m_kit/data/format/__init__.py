@@ -1,1 +1,1 @@
-"""Bytes to videos and back: TFRecord framing, protobuf messages, SequenceExamples."""
+"""Parse and serialize records: TFRecord framing, protobuf messages, SequenceExamples."""

@@ -1,9 +1,9 @@
-"""SequenceExample and Example, straight from their protobuf wire format.
+"""Parse and serialize SequenceExamples and Examples in the protobuf wire format.
 
-Frames of a record have one width, so in the encoding that every writer produces they lie a fixed stride
-apart. They are found by walking the few tags around them and handed out as strided views, never parsed one
-by one (frame_list). Records of own videos, with floats in place of bytes, as the YouTube-8M starter's feature
-extractor or MediaPipe make them, are read the same way.
+All frames of a record have one width, so all common writers place them at a fixed stride. The parser reads
+the few tags around them and returns strided views instead of parsing frames one by one (frame_list). Records
+with floats in place of bytes, as the YouTube-8M starter's feature extractor or MediaPipe write them, are read
+the same way.
 
 Example { Features = 1 }                    SequenceExample { Features context = 1; FeatureLists = 2 }
 Features { map<string, Feature> = 1 }       FeatureLists { map<string, FeatureList> = 1 }
@@ -25,14 +25,14 @@ from yt8m_kit.data.format.protobuf import DELIMITED, delimited, encoded_varint, 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError
 
-# MediaPipe's names (mediapipe/util/sequence).
+# MediaPipe's keys (mediapipe/util/sequence).
 _CLIP_IDS = ("clip/media_id", "clip/data_path")
 _CLIP_LABELS = b"clip/label/index"
-_SLACK = 2  # frames by which two streams of a clip may end apart: each is sampled for itself
+_SLACK = 2  # frames by which the streams of a clip may differ in length: each is sampled independently
 
 
 class Video(NamedTuple):
-    """One record. features: uint8 (n, width) each, in the data set's order; views of it where they can be."""
+    """A parsed record. features: uint8 (n, width) each, in the data set's order, views of it if possible."""
 
     id: str
     labels: list[int]
@@ -40,13 +40,13 @@ class Video(NamedTuple):
 
 
 def parse(record: np.ndarray, dataset: Dataset) -> Video:
-    """Reads a SequenceExample, or an Example of frame means as a video of one frame.
+    """Parse a SequenceExample, or an Example of frame means as a video of one frame.
 
-    record: the payload, uint8 (bytes,), contiguous. The views in the answer last as long as it is unchanged.
-    A feature `rgb` may also go by RGB/feature/floats. Frames of floats are quantized as YouTube-8M's were.
-    Means (float lists `mean_NAME`) become the bytes that dequantize nearest: at most 2/255 off, half a step,
-    within what bytes can express (-1.992 to 2.008); what lies beyond is clipped.
-    Raises DataError, naming the field, for anything that is not what the data set describes.
+    record: the payload, uint8 (bytes,), contiguous. Views of it in the result are valid until it is changed.
+    A feature `rgb` may also have the key RGB/feature/floats. Frames of floats are quantized as in YouTube-8M.
+    Means (float lists `mean_NAME`) become the bytes with the nearest dequantized values, with an error of at
+    most half a step, 2/255, within the range of bytes (-1.992 to 2.008), and are clipped to this range.
+    Raises DataError, naming the field, for any deviation from the data set's description.
     """
     data = record.data
     try:
@@ -54,13 +54,13 @@ def parse(record: np.ndarray, dataset: Dataset) -> Video:
         identity = identify(data, context, dataset.id_keys)
         labels = _labels(data, context, dataset.classes)
         features = _features(record, data, context, lists, dataset)
-    except IndexError:  # a varint that runs over the end of the record
-        raise DataError("no SequenceExample: the record ends within a field") from None
+    except IndexError:  # a varint beyond the end of the record
+        raise DataError("not a SequenceExample: the record ends within a field") from None
     return Video(identity, labels, features)
 
 
 def sections(data: memoryview) -> tuple[dict[bytes, Span], dict[bytes, Span]]:
-    """Where the value of each key lies, in the context and in the feature lists of a record."""
+    """Spans of the values by key, of the context and of the feature lists of a record."""
     context: dict[bytes, Span] = {}
     lists: dict[bytes, Span] = {}
     for number, wire, start, end in fields(data, 0, len(data)):
@@ -70,7 +70,7 @@ def sections(data: memoryview) -> tuple[dict[bytes, Span], dict[bytes, Span]]:
 
 
 def _read_map(data: memoryview, at: int, end: int, into: dict[bytes, Span]) -> None:
-    """Adds key -> span of the value for each map entry in data[at:end]; of equal keys the last counts."""
+    """Add key -> span of the value for each map entry in data[at:end]; the last of equal keys wins."""
     for number, wire, start, stop in fields(data, at, end):
         if number == 1 and wire == DELIMITED:
             key_end = start + 2 + data[start + 1]
@@ -84,18 +84,18 @@ def _read_map(data: memoryview, at: int, end: int, into: dict[bytes, Span]) -> N
 
 
 def _entry_parts(data: memoryview, start: int, end: int) -> tuple[bytes, Span]:
-    """Key and span of the value of a map entry, whatever their order and company."""
+    """Key and span of the value of a map entry, in any order and with unknown fields."""
     parts: dict[int, Span] = {}
     for number, wire, first, last in fields(data, start, end):
         if wire == DELIMITED and parts.setdefault(number, (first, last)) != (first, last):
-            # Legal, the parts would be merged; but no writer does it.
-            raise DataError(f"field {number} of the map entry at byte {start} is given in parts")
+            # Legal (the parts would be merged), but no writer does it.
+            raise DataError(f"field {number} of the map entry at byte {start} is repeated")
     first, last = parts.get(1, (end, end))
     return bytes(data[first:last]), parts.get(2, (end, end))
 
 
 def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) -> str:
-    """The video's id: the first of `keys` that is there, or MediaPipe's. Raises DataError if it has none."""
+    """The video's id, of the first of `keys` or MediaPipe's keys. Raises DataError if there is none."""
     for key in (*keys, *_CLIP_IDS):
         feature = context.get(key.encode())
         if feature is None:
@@ -113,7 +113,7 @@ def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) 
 
 
 def _labels(data: memoryview, context: dict[bytes, Span], classes: int) -> list[int]:
-    """The label numbers, each checked to be one of `classes`; none where the field is absent or empty."""
+    """The label numbers, each checked to be below `classes`; empty if the field is absent or empty."""
     labels = integers(data, context.get(b"labels") or context.get(_CLIP_LABELS), "labels")
     for label in labels:
         if not 0 <= label < classes:
@@ -128,9 +128,9 @@ def _features(
     lists: dict[bytes, Span],
     dataset: Dataset,
 ) -> list[np.ndarray]:
-    """uint8 (n, width) of each feature of the data set; n is the same for all and positive."""
+    """uint8 (n, width) for each feature of the data set, with the same n > 0."""
     features: list[np.ndarray] = []
-    clips = 0  # features that go by MediaPipe's name
+    clips = 0  # features with MediaPipe's key
     for name, width in dataset.features:
         span = lists.get(name.encode())
         if span is None:
@@ -159,17 +159,17 @@ def _clip_frames(name: str) -> bytes:
 def _means(
     data: memoryview, context: dict[bytes, Span], lists: dict[bytes, Span], dataset: Dataset
 ) -> list[np.ndarray]:
-    """uint8 (1, width) of each feature of a video-level record. DataError if it is none."""
+    """uint8 (1, width) for each feature of a video-level record. Raises DataError for any other record."""
     missing = [name for name, _ in dataset.features if not {name.encode(), _clip_frames(name)} & lists.keys()]
     some_mean = any(f"mean_{name}".encode() in context for name in missing)
     if len(missing) < len(dataset.features) or not some_mean:
-        there = ", ".join(sorted(key.decode("utf-8", "replace") for key in lists)) or "no feature lists"
-        raise DataError(f"feature {missing[0]} is missing; the record has {there}")
+        present = ", ".join(sorted(key.decode("utf-8", "replace") for key in lists)) or "no feature lists"
+        raise DataError(f"feature {missing[0]} is missing; the record has {present}")
     return [_mean(data, context, f"mean_{name}", width) for name, width in dataset.features]
 
 
 def _mean(data: memoryview, context: dict[bytes, Span], key: str, width: int) -> np.ndarray:
-    """uint8 (1, width): the float list of a video-level record as the nearest bytes."""
+    """uint8 (1, width): a float list of a video-level record, quantized to the nearest bytes."""
     feature = context.get(key.encode())
     if feature is None:
         raise DataError(f"feature {key} is missing")
@@ -182,23 +182,21 @@ def _mean(data: memoryview, context: dict[bytes, Span], key: str, width: int) ->
 def sequence_example(
     video_id: str, labels: Sequence[int] | None, features: Mapping[str, np.ndarray], *, id_key: str = "id"
 ) -> bytes:
-    """A serialized frame-level record. features: uint8 (n, width) by name. labels: None omits the field."""
+    """Serialize a frame-level record. features: uint8 (n, width) by name. labels: None omits the field."""
     lists = b"".join(_entry(name, encode_frames(frames)) for name, frames in features.items())
     return delimited(1, _context(video_id, labels, id_key)) + delimited(2, lists)
 
 
-def example(
-    video_id: str, labels: Sequence[int] | None, means: Mapping[str, np.ndarray], *, id_key: str = "id"
-) -> bytes:
-    """A serialized video-level record. means: float32 (width,) by feature name, stored as `mean_NAME`."""
-    context = _context(video_id, labels, id_key)
+def example(video_id: str, labels: Sequence[int] | None, means: Mapping[str, np.ndarray]) -> bytes:
+    """Serialize a video-level record. means: float32 (width,) by feature name, stored as `mean_NAME`."""
+    context = _context(video_id, labels)
     for name, mean in means.items():
         values = delimited(1, mean.astype("<f4").tobytes())
         context += _entry(f"mean_{name}", delimited(FLOATS, values))
     return delimited(1, context)
 
 
-def _context(video_id: str, labels: Sequence[int] | None, id_key: str) -> bytes:
+def _context(video_id: str, labels: Sequence[int] | None, id_key: str = "id") -> bytes:
     context = _entry(id_key, delimited(BYTES, delimited(1, video_id.encode())))
     if labels is not None:
         packed = b"".join(encoded_varint(label % (1 << 64)) for label in labels)

@@ -1,4 +1,4 @@
-"""A Feature: the list of bytes, floats or integers that a record holds under a key."""
+"""A Feature: a list of bytes, floats or integers of a record."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from yt8m_kit.errors import DataError
 KINDS = {1: "bytes", 2: "floats", 3: "integers"}
 BYTES, FLOATS, INTEGERS = KINDS
 
-Span = tuple[int, int]  # start and end of a part of the record
+Span = tuple[int, int]  # start and end byte within the record
 
 
 def value(data: memoryview, feature: Span, field: str) -> tuple[int, Span] | None:
-    """Kind and span of the list in a Feature; None if it holds none."""
+    """Kind and span of the list in a Feature; None if there is none."""
     only = sole(data, *feature)
     if only and only[0] in KINDS:
         return only[0], only[1:]
@@ -24,7 +24,7 @@ def value(data: memoryview, feature: Span, field: str) -> tuple[int, Span] | Non
         if wire == DELIMITED and number in KINDS
     ]
     if len(found) > 1:
-        raise DataError(f"{field} is given in parts")
+        raise DataError(f"{field} is split into several lists")
     return found[0] if found else None
 
 
@@ -64,7 +64,7 @@ def floats(data: memoryview, feature: Span, field: str) -> np.ndarray:
 
 
 def integers(data: memoryview, feature: Span | None, field: str) -> list[int]:
-    """The values of an Int64List; none where the field is absent or empty."""
+    """The values of an Int64List; empty where the field is absent or empty."""
     found = None if feature is None else value(data, feature, field)
     if found is None:
         return []

@@ -1,4 +1,4 @@
-"""A FeatureList: the frames of a video, found by their stride and handed out where they lie."""
+"""A FeatureList: the frames of a video, located by their stride and returned as views."""
 
 # n frames of a video, width values of a feature
 
@@ -13,9 +13,10 @@ from yt8m_kit.errors import DataError
 
 
 def read_frames(record: np.ndarray, data: memoryview, span: Span, name: str, width: int) -> np.ndarray:
-    """uint8 (n, width): the frames in `span`, a view of the record where they are bytes as usually encoded.
+    """Read the frames in `span`: uint8 (n, width), a view of the record for bytes in the usual encoding.
 
-    Floats, as feature extractors write them, are quantized as YouTube-8M's were.
+    Frames of floats, as feature extractors write them, are quantized as those of YouTube-8M. Raises DataError
+    for a frame of another width or kind, or a value that is not finite.
     """
     view = _strided(record, span, _header(width, BYTES), width)
     if view is not None:
@@ -30,20 +31,20 @@ def read_frames(record: np.ndarray, data: memoryview, span: Span, name: str, wid
 
 
 def _strided(record: np.ndarray, span: Span, header: bytes, size: int) -> np.ndarray | None:
-    """uint8 (n, size): a view of the frames, if each is `header` and `size` bytes and nothing else."""
+    """uint8 (n, size): a view of the frames if all are `header` and `size` bytes, else None."""
     start, end = span
     stride = len(header) + size
     count, odd = divmod(end - start, stride)
     if odd or not count:
         return None
     heads = np.ndarray((count,), f"V{len(header)}", record, start, (stride,))
-    if heads.tobytes() != header * count:  # one comparison for all frames
+    if heads.tobytes() != header * count:  # all headers in one comparison
         return None
     return np.ndarray((count, size), np.uint8, record, start + len(header), (stride, 1))
 
 
 def _parsed(record: np.ndarray, data: memoryview, span: Span, name: str, width: int) -> np.ndarray:
-    """The same for any legal encoding, frame by frame."""
+    """uint8 (n, width): the frames in any legal encoding, parsed one by one."""
     rows: list[np.ndarray] = []
     for number, wire, start, end in fields(data, *span):
         if number == 1 and wire == DELIMITED:
@@ -52,7 +53,7 @@ def _parsed(record: np.ndarray, data: memoryview, span: Span, name: str, width: 
 
 
 def _frame(record: np.ndarray, data: memoryview, feature: Span, frame: str, width: int) -> np.ndarray:
-    """uint8 (width,): one frame, of bytes or of floats."""
+    """uint8 (width,): one frame of bytes or floats."""
     found = value(data, feature, frame)
     if found and found[0] == FLOATS:
         values = floats(data, feature, frame)
@@ -70,12 +71,12 @@ def _frame(record: np.ndarray, data: memoryview, feature: Span, frame: str, widt
 
 @cache
 def _header(size: int, kind: int) -> bytes:
-    """The bytes before each frame of `size` bytes: tags and lengths of Feature, list and value."""
+    """Bytes before each frame of `size` bytes: tags and lengths of Feature, list and value."""
     frame = delimited(1, delimited(kind, delimited(1, bytes(size))))
     return frame[: len(frame) - size]
 
 
 def encode_frames(frames: np.ndarray) -> bytes:
-    """A FeatureList of one bytes value per row of uint8 (n, width)."""
+    """Serialize uint8 (n, width) as a FeatureList with one bytes value per row."""
     header = np.frombuffer(_header(frames.shape[1], BYTES), np.uint8)
     return np.hstack([np.broadcast_to(header, (len(frames), len(header))), frames]).tobytes()

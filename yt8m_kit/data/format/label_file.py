@@ -1,4 +1,4 @@
-"""Labels of own videos from a CSV: a video and its labels a line, by number or by name."""
+"""Labels of own videos from a CSV with one video per line, labels by number or name."""
 
 import csv
 from collections.abc import Mapping
@@ -6,27 +6,27 @@ from pathlib import Path
 
 from yt8m_kit.errors import DataError
 
-_HEADINGS = ("id", "video", "video_id", "videoid", "video_file")
+_HEADERS = ("id", "video", "video_id", "videoid", "video_file")
 
 
 class LabelFile:
-    """Lines `video,labels`, labels separated by semicolons, as the starter's feature extractor takes them.
+    """A CSV of lines `video,labels`, labels separated by semicolons, as for the starter's feature extractor.
 
-    path: a heading is left out. names: by class number, for labels that are no numbers. classes: how many
-    there are. Raises DataError, naming the line, for a label that is none of them.
+    path: a header line is skipped. names: by class number, for labels given by name. classes: their number.
+    Raises DataError with the line number for a malformed line or an unknown label.
     """
 
     def __init__(self, path: Path, names: Mapping[int, str], classes: int):
         self._path, self._classes = path, classes
         self._numbers = {name: number for number, name in names.items()}
         self._lines: dict[str, list[int]] = {}
-        self._asked: set[str] = set()
+        self._used: set[str] = set()
         try:
             rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot be read: {error}.") from error
         for line, row in enumerate(rows, 1):
-            if row and not (line == 1 and row[0].strip().lower() in _HEADINGS):
+            if row and not (line == 1 and row[0].strip().lower() in _HEADERS):
                 self._add(line, row)
 
     def _add(self, line: int, row: list[str]) -> None:
@@ -34,7 +34,7 @@ class LabelFile:
         if len(row) != 2 or not video:
             raise DataError(f"{self._path}: line {line} must be VIDEO,LABELS; got {','.join(row)[:60]!r}.")
         if video in self._lines:
-            raise DataError(f"{self._path}: line {line} names {video!r} again.")
+            raise DataError(f"{self._path}: line {line} repeats {video!r}.")
         texts = [text.strip() for text in row[1].split(";")]
         self._lines[video] = [self._number(line, text) for text in texts if text]
 
@@ -48,13 +48,13 @@ class LabelFile:
         return number
 
     def of(self, *names: str) -> list[int]:
-        """The labels of the video that goes by one of these names. Raises DataError if it has no line."""
+        """Labels of the video with one of these names. Raises DataError if there is no line for it."""
         for name in names:
             if name in self._lines:
-                self._asked.add(name)
+                self._used.add(name)
                 return self._lines[name]
         raise DataError(f"{self._path.name} has no line for {names[0]!r}")
 
     def unused(self) -> list[str]:
-        """The videos that nobody has asked for."""
-        return [name for name in self._lines if name not in self._asked]
+        """Videos that `of` has not been called for."""
+        return [name for name in self._lines if name not in self._used]

@@ -1,7 +1,7 @@
-"""The protobuf wire format, as far as records need it.
+"""The subset of the protobuf wire format that records use.
 
-A message is a sequence of fields: a tag (number << 3 | wire type), then the value. Numbers are varints, 7
-bits a byte, the lowest first. https://protobuf.dev/programming-guides/encoding/
+A message is a sequence of fields: a tag (number << 3 | wire type), then the value. Integers are varints, 7
+bits per byte, least significant first. https://protobuf.dev/programming-guides/encoding/
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
 def fields(data: memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Number, wire type, start and end of each field of the message in data[at:end]."""
+    """Yield number, wire type, start and end of each field of the message in data[at:end]."""
     while at < end:
         tag = data[at]
         at += 1
@@ -30,17 +30,17 @@ def fields(data: memoryview, at: int, end: int) -> Iterator[tuple[int, int, int,
         elif wire in (FIXED32, FIXED64):
             stop = at + (4 if wire == FIXED32 else 8)
         else:
-            raise DataError(f"no SequenceExample: wire type {wire} at byte {at}")
+            raise DataError(f"not a SequenceExample: wire type {wire} at byte {at}")
         if stop > end:
-            raise DataError(f"no SequenceExample: a field at byte {at} runs over its message")
+            raise DataError(f"not a SequenceExample: the field at byte {at} exceeds its message")
         yield tag >> 3, wire, at, stop
         at = stop
 
 
 def sole(data: memoryview, start: int, end: int) -> tuple[int, int, int] | None:
-    """Number, start and end of the delimited field that is all of the message; None if it holds others.
+    """Number, start and end of the only field of a message, if it is delimited; else None.
 
-    What `fields` says of most messages in a record, for less.
+    A fast path of `fields` for most messages of a record.
     """
     if start == end or data[start] & 0x87 != DELIMITED:
         return None
@@ -51,7 +51,7 @@ def sole(data: memoryview, start: int, end: int) -> tuple[int, int, int] | None:
 
 
 def varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The unsigned number at `at` and where it ends; IndexError where the record ends first."""
+    """Decode the varint at `at`: value and end. IndexError if the record ends within it."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -61,14 +61,16 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
             return value & 0xFFFFFFFFFFFFFFFF, at
         shift += 7
         if shift > 63:
-            raise DataError(f"no SequenceExample: a number of more than 10 bytes before byte {at}")
+            raise DataError(f"not a SequenceExample: a varint of more than 10 bytes before byte {at}")
 
 
 def delimited(number: int, payload: bytes) -> bytes:
+    """Encode a length-delimited field."""
     return encoded_varint(number << 3 | DELIMITED) + encoded_varint(len(payload)) + payload
 
 
 def encoded_varint(value: int) -> bytes:
+    """Encode an unsigned integer as a varint."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

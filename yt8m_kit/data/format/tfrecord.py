@@ -73,7 +73,7 @@ def _file_fault(path: Path, header: bytes) -> RecordError | None:
     if not header:
         return RecordError(path, None, "empty shard (0 bytes)")
     if header.startswith(_GZIP):
-        return RecordError(path, None, "gzip, not a TFRecord file: decompress it first")
+        return RecordError(path, None, "not a TFRecord file but gzip: decompress it first")
     if len(header) < _HEADER or not _intact(header):
         return RecordError(path, None, "not a TFRecord file (its first record header is wrong)")
     return None

@@ -1,1 +1,1 @@
-"""Rows to shuffled, resumable batches."""
+"""Load shuffled, resumable batches."""

@@ -1,1 +1,1 @@
-"""Shards to rows of a batch."""
+"""Read records of shards into the rows of a batch."""
