@@ -9,6 +9,7 @@ Command: make results RECIPE=audioset DATA=FOLDER_OF_RECORDS
 """
 
 from yt8m_kit.dataset import AUDIOSET
+from yt8m_kit.models.variants.netvlad import LIU, NETRVLAD
 from yt8m_kit.recipe import Ensemble, Member, Recipe
 
 EPOCHS = 20
@@ -29,9 +30,9 @@ MEMBERS = {
     "soft_bof_relu": member("soft_bof", clusters=1024, hidden=512, draws=30, relu=True),
     "gated_dbof_relu": member("gated_dbof", clusters=1024, hidden=512, draws=30, relu=True),
     "netvlad": member("netvlad", **VLAD),
-    "netrvlad": member("netvlad", residual=False, **VLAD),
+    "netrvlad": member("netvlad", **VLAD, **NETRVLAD),
     "non_local": member("netvlad", non_local="clusters", **VLAD),
-    "liu": member("netvlad", 1e-4, mixtures=5, input_norm=False, relu=True, widen=2, **VLAD),
+    "liu": member("netvlad", 1e-4, **VLAD, **LIU),
     "netfv": member("netfv", clusters=32, hidden=512, draws=30),
     "nextvlad": Member(
         "nextvlad",

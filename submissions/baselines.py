@@ -8,6 +8,7 @@ Command: make submission RECIPE=baselines ENSEMBLE=willow
 """
 
 from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.models.variants.netvlad import NETRVLAD
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 STARTER = {"batch_size": 1024, "epochs": 5, "learning_rate": 1e-2, "decay": 0.95}
@@ -34,7 +35,7 @@ RECIPE = Recipe(
             average=Range(600_000, 700_000), published_parameters=321_541_224, **STEADY,
         ),
         "netrvlad": Member(
-            "netvlad", {"clusters": 256, "hidden": 1024, "residual": False}, batch_size=80,
+            "netvlad", {"clusters": 256, "hidden": 1024} | NETRVLAD, batch_size=80,
             steps=600_000, average=Range(500_000, 600_000), published_parameters=321_262_696, **STEADY,
         ),
         "netfv": Member(

@@ -13,10 +13,10 @@ Command: make submission RECIPE=liu ENSEMBLE=YHLS
 """
 
 from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.models.variants.netvlad import LIU
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 STEPS = 200_000
-GRID = {"mixtures": 5, "input_norm": False, "relu": True, "widen": 2}
 
 # name: clusters, hidden, parameters, MiB as float32, MiB with four kernels as float16
 TABLE_1 = {
@@ -45,7 +45,7 @@ def member(clusters: int, hidden: int, parameters: int | None = None, **publishe
     """A model of the grid."""
     return Member(
         "netvlad",
-        {"clusters": clusters, "hidden": hidden} | GRID,
+        {"clusters": clusters, "hidden": hidden} | LIU,
         batch_size=160, steps=STEPS, learning_rate=1e-4, checkpoint_steps=5000,
         average=Range(STEPS * 3 // 4, STEPS),
         published_parameters=parameters, published_mib=published_mib,

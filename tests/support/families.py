@@ -5,6 +5,7 @@ from keras import ops
 
 from yt8m_kit import models
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.models.variants import netvlad
 
 TOY = Dataset("toy", (("rgb", 16), ("audio", 8)), classes=11, max_frames=12)
 
@@ -35,16 +36,11 @@ ROWS = {
     "netfv-coupled": ("netfv", NETVLAD | {"coupled": True, "draws": None}),
     "netvlad": ("netvlad", NETVLAD),
     "netvlad-masked": ("netvlad", NETVLAD | {"draws": None}),
-    "netrvlad": ("netvlad", NETVLAD | {"residual": False}),
-    "netvlad-liu": ("netvlad", NETVLAD | {"input_norm": False, "relu": True, "widen": 2, "mixtures": 5}),
+    "netrvlad": ("netvlad", NETVLAD | netvlad.NETRVLAD),
+    "netvlad-liu": ("netvlad", NETVLAD | netvlad.LIU),
     "netvlad-non-local": ("netvlad", NETVLAD | {"non_local": "clusters", "temperature": 1 / 64}),
     "netvlad-early": ("netvlad", NETVLAD | {"non_local": "half", "tie_g_to_phi": True, "fusion": "early"}),
-    "netvlad-small": (
-        "netvlad",
-        NETVLAD
-        | {"normalization": "whitening", "input_norm": False, "reduction": 4, "draws": None}
-        | {"dropout": 0.1, "mixtures": None, "probability_gate": False},
-    ),
+    "netvlad-small": ("netvlad", NETVLAD | netvlad.SMALL | {"dropout": 0.1}),
     "nextvlad": ("nextvlad", NEXTVLAD),
     "nextvlad-mixture": ("nextvlad", NEXTVLAD | {"branches": 2}),
     "soft_bof": ("soft_bof", {"clusters": 16, "hidden": 8, "draws": 12}),
