@@ -19,11 +19,12 @@ from tests.support.reference import (
 )
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.inputs.frames import Floats
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Segments
 from yt8m_kit.layers.pooling.group_non_local import GroupDense, NonLocalMean
 from yt8m_kit.layers.pooling.mean import UnitVector
-from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
+from yt8m_kit.layers.temporal.segment_convolution import temporal_residual, temporal_xception
 
 WIDE = Dataset("wide", (("rgb", 12), ("audio", 4)), classes=7, max_frames=9)
 LONG = Dataset("long", (("rgb", 12), ("audio", 4)), classes=7, max_frames=300)

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m_kit.codecs.packing import Bytes
+
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
-Bytes = NDArray[np.uint8]
 
 # Shares of the distance between mean and extremes that are tried: the coarser the steps, the more it pays.
 SHARES = {8: (1.0, 0.8), 6: (1.0, 0.9, 0.8, 0.7, 0.6), 4: (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)}

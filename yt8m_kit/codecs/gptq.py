@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.codecs import affine
-from yt8m_kit.codecs.affine import Bytes, Floats
+from yt8m_kit.codecs.affine import Floats
 from yt8m_kit.codecs.encoding import packed
 from yt8m_kit.codecs.formats import FORMATS, Encoded, matrix
+from yt8m_kit.codecs.packing import Bytes
 
 DAMPING = 0.1  # of the mean second moment, added to the diagonal: videos are few
 STRIP = 4096  # output channels

@@ -8,6 +8,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.distillation import Distillation
 from yt8m_kit.layers.heads.experts import Logistic
 from yt8m_kit.layers.heads.gating import SqueezeGate
 from yt8m_kit.layers.heads.hidden import fuse
@@ -17,7 +18,6 @@ from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening
 from yt8m_kit.layers.layer import Tensor, he_truncated
-from yt8m_kit.layers.losses import Distillation
 from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
 from yt8m_kit.layers.pooling.mean import MeanFrame
 

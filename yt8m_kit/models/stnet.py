@@ -7,10 +7,10 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.layers.heads.experts import classifier
-from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.frames import Floats, video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Segments
-from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
+from yt8m_kit.layers.temporal.segment_convolution import temporal_residual, temporal_xception
 
 
 def build(

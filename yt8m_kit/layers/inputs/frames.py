@@ -183,3 +183,10 @@ def masked(tensor_BTK: Tensor, frames: Frames) -> Tensor:
 def floats(frames: Frames) -> Tensor:
     """The values themselves, (B, T, D) float32: for layers that have no other way."""
     return frames.row[:, :, None] * (centred(frames.codes, "float32") * frames.scale) + frames.shift
+
+
+class Floats(Layer):
+    """Frames -> (B, T, D) float32: `floats` as a layer."""
+
+    def call(self, frames: Frames) -> Tensor:
+        return floats(frames)

@@ -8,16 +8,8 @@ code.
 import keras
 from keras import ops
 
-from yt8m_kit.layers.inputs.frames import Frames, floats
 from yt8m_kit.layers.inputs.normalization import batch_norm
-from yt8m_kit.layers.layer import Layer, Tensor
-
-
-class Floats(Layer):
-    """Frames -> (B, S, D) float32, for layers that work along time."""
-
-    def call(self, frames: Frames) -> Tensor:
-        return floats(frames)
+from yt8m_kit.layers.layer import Tensor
 
 
 def temporal_residual(frames: Tensor) -> Tensor:
