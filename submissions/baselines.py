@@ -1,8 +1,8 @@
-"""Each family at the single-model setting its authors published.
+"""Each family at the single-model setting that its authors published.
 
-Sizes are theirs, to the parameter, where a count is given; training settings as far as the sources go
-(the official starter of 2018, WILLOW's 2017 kit, the NeXtVLAD paper). Ours: WILLOW's
-checkpoints are averaged over the last seventh of their steps.
+Known: sizes, exact to the parameter where a count is given; training settings as far as the sources describe
+them (the starter code of 2018, WILLOW's 2017 code, the NeXtVLAD paper). Our choice: WILLOW's checkpoints are
+averaged over the last seventh of their steps.
 
 Command: make submission RECIPE=baselines ENSEMBLE=willow
 """
@@ -68,7 +68,7 @@ RECIPE = Recipe(
         "stnet": Member("stnet", {}, batch_size=160, epochs=5),
     },
     ensembles={
-        # Six of WILLOW's seven of 2017 are too much as 8-bit codes; without the LSTM they fit.
+        # Six of WILLOW's seven models of 2017 exceed the limit as 8-bit codes; without the LSTM they fit.
         "willow": Ensemble(("netvlad", "netrvlad", "netfv", "soft_bof", "willow_gru"))
     },
 )  # fmt: skip

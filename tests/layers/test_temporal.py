@@ -116,7 +116,7 @@ def test_segments_take_middles_and_then_random_frames():
     ]
     assert all((d * 3 // 250).tolist() == [0, 1, 2] for d in drawn)
     assert not np.array_equal(*drawn)
-    with pytest.raises(UsageError, match="segments must be at least 1; got 0 to train, 5 to predict"):
+    with pytest.raises(UsageError, match="segments must be at least 1; got training=0, prediction=5"):
         Segments(0, 5)
 
 

@@ -1,4 +1,4 @@
-"""A toy of each family and variant, and videos that its tests train and predict on."""
+"""Toy hyperparameters of each family and variant, and videos to train and predict on."""
 
 import numpy as np
 from keras import ops
@@ -51,7 +51,7 @@ ROWS = {
     "video_level-logistic": ("video_level", {"mixtures": None}),
     "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "relu": True, "draws": None}),
 }
-# The order of frames means something to these.
+# Families whose output depends on the order of frames.
 ORDERED = {"gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"}
 
 
@@ -61,7 +61,7 @@ def build(row):
 
 
 def videos(seed=0):
-    """Inputs with garbage after num_frames, and labels that the frames' means give away."""
+    """Inputs with garbage after num_frames, and labels that can be learned from the mean frame."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((len(COUNTS), TOY.classes)) < 0.2).astype(np.float32)
     means = labels @ rng.uniform(-60, 60, (TOY.classes, TOY.width)) + 128
@@ -76,7 +76,7 @@ def predict(model, inputs):
 
 
 def settled(model, inputs):
-    """The model after one batch with momentum 0: moving statistics that belong to the data."""
+    """The model after one batch with momentum 0: moving statistics of the data."""
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "momentum")]
     before = [layer.momentum for layer in layers]
     for layer in layers:
