@@ -1,13 +1,14 @@
-"""Each family at the single-model setting its authors published.
+"""Each family at the single-model setting that its authors published.
 
-Sizes are theirs, to the parameter, where a count is given; training settings as far as the sources go
-(the official starter of 2018, WILLOW's 2017 kit, the NeXtVLAD paper). Ours: WILLOW's
-checkpoints are averaged over the last seventh of their steps.
+Known: sizes, exact to the parameter where a count is given; training settings as far as the sources describe
+them (the starter code of 2018, WILLOW's 2017 code, the NeXtVLAD paper). Our choice: WILLOW's checkpoints are
+averaged over the last seventh of their steps.
 
 Command: make submission RECIPE=baselines ENSEMBLE=willow
 """
 
 from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.models.variants.netvlad import NETRVLAD
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 STARTER = {"batch_size": 1024, "epochs": 5, "learning_rate": 1e-2, "decay": 0.95}
@@ -34,7 +35,7 @@ RECIPE = Recipe(
             average=Range(600_000, 700_000), published_parameters=321_541_224, **STEADY,
         ),
         "netrvlad": Member(
-            "netvlad", {"clusters": 256, "hidden": 1024, "residual": False}, batch_size=80,
+            "netvlad", {"clusters": 256, "hidden": 1024} | NETRVLAD, batch_size=80,
             steps=600_000, average=Range(500_000, 600_000), published_parameters=321_262_696, **STEADY,
         ),
         "netfv": Member(
@@ -67,7 +68,7 @@ RECIPE = Recipe(
         "stnet": Member("stnet", {}, batch_size=160, epochs=5),
     },
     ensembles={
-        # Six of WILLOW's seven of 2017 are too much as 8-bit codes; without the LSTM they fit.
+        # Six of WILLOW's seven models of 2017 exceed the limit as 8-bit codes; without the LSTM they fit.
         "willow": Ensemble(("netvlad", "netrvlad", "netfv", "soft_bof", "willow_gru"))
     },
 )  # fmt: skip

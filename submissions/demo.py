@@ -1,4 +1,4 @@
-"""Small members for the synthesized set: the whole pipeline in a few minutes on two cores.
+"""Small members on synthesized records: the complete pipeline in a few minutes on two cores.
 
 Command: make demo
 """

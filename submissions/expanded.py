@@ -1,7 +1,7 @@
-"""3862 real labels on frames spread around real scene means: the full label set on a small machine.
+"""The full set of 3862 labels on a small machine: real labels, frames generated around real scene means.
 
-Every family at a small size, 120 to 360 frames of 1152 bytes a video. 5 epochs, 20 for the recurrent ones
-of 30 frames drawn; matrix products are in bfloat16.
+Every family at a small size, on videos of 120 to 360 frames of 1152 bytes. 5 epochs, 20 for recurrent
+families with 30 sampled frames; matrix products are in bfloat16.
 
 Command: make results RECIPE=expanded DATA=FOLDER_OF_RECORDS
 """
@@ -16,7 +16,7 @@ RECURRENT = {"units": 256, "layers": 1, "state": "all", "draws": 30}
 
 
 def member(family: str, learning_rate: float = 5e-4, epochs: float = 5, **hyperparameters) -> Member:
-    """A family at its small size."""
+    """Return a family at its small size."""
     return Member(
         family, hyperparameters, epochs=epochs, learning_rate=learning_rate, precision="mixed_bfloat16"
     )

@@ -1,12 +1,13 @@
 """iqiyi's video models on frame features: segment consensus, non-local aggregation, StNet's temporal block.
 
-TSN averages the logits of segments; NL and HG-NL (hierarchical group-wise non-local) let frames exchange what
-they hold; StNet puts a temporal Xception block over segments.
+TSN averages the logits of segments; NL and HG-NL (hierarchical group-wise non-local) are self-attention over
+frames; StNet applies a temporal Xception block to segments.
 
 Known: the blocks (Table 1: 148,736 parameters of an HG-NL block on 1024 channels, 17,552 with weights shared
-across groups), segments (3 to train, 25 to predict; StNet 7). They act on image features of short videos in
-the source; heads, sizes and training on YouTube-8M's features are our choice, so nothing was published to
-hold them against.
+across groups), segments (3 in training, 25 at prediction; StNet 7). Open: all else, as the source applies
+them to image features of short videos.
+
+Our choice: classifiers, sizes and training on YouTube-8M's features; no published scores are comparable.
 
 Command: make results RECIPE=iqiyi
 """

@@ -5,7 +5,7 @@ Skalic and Austin, "Building a size constrained predictive model for video class
 Known: families, widths, batch sizes, learning rates and decays of these nine models; distillation in several
 levels from the ensemble of all (lambda 0.5); an EMA stage at 8e-5 for about two more epochs, kept where it
 helped (RNN +0.0034, DBoF +0.0022, NetVLAD +0.0007, FVNet -0.0019); every real frame once at prediction; 8-bit
-codes for tensors over 17,000 elements. Open: which models are in the graph that was handed in, and with what
+codes for tensors over 17,000 elements. Open: which models are in the submitted graph, and with what
 weights. All nine are over the limit as 8-bit codes, so not these nine; without dbof2 they fit.
 
 Our choice: the eight that fit, blend weights searched; without the distillation.

@@ -1,10 +1,11 @@
-"""As far as 8,000 real clips go: the techniques together, on the clips of submissions/audioset.py.
+"""The best scores on 8,000 real clips: all techniques combined, on the clips of submissions/audioset.py.
 
-Mixup lets a member train for 60 epochs without overfitting; the checkpoints of the second half are averaged.
-The mixture of three NeXtVLADs is the strongest family here; `student` is one more of it that learns half from
-the blend of the others, `student_netvlad` the gated NetVLAD. Of a blend with them learn `second_student`,
-longer and more from its teacher than from the labels, and `large_student`; of a blend with these
-`third_student`. `within_20_mb` blends what serves best in 20 MB of codes.
+With mixup, members train for 60 epochs without overfitting; checkpoints of the second half are averaged. The
+mixture of three NeXtVLADs is the strongest family here. Distillation has three levels: `student` (another
+mixture) and `student_netvlad` (gated NetVLAD) learn half from the ensemble `teacher`; `second_student`
+(longer, with teacher weight 0.8) and `large_student` from `second_teacher`; `third_student` from
+`third_teacher`.
+`within_20_mb` is the best blend within 20 MB.
 
 Command: make results RECIPE=reach DATA=FOLDER_OF_RECORDS
 """
@@ -20,7 +21,7 @@ BAG = {"clusters": 1024, "hidden": 512, "draws": 30, "relu": True}
 
 
 def member(family: str, hyperparameters: dict, learning_rate: float, epochs: int = 60, **settings) -> Member:
-    """A family trained long, under mixup, and averaged over the second half."""
+    """Return a member with a long training under mixup, averaged over the second half."""
     return Member(
         family,
         hyperparameters,

@@ -1,9 +1,9 @@
-"""What each training technique is worth, on real records: AudioSet's clips, three seeds of each.
+"""Ablation of training techniques on real records: AudioSet's clips, three seeds each.
 
-The protocol of submissions/audioset.py; the family is the gated NetVLAD. `plain` is that; `range` averages
-the checkpoints of the last ten epochs, `ema` trains two more epochs at 8e-5 under a running average,
-`distilled` learns half from an ensemble of three families, `two_level` from an ensemble with that student,
-`all_frames` does not sample. rounds_5 and rounds_10 average as many samplings of `plain` in the graph.
+The protocol of submissions/audioset.py with the gated NetVLAD, `plain`. `range` averages the checkpoints of
+the last ten epochs; `ema` trains two more epochs at 8e-5 with an exponential moving average; `distilled`
+learns half from an ensemble of three families, `two_level` from an ensemble with that student; `all_frames`
+does not sample. rounds_5 and rounds_10 average 5 and 10 samplings of `plain` in the graph.
 
 Command: make results RECIPE=techniques DATA=FOLDER_OF_RECORDS, then python -m benchmarks.training.techniques
 """
@@ -17,7 +17,7 @@ EPOCHS = 20
 
 
 def netvlad(seed: int, draws: int | None = 30, **settings) -> Member:
-    """The small gated NetVLAD of the protocol."""
+    """Return the small gated NetVLAD of the protocol."""
     hyperparameters = {"clusters": 32, "hidden": 512, "draws": draws, "seed": seed}
     return Member("netvlad", hyperparameters, epochs=EPOCHS, seed=seed, **settings)
 

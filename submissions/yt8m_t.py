@@ -11,6 +11,7 @@ Command: make submission RECIPE=yt8m_t ENSEMBLE=six
 """
 
 from yt8m_kit.dataset import YOUTUBE8M_2018
+from yt8m_kit.models.variants.netvlad import NON_LOCAL, NON_LOCAL_EARLY, NON_LOCAL_NETRVLAD
 from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 STEPS = 700_000
@@ -22,20 +23,9 @@ RECIPE = Recipe(
     description="fourth place: non-local NetVLADs, soft bags of features and a GRU in bfloat16",
     dataset=YOUTUBE8M_2018,
     members={
-        "M1": Member(
-            "netvlad", VLAD | {"mixtures": 8, "non_local": "clusters", "temperature": 1 / 64},
-            published_parameters=154_970_732, **TRAINING,
-        ),
-        "M2": Member(
-            "netvlad",
-            VLAD | {"mixtures": 4, "residual": False, "non_local": "half", "tie_g_to_phi": True},
-            published_parameters=125_099_540, **TRAINING,
-        ),
-        "M3": Member(
-            "netvlad",
-            VLAD | {"mixtures": 2, "fusion": "early", "non_local": "clusters", "tie_g_to_phi": True},
-            published_parameters=111_710_056, **TRAINING,
-        ),
+        "M1": Member("netvlad", VLAD | NON_LOCAL, published_parameters=154_970_732, **TRAINING),
+        "M2": Member("netvlad", VLAD | NON_LOCAL_NETRVLAD, published_parameters=125_099_540, **TRAINING),
+        "M3": Member("netvlad", VLAD | NON_LOCAL_EARLY, published_parameters=111_710_056, **TRAINING),
         "M4": Member(
             "soft_bof", {"clusters": 4000}, decay=0.95, published_parameters=28_572_796, **TRAINING
         ),

@@ -1,4 +1,4 @@
-"""Each format: error within its bound, bytes as stated, decoded by graph operations."""
+"""Storage formats: error bounds, sizes in bytes, decoding by graph operations."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 WIDE = (RNG.standard_normal((200, 100)) * 0.3).astype(np.float32)
 NARROW = RNG.standard_normal(100).astype(np.float32)
 AFFINE = [name for name, each in FORMATS.items() if each.affine]
-# Rows that are no multiple of 128, columns of one strip and a bit, codes that do not fill their last bytes.
+# Rows that are no multiple of 128, columns beyond one strip, codes that do not fill their last byte.
 SHAPES = [(300, 70), (129, 2049), (3, 50, 137), (1, 20_001), (20_001, 1), (127, 161)]
 
 
@@ -26,7 +26,7 @@ def mean_square(format, array):
     return float(np.mean(np.square(through(format, array)[0] - array, dtype=np.float64)))
 
 
-def test_every_codec_of_a_recipe_has_its_forms():
+def test_every_codec_of_a_recipe_has_its_formats():
     assert set(CODECS) == set(FORMATS) | {"float16_four", "mixed"}
     for codec in CODECS:
         assert format_of(codec, "experts/gate_kernel", (2000, 100)) in FORMATS
@@ -82,7 +82,7 @@ def test_packing_is_dense_and_undone(bits, size):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("format", AFFINE)
 def test_bytes_are_as_stated_and_errors_within_those_of_even_steps(format, shape):
-    """Even steps over each column's (or group's) range are off by a twelfth of a step squared at most."""
+    """Even steps over a column's (or group's) range have a mean squared error of at most step^2 / 12."""
     array = RNG.standard_normal(shape).astype(np.float32)
     decoded, size = through(format, array)
     assert size == stored_bytes(format, shape)
@@ -93,7 +93,7 @@ def test_bytes_are_as_stated_and_errors_within_those_of_even_steps(format, shape
     for start in range(0, len(columns), group):
         rows = columns[start : start + group]
         step = np.ptp(rows.astype(np.float64), axis=0) / (2**bits - 1)
-        # Scales and offsets are float16: a column may be off by that much, too.
+        # Scales and offsets are float16, whose rounding adds to a column's error.
         bound += np.sum(step**2 / 12 + (np.abs(rows).max(axis=0) * 2**-10) ** 2) * len(rows)
     error = np.sum(np.square(decoded.astype(np.float64) - array))
     assert error <= bound * (1.3 if array.size > LARGE else 2)
@@ -101,7 +101,7 @@ def test_bytes_are_as_stated_and_errors_within_those_of_even_steps(format, shape
 
 @pytest.mark.parametrize("format", AFFINE)
 def test_how_large_the_weights_are_does_not_matter(format):
-    """A unit that is a power of two takes it: errors scale with the weights, bit for bit."""
+    """The unit is a power of two: errors scale with the weights, bit for bit."""
     np.testing.assert_array_equal(through(format, WIDE * 2.0**-40)[0], through(format, WIDE)[0] * 2.0**-40)
     narrow = WIDE * np.geomspace(1e-4, 1, WIDE.shape[1]).astype(np.float32)
     relative = np.square(through(format, narrow)[0] - narrow).mean(axis=0) / np.square(narrow).mean(axis=0)

@@ -1,4 +1,4 @@
-"""Frames against the plain form in numpy: dequantize, normalise, BatchNorm, multiply."""
+"""Frames against explicit numpy: dequantization, normalization, BatchNorm, matmul."""
 
 import csv
 
@@ -129,7 +129,7 @@ def test_reverse_whitening_reads_eigenvalues(tmp_path):
 
 @pytest.mark.parametrize("operation", ["project", "aggregate"])
 def test_bfloat16_folding_is_as_near_as_bfloat16_floats(operation):
-    """Bytes around 127 must not drown the signal when products are rounded."""
+    """The offset of bytes around 127 must not cancel the signal when products are rounded."""
     codes, counts = random_video(Dataset("wide", (("rgb", 512),), 1, max_frames=100), [100] * 4)
     norm = InputNorm()
     frames = norm(UnitFrames()(all_frames(codes, counts)), training=True)
@@ -151,7 +151,7 @@ def test_bfloat16_folding_is_as_near_as_bfloat16_floats(operation):
 
 
 class Plain(keras.layers.Layer):
-    """What the folded layers stand for: (B, T, D) uint8 without padding -> (B, D, K)."""
+    """Explicit computation of the folded layers: (B, T, D) uint8 without padding -> (B, D, K)."""
 
     def __init__(self):
         super().__init__()
@@ -171,7 +171,7 @@ class Plain(keras.layers.Layer):
 
 
 class Folded(keras.layers.Layer):
-    """The same with our layers."""
+    """The same by the folded layers."""
 
     def __init__(self):
         super().__init__(autocast=False)

@@ -19,10 +19,10 @@ from tests.support.reference import (
 from yt8m_kit import models
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.distillation import Distillation
 from yt8m_kit.layers.heads.mixture import MixLogits
 from yt8m_kit.layers.inputs.frames import aggregate_through
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening, multipliers
-from yt8m_kit.layers.losses import Distillation
 from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
 
 LONG = Dataset("long", (("rgb", 12), ("audio", 5)), classes=7, max_frames=300)

@@ -1,4 +1,4 @@
-"""Pooling layers against numpy, with padding and garbage behind it, on one frame and on 300."""
+"""Pooling layers against numpy, with garbage in the padding, on one frame and on 300."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ CASES = [(SMALL, COUNTS), (SMALL, [1]), (LONG, [300, 123])]
 
 
 def prepared(dataset, counts):
-    """UnitFrames as our layers take them, and the same values (B, T, D) and mask (B, T) in numpy."""
+    """UnitFrames, and the same values (B, T, D) and mask (B, T) in numpy."""
     codes, counts = random_video(dataset, counts)
     x, mask = dequantize(codes, counts)
     return UnitFrames()(all_frames(codes, counts)), unit(x), mask

@@ -45,7 +45,7 @@ def lstm_step(x, state, w):
 
 
 def run(cell, x, count, w, units):
-    """The states after each frame of one video, and the last ones: (T, H), h, c."""
+    """States after each frame of a video, and the last ones: (T, H), h, c."""
     h = c = np.zeros(units)
     sequence = []
     for t in range(len(x)):

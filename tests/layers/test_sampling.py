@@ -1,4 +1,4 @@
-"""Sampling: which frames are drawn, at training and at prediction."""
+"""Sampling: which frames are drawn, in training and at prediction."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ NUMBERED = Dataset("numbered", (("rgb", 1),), classes=1, max_frames=300)
 
 
 def drawn(draws, counts, training=False, number=0):
-    """The positions that a Sample layer takes: frame t holds the byte t % 256."""
+    """Positions sampled by a Sample layer: frame t contains the byte t % 256."""
     counts = np.asarray(counts, np.int32)
     codes = np.broadcast_to(np.arange(300, dtype=np.uint8)[:, None], (len(counts), 300, 1))
     layer = Sample(draws, seed=5)

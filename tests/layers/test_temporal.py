@@ -19,11 +19,12 @@ from tests.support.reference import (
 )
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.inputs.frames import Floats
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Segments
 from yt8m_kit.layers.pooling.group_non_local import GroupDense, NonLocalMean
 from yt8m_kit.layers.pooling.mean import UnitVector
-from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
+from yt8m_kit.layers.temporal.segment_convolution import temporal_residual, temporal_xception
 
 WIDE = Dataset("wide", (("rgb", 12), ("audio", 4)), classes=7, max_frames=9)
 LONG = Dataset("long", (("rgb", 12), ("audio", 4)), classes=7, max_frames=300)
@@ -115,7 +116,7 @@ def test_segments_take_middles_and_then_random_frames():
     ]
     assert all((d * 3 // 250).tolist() == [0, 1, 2] for d in drawn)
     assert not np.array_equal(*drawn)
-    with pytest.raises(UsageError, match="segments must be at least 1; got 0 to train, 5 to predict"):
+    with pytest.raises(UsageError, match="segments must be at least 1; got training=0, prediction=5"):
         Segments(0, 5)
 
 

@@ -1,4 +1,4 @@
-"""Every family, one test each: what a model must do whatever it is made of."""
+"""Properties that a model of any family must have, one test each."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.errors import UsageError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-# Keras saves variables through an __array__ that numpy 2 finds old-fashioned.
+# Keras saves variables through an __array__ whose signature numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIZES = list(csv.DictReader((GOLDEN / "sizes.csv").read_text().splitlines()))
@@ -68,7 +68,7 @@ def _check_batch(model, inputs, probabilities):
 
 
 def _check_order(model, inputs, probabilities):
-    """Reversed videos; full ones only, for draws may take other frames than before where there are fewer."""
+    """Reversed videos; only full ones, as draws of shorter ones may select other frames."""
     full = np.equal(COUNTS, TOY.max_frames)
     turned = {"frames": inputs["frames"][full, ::-1], "num_frames": COUNTS[full]}
     if all(getattr(layer, "draws", None) in (None, TOY.max_frames) for layer in model.layers):

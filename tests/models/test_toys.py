@@ -1,4 +1,4 @@
-"""Every recipe that ships, as a toy, through all its stages: train, average, ensemble, export, predict."""
+"""Every shipped recipe at toy size through all stages: train, average, ensemble, export, predict."""
 
 import functools
 import json
@@ -27,7 +27,7 @@ from yt8m_kit.submission.csv_reader import check, read
 VIDEOS = 40  # of validate, and of test
 SHORT, LONG = ("iqiyi",), ("next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
 CHAIN = "two_level_0"  # of techniques: the student of an ensemble with the student of an ensemble
-# What a probability may change by, in the mean.
+# Bounds of the mean change of a probability, by codec.
 ALLOWED = {
     "float32": 1e-6, "float16_four": 1e-3, "bfloat16": 5e-3, "uint8": 1e-3,
     "int8_g128": 1e-3, "int4_g128": 5e-3, "mixed": 5e-3,
@@ -35,7 +35,7 @@ ALLOWED = {
 
 
 class Made(NamedTuple):
-    """A toy after all its stages. names: ensembles, and members alone, that went to the end."""
+    """A toy after all its stages. names: ensembles, and single members, that were predicted."""
 
     recipe: Recipe
     names: list[str]
@@ -46,7 +46,7 @@ class Made(NamedTuple):
         return Run.of(self.runs, self.recipe.name, name)
 
     def members(self):
-        """All that were trained."""
+        """All trained members."""
         return {path.parent.name for path in self.runs.glob("*/*/trained.weights.h5")}
 
 
@@ -112,7 +112,7 @@ def test_members_are_averaged_and_taught_as_asked(made):
 
 
 def test_the_graph_is_as_asked(made):
-    """Codec, rounds and given weights; codes and nothing else, within the limit."""
+    """Codec, rounds and given weights; nothing but codes, within the limit."""
     for name in made.names:
         ensemble, run = made.recipe.ensemble(name), made.run(name)
         export = json.loads(run.export.read_text())
@@ -135,7 +135,7 @@ def test_the_graph_is_as_asked(made):
 
 
 def test_the_graph_says_what_its_members_say(made):
-    """To the digit with weights as stored and the rounds asked for; nearly so with float weights."""
+    """Equal up to rounding with the stored weights and rounds, close with float weights."""
     batch = next(read_batches(splits.find(made.data, "validate"), made.recipe.dataset, VIDEOS))
     exact = functools.cache(functools.partial(said, made, batch))
     for name in made.names:
@@ -154,7 +154,7 @@ def test_the_graph_says_what_its_members_say(made):
 
 
 def said(made, batch, member, rounds, formats=None, codes=None):
-    """A member's probabilities: of its float weights, or of those in formats, codes that were kept before."""
+    """A member's probabilities with its float weights, or with those encoded in formats; codes: saved."""
     model = load_weights(model_of(made.recipe.member(member), made.recipe.dataset), made.run(member).averaged)
     for variable in model.variables if formats else []:
         if "float" in str(variable.dtype):

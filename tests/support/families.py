@@ -1,4 +1,4 @@
-"""A toy of each family and variant, and videos that its tests train and predict on."""
+"""Toy hyperparameters of each family and variant, and videos to train and predict on."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from keras import ops
 
 from yt8m_kit import models
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.models.variants import netvlad
 
 TOY = Dataset("toy", (("rgb", 16), ("audio", 8)), classes=11, max_frames=12)
 
@@ -37,16 +38,11 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "netfv-coupled": ("netfv", NETVLAD | {"coupled": True, "draws": None}),
     "netvlad": ("netvlad", NETVLAD),
     "netvlad-masked": ("netvlad", NETVLAD | {"draws": None}),
-    "netrvlad": ("netvlad", NETVLAD | {"residual": False}),
-    "netvlad-liu": ("netvlad", NETVLAD | {"input_norm": False, "relu": True, "widen": 2, "mixtures": 5}),
+    "netrvlad": ("netvlad", NETVLAD | netvlad.NETRVLAD),
+    "netvlad-liu": ("netvlad", NETVLAD | netvlad.LIU),
     "netvlad-non-local": ("netvlad", NETVLAD | {"non_local": "clusters", "temperature": 1 / 64}),
     "netvlad-early": ("netvlad", NETVLAD | {"non_local": "half", "tie_g_to_phi": True, "fusion": "early"}),
-    "netvlad-small": (
-        "netvlad",
-        NETVLAD
-        | {"normalization": "whitening", "input_norm": False, "reduction": 4, "draws": None}
-        | {"dropout": 0.1, "mixtures": None, "probability_gate": False},
-    ),
+    "netvlad-small": ("netvlad", NETVLAD | netvlad.SMALL | {"dropout": 0.1}),
     "nextvlad": ("nextvlad", NEXTVLAD),
     "nextvlad-mixture": ("nextvlad", NEXTVLAD | {"branches": 2}),
     "soft_bof": ("soft_bof", {"clusters": 16, "hidden": 8, "draws": 12}),
@@ -57,7 +53,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "video_level-logistic": ("video_level", {"mixtures": None}),
     "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "relu": True, "draws": None}),
 }
-# The order of frames means something to these.
+# Families whose output depends on the order of frames.
 ORDERED = {"gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"}
 
 
@@ -67,7 +63,7 @@ def build(row):
 
 
 def videos(seed=0):
-    """Inputs with garbage after num_frames, and labels that the frames' means give away."""
+    """Inputs with garbage after num_frames, and labels that can be learned from the mean frame."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((len(COUNTS), TOY.classes)) < 0.2).astype(np.float32)
     means = labels @ rng.uniform(-60, 60, (TOY.classes, TOY.width)) + 128
@@ -82,7 +78,7 @@ def predict(model, inputs):
 
 
 def settled(model, inputs):
-    """The model after one batch with momentum 0: moving statistics that belong to the data."""
+    """The model after one batch with momentum 0: moving statistics of the data."""
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "momentum")]
     before = [layer.momentum for layer in layers]
     for layer in layers:

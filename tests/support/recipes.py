@@ -1,4 +1,4 @@
-"""Where the recipes of the tests lie."""
+"""Folder of the tests' recipes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Layers in plain numpy, and random videos to compare on."""
+"""Reference layers in numpy, and random videos."""
 
 import numpy as np
 from keras import ops

@@ -1,4 +1,4 @@
-"""Shards of few small videos, and how to damage them."""
+"""Shards of a few small videos, and damage to them."""
 
 import itertools
 
@@ -43,7 +43,7 @@ def ids(iterator):
 
 
 def copies(iterator):
-    """Batches with arrays of their own, comparable."""
+    """Copies of batches as comparable tuples."""
     return [
         (batch.frames.tobytes(), batch.num_frames.tolist(), batch.labels.tobytes(), batch.ids, batch.position)
         for batch in iterator

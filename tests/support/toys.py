@@ -1,4 +1,4 @@
-"""Toys of the recipes that ship: the same members, averages, teachers, ensembles and codecs, made small."""
+"""Toys of shipped recipes: the same members, averages, teachers, ensembles and codecs, small sizes."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.quantization.sizes import graph_overhead, stored, total_bytes
 from yt8m_kit.recipe import SIZE_LIMIT, Ema, Ensemble, Member, Range, Recipe
 
-VIDEOS, BATCH, STEPS = 64, 16, 8  # the train split, a batch of it, and how long a toy is trained
-CLASSES, FRAMES = 50, 20  # a quarter of the synthesized videos are shorter: draws fill them up
+VIDEOS, BATCH, STEPS = 64, 16, 8  # of the train split, of a batch, of a training
+CLASSES, FRAMES = 50, 20  # a quarter of the synthesized videos are shorter
 DATASET = replace(YOUTUBE8M_2018, classes=CLASSES, max_frames=FRAMES)
 PUBLISHED_VIDEOS, PUBLISHED_FRAMES = 3_888_919, 300  # of YouTube-8M's train split
 WIDTHS = {"clusters": 32, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
@@ -24,7 +24,7 @@ LEAST = 4  # of any width; two clusters are left for audio
 
 @cache
 def toy(name: str) -> Recipe:
-    """The toy of the recipe of that name that ships."""
+    """The toy version of a shipped recipe."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("YT8M_RECIPES", raising=False)
         real = recipes.load(name)
@@ -35,7 +35,7 @@ def toy(name: str) -> Recipe:
 
 
 def _member(member: Member) -> Member:
-    """As long as STEPS, all that is counted in steps or examples in proportion."""
+    """Train for STEPS; scale everything counted in steps or examples in proportion."""
     steps = member.steps or (member.epochs or 0) * PUBLISHED_VIDEOS / member.batch_size
     share = STEPS / steps
     return replace(
@@ -54,7 +54,7 @@ def _member(member: Member) -> Member:
 
 
 def _average(average: Range | Ema | None, share: float, batch_size: int) -> Range | Ema | None:
-    """The same kind, over the same part of the training."""
+    """The same average over the same fraction of the training."""
     if isinstance(average, Range):
         return replace(average, first=round(average.first * share), last=round(average.last * share))
     if isinstance(average, Ema):
@@ -66,7 +66,7 @@ def _average(average: Range | Ema | None, share: float, batch_size: int) -> Rang
 
 
 def _narrow(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters with every width divided and frames drawn in proportion, defaults included."""
+    """Hyperparameters, defaults included, with widths divided and draws in proportion."""
     defaults = inspect.signature(import_module(f"yt8m_kit.models.{family}").build).parameters
     narrow = dict(given)
     for name in defaults:
@@ -79,7 +79,7 @@ def _narrow(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
-    """Its limit leaves as much room as the real one: members that fit together, or do not, do so as toys."""
+    """Scale the limit, so that the same members fit, or do not, as in the real ensemble."""
     of_real, of_small = (
         total_bytes(stored(recipe, ensemble.members, ensemble.codec)) for recipe in (real, small)
     )

@@ -1,1 +1,1 @@
-"""Weights as codes: encoded in numpy, decoded by graph operations."""
+"""Weight quantization: encoded in numpy, decoded by graph operations."""

@@ -1,11 +1,11 @@
-"""Affine codes, value = unit * (scale * code + offset): float16 scales and offsets that keep the error small.
+"""Affine quantization, value = unit * (scale * code + offset), with float16 scales and offsets.
 
-The range that a column (or a group of its inputs) is cut into steps of is not the least to the greatest
-value: a narrower one, with the few values beyond it clipped, has smaller steps for all the others. Of a few
-ranges around the mean the one with the least squared error is taken, then the best line through (code, value)
-in its place where that is better still.
+The quantized range of a column (or of a group of its inputs) is narrower than minimum to maximum: clipping a
+few outliers makes the steps of all other values smaller. Several ranges around the mean are tried and the one
+of least squared error is kept; then scale and offset are refitted by least squares to (code, value), if that
+reduces the error.
 
-Shapes: I inputs, O output channels, G groups of R inputs. A strip is a run of columns, cut into tiles
+Shapes: I inputs, O output channels, G groups of R inputs. A strip is a range of columns, split into tiles
 (G, R, C) that fit into the cache.
 """
 
@@ -16,20 +16,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m_kit.codecs.packing import Bytes
+
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
-Bytes = NDArray[np.uint8]
 
-# Shares of the distance between mean and extremes that are tried: the coarser the steps, the more it pays.
+# Fractions of the distance from mean to extremes to try, by bits: clipping pays more with coarser steps.
 SHARES = {8: (1.0, 0.8), 6: (1.0, 0.9, 0.8, 0.7, 0.6), 4: (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)}
-NUDGES = (0.95, 1.05)  # then, of the best share
-TILE = 2**18  # values
-COLUMNS = 2**11
+NUDGES = (0.95, 1.05)  # tried next, as factors of the best fraction
+TILE = 2**18  # values of a tile
+COLUMNS = 2**11  # of a strip
 THREADS = 2
 
 
 class Choice(NamedTuple):
-    """scale and offset float16, their squared error and the share of the range that they cut, all (G, C)."""
+    """Scales and offsets, float16, their squared error and the fraction of the range covered; all (G, C)."""
 
     scale: Halves
     offset: Halves
@@ -38,10 +39,10 @@ class Choice(NamedTuple):
 
 
 def unit_of(array: Floats) -> np.float32:
-    """The power of two by which an array is divided so that float16 holds its scales and offsets well.
+    """Return the power of two to divide an array by, so that float16 represents its scales and offsets.
 
-    Then no value is beyond 256: even steps of a column 2**15 times narrower than the widest are normal
-    float16 numbers. Raises ValueError for values that are not finite.
+    Values are then at most 256 in magnitude, so that even the steps of a column 2**15 times narrower than the
+    widest are normal float16 numbers. Raises ValueError for values that are not finite.
     """
     peak = max(float(array.max(initial=0)), -float(array.min(initial=0)))
     if not np.isfinite(peak):
@@ -50,7 +51,10 @@ def unit_of(array: Floats) -> np.float32:
 
 
 def fit(array_IO: Floats, bits: int, group: int | None) -> tuple[Halves, Halves, np.float32]:
-    """Scales and offsets, float16 (G, O), and the unit."""
+    """Fit scales and offsets, float16 (G, O), and the unit, float32, to an array (I, O).
+
+    group: inputs of a group, None for all. Raises ValueError for values that are not finite.
+    """
     inputs, outputs = array_IO.shape
     unit, rows = unit_of(array_IO), group or inputs
     scale = np.empty((-(-inputs // rows), outputs), np.float16)
@@ -68,7 +72,7 @@ def fit(array_IO: Floats, bits: int, group: int | None) -> tuple[Halves, Halves,
 def quantize(
     array_IO: Floats, scale: Halves, offset: Halves, unit: np.float32, bits: int, group: int | None
 ) -> Bytes:
-    """The nearest codes, uint8 (I, O)."""
+    """Round an array (I, O) to the nearest codes, uint8 (I, O); arguments as returned by `fit`."""
     codes = np.empty(array_IO.shape, np.uint8)
 
     def work(place: tuple[slice, slice, slice, list[Floats]]) -> None:
@@ -86,7 +90,7 @@ def quantize(
 
 
 def _strips(array_IO: Floats, group: int | None) -> Iterator[tuple[slice, slice, slice, list[Floats]]]:
-    """Runs of rows, groups and columns whose scales and offsets can be found apart, and their tiles."""
+    """Yield ranges of rows, groups and columns whose scales are independent, and their tiles."""
     inputs, outputs = array_IO.shape
     for first in range(0, outputs, COLUMNS):
         columns = slice(first, min(first + COLUMNS, outputs))
@@ -106,13 +110,13 @@ def _strips(array_IO: Floats, group: int | None) -> Iterator[tuple[slice, slice,
 
 
 def _fit(tiles: list[Floats], unit: np.float32, bits: int) -> tuple[Halves, Halves]:
-    """The best scale and offset, (G, C), of tiles (G, R, C) that lie below each other."""
+    """Fit scale and offset, (G, C), to tiles (G, R, C) that are concatenated along R."""
     low = np.min([tile.min(axis=1) for tile in tiles], axis=0) / unit
     high = np.max([tile.max(axis=1) for tile in tiles], axis=0) / unit
     count = sum(tile.shape[1] for tile in tiles)
     mean = np.sum([tile.sum(axis=1) for tile in tiles], axis=0) / count / unit
-    nothing = np.full_like(mean, np.inf)
-    best = Choice(np.ones(mean.shape, np.float16), mean.astype(np.float16), nothing, nothing)
+    infinite = np.full_like(mean, np.inf)
+    best = Choice(np.ones(mean.shape, np.float16), mean.astype(np.float16), infinite, infinite)
 
     def attempt(share: Floats) -> Choice:
         steps = _steps(mean - share * (mean - low), mean + share * (high - mean), bits)
@@ -128,7 +132,7 @@ def _fit(tiles: list[Floats], unit: np.float32, bits: int) -> tuple[Halves, Halv
 
 
 def _steps(low: Floats, high: Floats, bits: int) -> tuple[Halves, Halves]:
-    """Scale and offset of even steps from low (or just below) to high (or just above)."""
+    """Return scale and offset of even steps from low to high, rounded outwards to float16."""
     offset = low.astype(np.float16)
     offset = np.where(offset > low, np.nextafter(offset, np.float16(-np.inf)), offset)
     wanted = (high - offset) / np.float32(2**bits - 1)
@@ -138,7 +142,7 @@ def _steps(low: Floats, high: Floats, bits: int) -> tuple[Halves, Halves]:
 
 
 def _better(old: Choice, new: Choice) -> Choice:
-    """Column by column the one with the smaller error."""
+    """Select the choice of smaller error, column by column."""
     kept = old.error <= new.error
     return Choice(
         np.where(kept, old.scale, new.scale),
@@ -149,7 +153,7 @@ def _better(old: Choice, new: Choice) -> Choice:
 
 
 def _error(tiles: list[Floats], scale: Halves, offset: Halves, unit: np.float32, bits: int) -> Floats:
-    """Squared error, (G, C), of rounding to steps."""
+    """Compute the squared error of rounding, (G, C)."""
     error = np.zeros(scale.shape, np.float32)
     for tile in tiles:
         codes, exact = _nearest(tile, scale, offset, unit, bits)
@@ -161,7 +165,7 @@ def _error(tiles: list[Floats], scale: Halves, offset: Halves, unit: np.float32,
 def _line(
     tiles: list[Floats], scale: Halves, offset: Halves, unit: np.float32, bits: int
 ) -> tuple[Halves, Halves]:
-    """Scale and offset of the least-squares line through (code, value): what the codes would rather mean."""
+    """Refit scale and offset, (G, C), by least squares through (code, value)."""
     sums = np.zeros((4, *scale.shape))
     for tile in tiles:
         codes, exact = _nearest(tile, scale, offset, unit, bits)
@@ -169,7 +173,7 @@ def _line(
         sums += [codes.sum(axis=1), exact.sum(axis=1), *products]
     code, value, squares, product = sums / sum(tile.shape[1] for tile in tiles)
     spread = squares - code**2
-    # In steps: value = slope * code + start; columns of a single code keep what they have.
+    # In units of steps: value = slope * code + start; columns with a single code keep scale and offset.
     slope = np.where(spread > 1e-6, (product - code * value) / np.maximum(spread, 1e-6), 1.0)
     start = np.where(spread > 1e-6, value - slope * code, 0.0)
     wide = scale.astype(np.float32)
@@ -180,7 +184,7 @@ def _line(
 def _nearest(
     tile: Floats, scale: Halves, offset: Halves, unit: np.float32, bits: int
 ) -> tuple[Floats, Floats]:
-    """Codes of a tile (as floats) and the exact values, both in steps from the offset."""
+    """Return codes of a tile, as floats, and exact values, both in steps from the offset: (G, R, C)."""
     wide = scale.astype(np.float32)
     exact = tile * np.reciprocal(wide * unit)[:, None]
     exact -= (offset / wide)[:, None]

@@ -1,4 +1,4 @@
-"""A tensor into its format and back."""
+"""Encoding of a tensor in a format, and decoding in a graph."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from yt8m_kit.codecs.formats import FORMATS, Encoded, matrix
 
 
 def encode(format: str, array: NDArray[np.float32]) -> Encoded:
-    """The arrays that stand for a float32 one in that format; `decode` takes them back.
+    """Encode a float32 array of any shape in a format; `decode` is the inverse, up to rounding.
 
-    uint8 takes 256 even steps from the least to the greatest value, so that no value is off by more than
-    (max - min) / 510 (first place). The affine formats: yt8m_kit.codecs.affine. Raises ValueError for values
-    that are not finite (affine formats).
+    uint8: 256 even steps from minimum to maximum, so that no error exceeds (max - min) / 510 (first place,
+    Skalic and Austin, 2018). Affine formats: yt8m_kit.codecs.affine; raises ValueError for values that are
+    not finite.
     """
     array = np.asarray(array, np.float32)
     bits, is_affine, group = FORMATS[format]
@@ -40,7 +40,7 @@ def packed(
     offset: NDArray[np.float16],
     unit: np.float32,
 ) -> Encoded:
-    """An affine format from its codes uint8 (I, O), its scales and offsets float16 (G, O) and its unit."""
+    """Pack affine codes, uint8 (I, O), with scales and offsets, float16 (G, O), and unit, float32 ()."""
     small = {"scale": scale, "offset": offset, "unit": np.asarray(unit)}
     return Encoded(format, shape, {"codes": packing.pack(codes.ravel(), FORMATS[format].bits)} | small)
 
@@ -53,7 +53,7 @@ def _uint8(array: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
 
 
 def decode(encoded: Encoded) -> Any:
-    """The float32 tensor that an encoded one stands for, by operations of the graph."""
+    """Decode by graph operations: the float32 tensor, of the shape that was encoded."""
     from keras import ops
 
     arrays = encoded.arrays

@@ -1,5 +1,6 @@
-"""The formats that a tensor can be stored in, which of them a codec gives it, and how many bytes they take.
+"""Storage formats of tensors, the format that a codec assigns to each, and their sizes in bytes.
 
+A format describes how one tensor is stored; a codec assigns a format to every tensor of a model.
 Shapes: I inputs (all axes but the last), O output channels (the last axis), G groups of inputs.
 """
 
@@ -9,18 +10,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-# Smaller tensors (biases, BatchNorm vectors) stay float32: they cost nothing and decide a lot (first place's
-# choice: Skalic and Austin, 2018).
+# Up to this many elements (biases, BatchNorm vectors), tensors stay float32: they take few bytes, and outputs
+# are sensitive to them (first place's choice: Skalic and Austin, 2018).
 LARGE = 17_000
 
-# The four kernels of Liu & Liu (2018): hidden layer, experts' gates, experts, probability gate.
+# The four kernels that Liu and Liu (2018) store as float16: hidden layer, gates, experts, probability gate.
 FOUR = re.compile(r"(^|/)(hidden/kernel|experts/gate_kernel|experts/expert_kernel|probability_gate/kernel)$")
 
 
 class TensorFormat(NamedTuple):
-    """bits a value. affine: whether codes are steps of a scale and an offset, one of each a column.
+    """Storage format of a tensor.
 
-    group: a scale and an offset for every so many inputs of a column, None for one a column.
+    bits: of a value. affine: whether value = unit * (scale * code + offset), with float16 scales and offsets.
+    group: inputs that share a scale and an offset, within an output channel; None for all inputs.
     """
 
     bits: int
@@ -32,7 +34,7 @@ FORMATS = {
     "float32": TensorFormat(32),
     "float16": TensorFormat(16),
     "bfloat16": TensorFormat(16),
-    "uint8": TensorFormat(8),  # 256 even steps for the whole tensor (first place)
+    "uint8": TensorFormat(8),  # 256 even steps over the range of the whole tensor (first place)
     "int8": TensorFormat(8, True),
     "int8_g128": TensorFormat(8, True, 128),
     "int6": TensorFormat(6, True),
@@ -43,7 +45,7 @@ FORMATS = {
 SMALLEST = "int4"
 CODECS = (*FORMATS, "float16_four", "mixed")
 
-# As measured in docs/quantization.md.
+# Formats by decreasing accuracy, as measured in docs/quantization.md.
 EXACT_FIRST = (
     "float32", "float16", "bfloat16", "int8_g128", "int8", "uint8", "int6_g128", "int6", "int4_g128", "int4",
 )  # fmt: skip
@@ -51,10 +53,11 @@ EXACT_FIRST = (
 
 @dataclass(frozen=True)
 class Encoded:
-    """A tensor of `shape` in the format of that name.
+    """A tensor of the given shape, stored in the format of the given name.
 
-    arrays: numpy's, or tensors of a graph that hold the same. "codes": the values, or their packed codes;
-    with it "step" and "offset" (uint8), or "scale", "offset" float16 (G, O) and "unit" float32 () (affine).
+    arrays: numpy arrays, or tensors of a graph with the same contents. "codes": the values, or their packed
+    uint8 codes; for uint8 also "step" and "offset", float32 (); for affine formats "scale" and "offset",
+    float16 (G, O), and "unit", float32 ().
     """
 
     format: str
@@ -63,16 +66,17 @@ class Encoded:
 
     @property
     def size(self) -> int:
-        """Bytes of the numpy arrays."""
+        """Size of the numpy arrays, in bytes."""
         return sum(array.nbytes for array in self.arrays.values())
 
 
 def format_of(codec: str, path: str, shape: tuple[int, ...]) -> str:
-    """The format that a codec gives to the tensor of that path and shape.
+    """Return the format that a codec assigns to the tensor of the given path and shape.
 
-    bfloat16: every tensor so (YT8M-T). float16_four: Liu & Liu's four kernels as float16. float16 and uint8:
-    tensors of more than 17,000 elements (first place). The affine formats: of these, those that have columns;
-    a large bias is not worth the error. Everything else stays float32. mixed: as int4, the least it comes to.
+    bfloat16: all tensors (YT8M-T). float16_four: the four kernels of Liu and Liu, as float16. float16, uint8:
+    tensors of more than 17,000 elements (first place). Affine formats: of those, the ones with at least two
+    axes, as large biases save too little for their error. Other tensors stay float32. mixed: as int4, the
+    smallest that it can become.
     """
     if codec == "mixed":
         codec = SMALLEST
@@ -85,7 +89,7 @@ def format_of(codec: str, path: str, shape: tuple[int, ...]) -> str:
 
 
 def stored_bytes(format: str, shape: tuple[int, ...]) -> int:
-    """Bytes that `encode` makes of a tensor of that shape."""
+    """Compute the bytes that `encode` needs for a tensor of the given shape."""
     bits, affine, group = FORMATS[format]
     size = math.prod(shape)
     if not affine:
@@ -96,7 +100,7 @@ def stored_bytes(format: str, shape: tuple[int, ...]) -> int:
 
 
 class Tensor(Protocol):
-    """What a codec goes by: a model's Weight, a StoredTensor or a Keras variable."""
+    """A path and a shape: a model's Weight, a StoredTensor or a Keras variable."""
 
     @property
     def path(self) -> str: ...
@@ -106,22 +110,22 @@ class Tensor(Protocol):
 
 
 def codec_bytes(codec: str, tensors: Iterable[Tensor]) -> int:
-    """Bytes of the tensors as the codec stores them; mixed: the least that it can come to."""
+    """Sum the bytes of the tensors as the codec stores them; mixed: the minimum."""
     return sum(stored_bytes(format_of(codec, each.path, each.shape), each.shape) for each in tensors)
 
 
 def fitting(tensors: Collection[Tensor], limit: int) -> str | None:
-    """The most exact codec that stores all tensors in at most `limit` bytes; None where there is none."""
+    """Return the most accurate codec that stores all tensors in at most `limit` bytes, or None."""
     return next((codec for codec in EXACT_FIRST if codec_bytes(codec, tensors) <= limit), None)
 
 
 def packed_bytes(bits: int, size: int) -> int:
-    """Bytes of so many codes: of 8 bits one a byte, of 6 four in three bytes, of 4 two in one."""
+    """Compute the bytes of `size` packed codes: one a byte for 8 bits, four in 3 bytes for 6, two for 4."""
     return {8: size, 6: 3 * (-(-size // 4)), 4: -(-size // 2)}[bits]
 
 
 def matrix(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(I, O) of a tensor; a vector is one column."""
+    """Return (I, O) of a tensor's shape; a vector is (I, 1)."""
     if len(shape) < 2:
         return math.prod(shape), 1
     return math.prod(shape[:-1]), shape[-1]

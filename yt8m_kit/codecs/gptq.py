@@ -1,31 +1,32 @@
-"""Affine codes chosen so that a layer's outputs change least, not its weights.
+"""Calibrated rounding (GPTQ): affine codes that minimize the error of a layer's outputs, not of its weights.
 
-Rounding one input's weights up or down can make good for the error of another input that usually comes with
-it. The weights of an output are rounded one input after the other, and what is left to round takes up the
-error as the inputs' second moments say (Frantar et al., "GPTQ", 2022, without its reordering). Scales and
-offsets are those of the nearest codes.
+The rounding of one input's weights can compensate the error of a correlated input. Weights of an output are
+rounded input by input, and the remaining ones are updated to compensate the error, according to the second
+moments of the inputs. Scales and offsets are those of nearest rounding.
 
 Shapes: I inputs, O output channels, N blocks of R inputs.
+Source: Frantar et al., "GPTQ" (2022), without its reordering of inputs.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.codecs import affine
-from yt8m_kit.codecs.affine import Bytes, Floats
+from yt8m_kit.codecs.affine import Floats
 from yt8m_kit.codecs.encoding import packed
 from yt8m_kit.codecs.formats import FORMATS, Encoded, matrix
+from yt8m_kit.codecs.packing import Bytes
 
-DAMPING = 0.1  # of the mean second moment, added to the diagonal: videos are few
-STRIP = 4096  # output channels
-LAZY = 32  # inputs after which the rest of a block is brought up to date
+DAMPING = 0.1  # of the mean second moment, added to the diagonal, as calibration videos are few
+STRIP = 4096  # output channels rounded at a time
+LAZY = 32  # inputs after which the rest of a block is updated
 
 
 def factors(moments_NRR: Floats, inputs: int) -> list[Floats]:
-    """What encode_calibrated rounds by, for every format of a kernel with so many inputs.
+    """Factorize second moments for encode_calibrated: N upper triangular matrices, float32 (R, R).
 
-    moments: second moments of the inputs, sums or means of x x^T, block by block, (N, R, R) with N * R >= I;
-    what lies between blocks is taken as 0.
+    moments: sums or means of x x^T of the inputs by block, (N, R, R) with N * R >= I; those between blocks
+    are taken as 0. inputs: I. The factors serve every format of a kernel.
     """
     size = moments_NRR.shape[1]
     ends = [min(size, inputs - start) for start in range(0, inputs, size)]
@@ -33,9 +34,10 @@ def factors(moments_NRR: Floats, inputs: int) -> list[Floats]:
 
 
 def encode_calibrated(format: str, array: Floats, by: list[Floats]) -> Encoded:
-    """An affine format of a kernel whose inputs' moments have these factors.
+    """Encode a kernel in an affine format, rounding so that the error of its outputs is small.
 
-    The error sum over blocks of tr(D^T M D), D the change of the weights, is what is kept small.
+    array: float32 of any shape with two or more axes. by: factors of its inputs' moments M, from `factors`.
+    The error is the sum over blocks of tr(D^T M D), where D is the change of the weights.
     """
     bits, _, group = FORMATS[format]
     array_IO = np.array(array, np.float32).reshape(matrix(array.shape))
@@ -47,7 +49,7 @@ def encode_calibrated(format: str, array: Floats, by: list[Floats]) -> Encoded:
     for factor in by:
         block = slice(stop, stop + len(factor))
         stop = block.stop
-        # In strips that stay in the cache; the threads are those of the matrix products.
+        # In strips that fit into the cache; matrix products use all threads.
         for first in range(0, array_IO.shape[1], STRIP):
             columns = slice(first, first + STRIP)
             rest = np.ascontiguousarray(array_IO[block, columns])
@@ -57,11 +59,11 @@ def encode_calibrated(format: str, array: Floats, by: list[Floats]) -> Encoded:
 
 
 def _factor(moments_RR: Floats) -> Floats:
-    """Upper triangular U, U^T U the inverse of the damped moments; row i says how later inputs answer i."""
+    """Return U upper triangular, U^T U = inverse damped moments; row i: how later inputs compensate i."""
     moments = moments_RR.astype(np.float64)
     mean = float(np.trace(moments)) / len(moments)
     moments[np.diag_indices(len(moments))] += DAMPING * mean if mean > 0 else 1.0
-    # Turned around, the lower Cholesky factor is an upper one of the moments themselves.
+    # The lower Cholesky factor of the reversed moments, reversed, is an upper factor of the moments.
     upper = np.linalg.cholesky(moments[::-1, ::-1])[::-1, ::-1]
     return np.linalg.inv(upper).astype(np.float32)
 
@@ -69,7 +71,7 @@ def _factor(moments_RR: Floats) -> Floats:
 def _round(
     rest_RO: Floats, factor_RR: Floats, steps: Floats, lows: Floats, groups_R: NDArray[np.int64], bits: int
 ) -> Bytes:
-    """Codes (R, O) of a block; `rest` is used up. steps, lows: float32 (G, O); groups: of each input."""
+    """Round a block to codes (R, O), overwriting `rest`. steps, lows: float32 (G, O); groups: by input."""
     codes = np.empty(rest_RO.shape, np.uint8)
     for first in range(0, len(rest_RO), LAZY):
         last = min(first + LAZY, len(rest_RO))

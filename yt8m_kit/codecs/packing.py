@@ -1,7 +1,7 @@
-"""Codes of 6 and 4 bits in bytes, unpacked by shifts and masks.
+"""Bit packing of 6- and 4-bit codes, unpacked by shifts and masks.
 
-The codes are cut into runs of equal length, as many as share a byte (two of 4 bits) or three bytes (four of
-6), so that packing and unpacking work on whole runs and nothing is interleaved.
+Codes are split into runs of equal length, as many as share a byte (two of 4 bits) or three bytes (four of 6
+bits), so that packing and unpacking operate on contiguous runs without interleaving.
 """
 
 from typing import Any
@@ -15,7 +15,10 @@ Bytes = NDArray[np.uint8]
 
 
 def pack(codes: Bytes, bits: int) -> Bytes:
-    """Flat codes below 2**bits as bytes: (N,) of 8 bits, (N / 2,) of 4 or (3, N / 4) of 6, rounded up."""
+    """Pack flat codes, uint8 (N,) below 2**bits: uint8 (N,) for 8 bits, (N / 2,) for 4, (3, N / 4) for 6.
+
+    Fractions are rounded up.
+    """
     if bits == 8:
         return codes
     runs = {4: 2, 6: 4}[bits]
@@ -25,13 +28,13 @@ def pack(codes: Bytes, bits: int) -> Bytes:
         low, high = padded
         low |= high << 4
         return np.asarray(low, np.uint8)
-    # Two bits of the fourth run lie on top of each of the three others.
+    # The upper two bits of each of the first three runs hold the fourth.
     first, second, third, fourth = padded
     return np.stack([first | (fourth & 3) << 6, second | (fourth >> 2 & 3) << 6, third | (fourth >> 4) << 6])
 
 
 def unpack(packed: Any, bits: int, size: int) -> Any:
-    """The flat codes again, uint8 (size,), by operations of the graph."""
+    """Unpack codes by graph operations: flat codes, uint8 (size,)."""
     from keras import ops
 
     if bits == 8:

@@ -1,1 +1,1 @@
-"""What the families are made of: keras.ops only, so that the same layers run on TensorFlow and on JAX."""
+"""Layers of the families, in keras.ops only: the same code runs on TensorFlow and on JAX."""

@@ -1,4 +1,4 @@
-"""What all layers here share: nothing is cast behind their back."""
+"""Base layer without autocasting, and initializers."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ Tensor = Any  # of whichever backend runs, or symbolic
 
 
 class Layer(keras.layers.Layer):  # type: ignore[misc]
-    """A layer whose inputs and weights stay float32 under mixed_bfloat16.
+    """Base layer whose inputs and weights stay float32 under the mixed_bfloat16 policy.
 
-    Large matmuls are in the compute dtype, asked for by name; normalisations and probabilities are not.
+    Keras' autocasting is off: only `matmul`, and what asks for `compute_dtype` by name, runs in bfloat16;
+    normalizations and probabilities stay float32.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -25,7 +26,7 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
         regularizer: keras.regularizers.Regularizer | None = None,
         trainable: bool = True,
     ) -> keras.Variable:
-        """A float32 weight of the layer."""
+        """Add a float32 weight of the given shape to the layer."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -36,21 +37,21 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
         )
 
     def matmul(self, left: Tensor, right: Tensor) -> Tensor:
-        """The product, computed in the compute dtype, as float32."""
+        """Multiply (..., I) by (I, O) in the compute dtype; returns (..., O) float32."""
         dtype = self.compute_dtype
         return ops.cast(ops.matmul(ops.cast(left, dtype), ops.cast(right, dtype)), "float32")
 
 
 def is_float(variable: keras.Variable) -> bool:
-    """Whether a variable holds floating point numbers: all but the seeds of random layers do."""
+    """Whether a variable has a floating point dtype: all do but the integer seeds of random layers."""
     return bool(keras.backend.is_float_dtype(variable.dtype))
 
 
 def normal(fan: int) -> keras.initializers.RandomNormal:
-    """N(0, fan^-1/2), the initialiser of nearly all raw matrices in the sources."""
+    """Return the initializer N(0, sigma = fan^-1/2), used for most matrices by WILLOW (2017) and after."""
     return keras.initializers.RandomNormal(stddev=fan**-0.5)
 
 
 def he_truncated() -> keras.initializers.VarianceScaling:
-    """The initialiser of NeXtVLAD's kernels (variance 2 / fan-in)."""
+    """Return the initializer of NeXtVLAD's kernels: truncated normal, variance 2 / fan-in (He, 2015)."""
     return keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")

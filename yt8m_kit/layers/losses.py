@@ -1,54 +1,21 @@
-"""The label loss that the solutions share.
+"""The label loss of all published solutions: summed binary cross-entropy.
 
 Shapes: B batch, C classes.
 """
 
-from dataclasses import dataclass
-
-import keras
 from keras import ops
 
 from yt8m_kit.layers.layer import Tensor
 
 
 def label_loss(labels_BC: Tensor, probabilities_BC: Tensor, epsilon: float) -> Tensor:
-    """Cross entropy summed over classes, averaged over the batch: a float32 scalar.
+    """Compute binary cross-entropy, summed over classes and averaged over the batch: a float32 scalar.
 
-    Keras' own binary cross entropy averages over classes, under which the published L2 weights and
-    clip norms would mean something else. epsilon keeps the logarithms finite: 1e-5, NeXtVLAD 1e-8.
+    labels, probabilities: (B, C), labels in [0, 1]. epsilon is added inside the logarithms: 1e-5 in the
+    starter code, 1e-8 in NeXtVLAD's. Keras' binary cross-entropy averages over classes instead, which would
+    rescale the published L2 penalties and clip norms.
     """
     p = ops.cast(probabilities_BC, "float32")
     positive = labels_BC * ops.log(p + epsilon)
     negative = (1.0 - labels_BC) * ops.log(1.0 - p + epsilon)
     return -ops.mean(ops.sum(positive + negative, axis=-1))
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """What training needs of a mixture beyond its probabilities; a model's attribute `distillation`.
-
-    model: the same layers, with outputs {"probabilities": (B, C), "mixture_logits": (B, C), "logits": (B,
-    N, C)}; its variables are those of the mixture's own model, in the same order. A training step calls it
-    in place of that model and adds loss() to the label loss of "probabilities".
-    """
-
-    model: keras.Model
-    temperature: float
-    weight: float
-    stop_gradient: bool = False
-
-    def loss(self, outputs: dict[str, Tensor], labels: Tensor, epsilon: float = 1e-8) -> Tensor:
-        """The branches' own label losses and weight times their divergence from the mixture: a scalar."""
-        branches = ops.unstack(outputs["logits"], axis=1)
-        mixture = outputs["mixture_logits"]
-        if self.stop_gradient:
-            mixture = ops.stop_gradient(mixture)
-        truth = sum(label_loss(labels, ops.sigmoid(branch), epsilon) for branch in branches)
-        spread = sum(divergence(mixture, branch, self.temperature, epsilon) for branch in branches)
-        return truth + self.weight * spread
-
-
-def divergence(teacher_BC: Tensor, student_BC: Tensor, temperature: float, epsilon: float) -> Tensor:
-    """KL(softmax(teacher / T) || softmax(student / T)) over the classes, averaged over the batch."""
-    teacher, student = (ops.softmax(logits / temperature) for logits in (teacher_BC, student_BC))
-    return ops.mean(ops.sum(teacher * (ops.log(teacher + epsilon) - ops.log(student + epsilon)), axis=-1))

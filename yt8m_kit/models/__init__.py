@@ -15,7 +15,7 @@ from yt8m_kit.errors import UsageError
 
 
 class Weight(NamedTuple):
-    """One saved array of a model."""
+    """A saved array of a model: its path, its shape and whether it is trained."""
 
     path: str
     shape: tuple[int, ...]
@@ -23,17 +23,17 @@ class Weight(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Its number of elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 def families() -> list[str]:
-    """The names that build knows: the files of this package."""
+    """Return the names of all families: the files of this package."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
 
 def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
-    """The family's model for the dataset, untrained.
+    """Build the family's untrained model for a dataset: a keras.Model as described above.
 
     Raises UsageError for an unknown family, an unknown or missing hyperparameter, or a value that the
     family rejects.
@@ -46,9 +46,9 @@ def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
 
 
 def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
-    """The model that build makes, of variables that hold nothing: for graphs with values from elsewhere.
+    """Build the model with variables that are not allocated, for graphs that supply the values.
 
-    Call it in a keras.StatelessScope that maps the variables. Raises as build does.
+    Call the model in a keras.StatelessScope that maps the variables. Raises UsageError as build does.
     """
 
     def make() -> Any:
@@ -57,19 +57,22 @@ def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
         with keras.StatelessScope(initialize_variables=False):
             return build(family, dataset, **hyperparameters)
 
-    # Keras keeps, thread by thread, a list of variables to initialize later: this one's ends with its thread.
+    # Keras lists variables to initialize later by thread: that list ends with this one.
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(make).result()
 
 
 def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weight]:
-    """What build's model would store, in its order, without allocating any of it. Raises as build does."""
+    """List the saved arrays of build's model, in its order, without allocating them. Raises as build does."""
     model = outline(family, dataset, **hyperparameters)
     return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
 
 
 def check(family: str, function: Any, hyperparameters: dict[str, Any]) -> None:
-    """Raises UsageError where the hyperparameters do not fit the function's signature."""
+    """Check hyperparameters against the keyword-only parameters of a family's build.
+
+    Raises UsageError for an unknown or missing one.
+    """
     known = {
         name: parameter
         for name, parameter in inspect.signature(function).parameters.items()

@@ -1,4 +1,4 @@
-"""Deep bag of frames: the strongest baseline of the 2018 starter code.
+"""Deep bag of frames (DBoF), the strongest baseline of the 2018 starter code.
 
 Source: Abu-El-Haija et al., "YouTube-8M" (2016), section 4.1.2.
 """
@@ -27,6 +27,7 @@ def build(
 ) -> keras.Model:
     """Sampled frames -> clusters -> max (or mean) -> hidden -> mixture of experts.
 
+    pooling: "max" or "mean". draws: frames sampled, None for all. moe_l2: L2 penalty of the experts.
     Raises UsageError for an unknown pooling, mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)

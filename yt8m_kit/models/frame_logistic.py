@@ -1,4 +1,4 @@
-"""Logistic regression on the average frame: the starter's frame-level baseline.
+"""Logistic regression on the mean frame, the frame-level baseline of the starter code.
 
 Source: the 2018 YouTube-8M starter code.
 """
@@ -14,10 +14,10 @@ from yt8m_kit.layers.pooling.mean import MeanFrame
 
 
 def build(dataset: Dataset, *, l2: float = 1e-8) -> keras.Model:
-    """Mean of the L2-normalised frames -> sigmoid(x W + b). l2: penalty on W."""
+    """Mean of L2-normalized frames -> sigmoid(x W + b). l2: L2 penalty on W."""
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Sample(draws=None)(**inputs))
     probabilities = Logistic(dataset.classes, l2=l2, name="logistic")(MeanFrame()(frames))
     model = keras.Model(inputs, probabilities, name="frame_logistic")
-    model.compile_whole_step = True  # the step is little but the update, which XLA compiles anyway
+    model.compile_whole_step = True  # little but the update, which XLA compiles in any case
     return model

@@ -31,8 +31,10 @@ def build(
 ) -> keras.Model:
     """All frames in order -> recurrent layers -> last states -> mixture of experts.
 
-    state: what the head sees, the "top" layer's last state or "all" layers'. bidirectional: units of a first
-    layer in each direction. mixtures: None for a logistic head. draws: so many random frames instead of all.
+    state: input of the classifier, the last state of the "top" layer or of "all" layers.
+    bidirectional: units per direction of a bidirectional first layer, None for none.
+    mixtures: experts of a class, None for logistic regression; l2: its penalty.
+    draws: random frames in place of all, None for all.
     Raises UsageError for another state, layers < 1, mixtures < 1 or draws < 1.
     """
     if state not in STATES:

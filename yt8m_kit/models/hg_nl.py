@@ -1,7 +1,7 @@
-"""Hierarchical group-wise non-local aggregation, the iqiyi entry's.
+"""Hierarchical group-wise non-local aggregation (HG-NL).
 
-On images it follows a TSN's features; here it aggregates the frame features, with our choice of input
-normalisation and head.
+Source: the iqiyi entry of the 2018 challenge, where it aggregates TSN features of images. Here it aggregates
+frame features; input normalization and classifier are our choice.
 """
 
 import keras
@@ -30,10 +30,11 @@ def build(
 ) -> keras.Model:
     """All frames -> non-local mean -> mixture of experts.
 
-    Queries and keys are 1/reduction of the features wide. shared: one kernel for all groups. grouped=False
-    is the plain non-local block: softmax and no groups. mixtures: None for a logistic head. draws: so many
-    random frames.
-    Raises UsageError where reduction or groups do not divide the features.
+    reduction: queries and keys have 1/reduction of the features. query_groups, value_groups: of the
+    projections; shared: one kernel for all groups. grouped: False for the plain non-local block, with softmax
+    and without groups. mixtures: experts of a class, None for logistic regression; l2: its penalty.
+    draws: random frames in place of all, None for all.
+    Raises UsageError where reduction or groups do not divide the features, for mixtures < 1 or draws < 1.
     """
     if dataset.width % reduction:
         raise UsageError(

@@ -31,10 +31,11 @@ def build(
 ) -> keras.Model:
     """All frames in order -> recurrent layers -> last states -> mixture of experts.
 
-    state: what the head sees, the "top" layer's last output h, its last "cell" state c, or "all" layers'
-    both.
-    bidirectional: units of a first layer in each direction. mixtures: None for a logistic head.
-    draws: so many random frames instead of all (150 in WILLOW's).
+    state: input of the classifier, the last output h of the "top" layer, its last "cell" state c, or h and c
+    of "all" layers.
+    bidirectional: units per direction of a bidirectional first layer, None for none.
+    mixtures: experts of a class, None for logistic regression; l2: its penalty.
+    draws: random frames in place of all (150 in WILLOW's), None for all.
     Raises UsageError for another state, layers < 1, mixtures < 1 or draws < 1.
     """
     if state not in STATES:

@@ -1,4 +1,4 @@
-"""NetFV, a learnable Fisher vector: WILLOW's and first place's "FVNet".
+"""NetFV, a learnable Fisher vector: WILLOW's, and the "FVNet" of first place.
 
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
@@ -29,8 +29,8 @@ def build(
 ) -> keras.Model:
     """Sampled frames -> Fisher vectors -> hidden -> context gate -> mixture of experts -> probability gate.
 
-    The first feature gets `clusters`, the others half as many. coupled: centres tied to the assignment
-    kernel.
+    clusters: of the first feature; the others have half as many. coupled: tie centres to the assignment
+    kernel. draws: frames sampled, None for all. moe_l2: L2 penalty of the experts.
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)

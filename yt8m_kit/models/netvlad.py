@@ -1,12 +1,8 @@
-"""NetVLAD in all forms in which it was submitted: WILLOW and first place, Liu & Liu, YT8M-T; baselines.
+"""NetVLAD, gated: the pooling of most submissions of 2017 and 2018.
 
-The defaults are WILLOW's gated NetVLAD (Miech, Laptev, Sivic 2017), which first place used in 2018. The
-others:
-* NetRVLAD: residual=False.
-* Liu & Liu: input_norm=False, relu=True, widen=2, mixtures=5.
-* YT8M-T's non-local NetVLAD: non_local="clusters" or "half", temperature, tie_g_to_phi, fusion="early".
-* the baselines of the NeXtVLAD paper: normalization="whitening", input_norm=False, draws=None,
-  dropout=0.5, mixtures=None, probability_gate=False, and reduction=4 for the small one.
+The defaults are those of WILLOW's gated NetVLAD, which first place used in 2018 (Miech, Laptev, Sivic,
+"Learnable pooling with context gating for video classification", 2017). Other published settings:
+yt8m_kit/models/variants/netvlad.py.
 """
 
 import keras
@@ -20,6 +16,7 @@ from yt8m_kit.layers.inputs.frames import split, video_inputs
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening
+from yt8m_kit.layers.layer import Tensor
 from yt8m_kit.layers.pooling.non_local import NonLocal
 from yt8m_kit.layers.pooling.vlad import IntraNormalize, NetVLAD
 
@@ -49,16 +46,27 @@ def build(
 ) -> keras.Model:
     """Sampled frames -> VLADs -> hidden -> context gate -> mixture of experts -> probability gate.
 
-    fusion: "late", a VLAD for each feature, the first with `clusters`, the others with half as many; or
-    "early", one VLAD over all features. reduction: a linear layer first cuts features to 1/reduction.
-    non_local: a block on the VLAD before it is normalised, as wide as its "clusters" or "half" its features;
-    temperature, tie_g_to_phi: see layers/non_local.py. relu: BN and relu6 after the hidden layer instead of a
-    bias. widen: a second linear layer, of widen * hidden. mixtures: None for a logistic head.
-    Raises UsageError for a value that is not among those named.
+    Inputs and output as in yt8m_kit.models. By keyword:
+
+    clusters: of the first feature; the others have half as many.
+    fusion: "late", a VLAD for each feature; "early", a single VLAD over all features.
+    normalization: of frames, "unit" L2 norm or "whitening" reversed; input_norm: BatchNorm after it.
+    residual: False leaves out the cluster centres (NetRVLAD).
+    reduction: a linear layer reduces the features to 1/reduction before they are pooled.
+    non_local: width of a non-local block on the VLAD before normalization, "clusters" or "half" (of the
+        features); temperature, tie_g_to_phi: see yt8m_kit.layers.pooling.non_local.
+    dropout: rate, on the VLADs.
+    relu: BatchNorm and relu6 after the hidden layer in place of a bias.
+    widen: a second linear layer, of widen * hidden units.
+    gate, probability_gate: context gates of the hidden vector and of the probabilities.
+    mixtures: experts of a class, None for logistic regression; moe_l2: their L2 penalty.
+    draws: frames sampled from a video, None for all; seed: of sampling and dropout.
+
+    Raises UsageError for a fusion, normalization or non_local not named here, mixtures < 1 or draws < 1.
     """
-    _among("fusion", fusion, ("late", "early"))
-    _among("normalization", normalization, ("unit", "whitening"))
-    _among("non_local", non_local, (None, "clusters", "half"))
+    _check("fusion", fusion, ("late", "early"))
+    _check("normalization", normalization, ("unit", "whitening"))
+    _check("non_local", non_local, (None, "clusters", "half"))
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, name="sample")(**inputs)
     frames = UnitFrames()(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
@@ -67,8 +75,9 @@ def build(
     vectors = []
     for number, part in enumerate(split(frames, dataset) if fusion == "late" else [frames]):
         count, width = (clusters if number == 0 else clusters // 2), part.codes.shape[-1]
-        reduced = width // reduction if reduction else None
-        vlad = NetVLAD(count, residual, reduced, name=f"vlad_{number}")(part)
+        vlad = NetVLAD(count, residual, width // reduction if reduction else None, name=f"vlad_{number}")(
+            part
+        )
         if non_local:
             block = count if non_local == "clusters" else width // 2
             vlad = NonLocal(block, temperature, tie_g_to_phi, name=f"non_local_{number}")(vlad)
@@ -76,12 +85,7 @@ def build(
     vector = fuse(vectors)
     if dropout:
         vector = keras.layers.Dropout(dropout, seed=seed, name="dropout")(vector)
-    if relu:
-        vector = relu6(vector, hidden, vector.shape[-1], "hidden")
-    else:
-        vector = linear(vector, hidden, clusters, "hidden")
-    if widen:
-        vector = linear(vector, widen * hidden, hidden, "hidden2")
+    vector = _hidden(vector, clusters, hidden, relu, widen)
     if gate:
         vector = ContextGate(name="context_gate")(vector)
     probabilities = classifier(vector, dataset.classes, mixtures, moe_l2)
@@ -90,6 +94,15 @@ def build(
     return keras.Model(inputs, probabilities, name="netvlad")
 
 
-def _among(name: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
+def _hidden(vector: Tensor, clusters: int, hidden: int, relu: bool, widen: int | None) -> Tensor:
+    """(B, I) -> (B, hidden), or (B, widen * hidden) with a second linear layer."""
+    if relu:
+        vector = relu6(vector, hidden, vector.shape[-1], "hidden")
+    else:
+        vector = linear(vector, hidden, clusters, "hidden")
+    return linear(vector, widen * hidden, hidden, "hidden2") if widen else vector
+
+
+def _check(name: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{name} must be one of {', '.join(map(str, allowed))}; got {name}={value}.")

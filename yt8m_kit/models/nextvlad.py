@@ -1,4 +1,4 @@
-"""NeXtVLAD, alone or as third place's mixture of three that distill each other.
+"""NeXtVLAD, alone or as third place's mixture of three with on-the-fly distillation.
 
 Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
 large-scale video classification" (2018).
@@ -8,6 +8,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.distillation import Distillation
 from yt8m_kit.layers.heads.experts import Logistic
 from yt8m_kit.layers.heads.gating import SqueezeGate
 from yt8m_kit.layers.heads.hidden import fuse
@@ -17,7 +18,6 @@ from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening
 from yt8m_kit.layers.layer import Tensor, he_truncated
-from yt8m_kit.layers.losses import Distillation
 from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
 from yt8m_kit.layers.pooling.mean import MeanFrame
 
@@ -39,13 +39,17 @@ def build(
     l2: float = 1e-5,
     seed: int = 0,
 ) -> keras.Model:
-    """All frames, whitening reversed -> a group VLAD for each feature -> hidden -> SE gate -> logistic.
+    """All frames, whitening reversed -> group VLAD of each feature -> hidden -> SE gate -> logistic.
 
-    The first feature gets `clusters` and `groups`, the others half of both. reduction: of the SE gate.
-    branches > 1: so many whole networks, their logits mixed by a gate on the mean frame; such a model has the
-    attribute `distillation` (layers/distillation.py) with temperature, distillation_weight and stop_gradient.
-    eigenvalues: the official eigenvals.npy, instead of the closed form fitted to it. Raises UsageError for
-    branches < 1, and where groups do not divide the expanded features or reduction the hidden ones.
+    clusters, groups: of the first feature; the others have half of both. expansion: factor of the features.
+    reduction: of the SE gate. dropout: rate, on the VLADs.
+    branches: if more than 1, complete networks whose logits are mixed by a gate on the mean frame; the model
+    then has the attribute `distillation` (layers/distillation.py) with temperature, distillation_weight and
+    stop_gradient.
+    eigenvalues: path of the official eigenvals.npy, None for the closed form fitted to it. l2: penalty on
+    kernel and bias of the classifier.
+    Raises UsageError for branches < 1, where groups do not divide the expanded features or reduction the
+    hidden units, and for eigenvalues that cannot be read.
     """
     if branches < 1:
         raise UsageError(f"branches must be at least 1; got branches={branches}.")
@@ -81,7 +85,7 @@ def _pool(parts: list[Frames], clusters: int, groups: int, expansion: int, prefi
 
 
 def _hidden(vector: Tensor, hidden: int, reduction: int, prefix: str) -> Tensor:
-    """A linear layer, BN without a ReLU behind it, and the SE gate."""
+    """(B, I) -> (B, hidden): a linear layer, BatchNorm without ReLU, and the SE gate."""
     name = f"{prefix}hidden"
     dense = keras.layers.Dense(hidden, use_bias=False, kernel_initializer=he_truncated(), name=name)
     return SqueezeGate(reduction, name=f"{prefix}gate")(batch_norm(f"{name}_norm")(dense(vector)))

@@ -26,12 +26,13 @@ def build(
     moe_l2: float = 1e-8,
     seed: int = 0,
 ) -> keras.Model:
-    """Sampled frames -> a soft bag for each feature -> hidden -> mixture of experts.
+    """Sampled frames -> soft bag of each feature -> hidden -> mixture of experts.
 
-    The first feature gets `clusters`, the others an eighth. maximum: the maxima over frames as well as the
-    sums.
-    relu: BN and relu6 after the hidden layer instead of a bias: the published models had it off, but learn
-    many times slower so. Raises UsageError for mixtures < 1 or draws < 1.
+    clusters: of the first feature; the others have an eighth. draws: frames sampled, None for all.
+    maximum: concatenate maxima over frames to the sums.
+    relu: BatchNorm and relu6 after the hidden layer in place of a bias; the published models have a bias,
+    with which training takes many times as long. moe_l2: L2 penalty of the experts.
+    Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, name="sample")(**inputs)

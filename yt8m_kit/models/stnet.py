@@ -1,16 +1,16 @@
-"""StNet's head on frame features: temporal Xception block, optionally behind a residual temporal convolution.
+"""StNet on frame features: temporal Xception block, optionally after a residual temporal convolution.
 
-Source: He et al., "StNet" (2019), as in the iqiyi entry; its image trunk has no place here.
+Source: He et al., "StNet" (2019), as in the iqiyi entry of the 2018 challenge, without its image network.
 """
 
 import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.layers.heads.experts import classifier
-from yt8m_kit.layers.inputs.frames import video_inputs
+from yt8m_kit.layers.inputs.frames import Floats, video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Segments
-from yt8m_kit.layers.temporal.segment_convolution import Floats, temporal_residual, temporal_xception
+from yt8m_kit.layers.temporal.segment_convolution import temporal_residual, temporal_xception
 
 
 def build(
@@ -24,10 +24,11 @@ def build(
     l2: float = 1e-8,
     seed: int = 0,
 ) -> keras.Model:
-    """A frame of each segment -> temporal Xception block -> logistic, or a mixture of experts.
+    """A frame of each segment -> temporal Xception block -> logistic regression or mixture of experts.
 
-    residual: the temporal convolution before the block. prediction_segments: as many as for training by
-    default.
+    width: channels of the block. segments: in training; prediction_segments: at prediction, None for as many.
+    residual: add the temporal convolution before the block.
+    mixtures: experts of a class, None for logistic regression; l2: its penalty.
     Raises UsageError for segments < 1 or mixtures < 1.
     """
     inputs = video_inputs(dataset)

@@ -1,7 +1,7 @@
-"""Temporal segment networks: one classifier for single frames, its logits averaged over segments.
+"""Temporal segment networks: a classifier of single frames whose logits are averaged over segments.
 
-Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry; on frame features the
-classifier is ours.
+Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry of the 2018 challenge; the
+classifier of frame features is ours.
 """
 
 import keras
@@ -25,9 +25,9 @@ def build(
 ) -> keras.Model:
     """A frame of each segment -> relu6(BN(x W)) -> logits, averaged over segments -> sigmoid.
 
-    segments: random ones while training; prediction_segments: their middle frames at prediction. The mean
-    of the logits is taken as the logits of the mean hidden vector, which is the same. Raises UsageError for
-    segments < 1.
+    hidden: units. segments: in training, with random frames; prediction_segments: at prediction, with middle
+    frames. The mean of the logits is computed as the logits of the mean hidden vector, which is equal.
+    l2: penalty of the classifier. Raises UsageError for segments < 1.
     """
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Segments(segments, prediction_segments, seed, name="segments")(**inputs))

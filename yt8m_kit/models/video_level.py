@@ -1,6 +1,6 @@
-"""Video-level baselines: logistic regression or a mixture of experts on the L2-normalised mean of the frames.
+"""Video-level baselines: logistic regression or mixture of experts on the L2-normalized mean frame.
 
-Of a video-level record, read as a video of one frame, that is its mean_rgb and mean_audio.
+A video-level record is read as a video of one frame, its mean_rgb and mean_audio.
 Source: the 2018 YouTube-8M starter code.
 """
 
@@ -14,9 +14,9 @@ from yt8m_kit.layers.pooling.mean import MeanFrame, UnitVector
 
 
 def build(dataset: Dataset, *, mixtures: int | None = 2, l2: float = 1e-8) -> keras.Model:
-    """Mean frame -> unit vector -> mixture of experts; logistic for mixtures=None.
+    """Mean frame -> unit vector -> mixture of experts, or logistic regression for mixtures=None.
 
-    Raises UsageError for mixtures < 1.
+    l2: penalty of the classifier. Raises UsageError for mixtures < 1.
     """
     inputs = video_inputs(dataset)
     mean = MeanFrame(name="mean")(Sample(draws=None, name="sample")(**inputs))

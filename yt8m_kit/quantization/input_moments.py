@@ -1,7 +1,7 @@
 """Second moments of what a model's kernels are multiplied with, found by following the kernels in its graph.
 
 Layers know nothing of it: the model is traced with its weights as arguments, and every matrix product that a
-kernel goes into, as it is or with its inputs scaled (yt8m_kit.layers.frames), tells the kernel's inputs.
+kernel goes into, as it is or with its inputs scaled (layers.inputs.frames), tells the kernel's inputs.
 Kernels that are used otherwise (inside a recurrent layer's loop, or multiplied into each other) have none.
 
 Shapes: B videos, T frames, I inputs of a kernel, N blocks of R inputs.
@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from yt8m_kit.codecs.affine import Floats
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.layers.layer import is_float
 
-Floats = NDArray[np.float32]
 WHOLE = 4096  # inputs up to which a kernel's moments are one block
 BLOCK = 1024
 BATCH = 64

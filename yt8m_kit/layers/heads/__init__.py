@@ -1,1 +1,1 @@
-"""Vectors to class probabilities."""
+"""Classifier heads: hidden layers, gates, mixture of experts."""

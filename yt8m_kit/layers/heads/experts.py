@@ -1,7 +1,8 @@
 """Classifier heads: vector -> probabilities.
 
-Shapes: B batch, I width of the vector, C classes, M mixtures, N gates a class (M, or M + 1 with the dummy
+Shapes: B batch, I inputs, C classes, M experts of a class, N gates of a class (M, or M + 1 with the dummy
 expert).
+Source: Abu-El-Haija et al., "YouTube-8M" (2016), and its starter code.
 """
 
 import keras
@@ -12,18 +13,17 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 def half_squares(strength: float) -> keras.regularizers.L2 | None:
-    """The penalty strength * sum(w^2) / 2 (what the sources call l2), None for 0."""
+    """Return the L2 penalty strength * sum(w^2) / 2, as TensorFlow 1 defines it; None for strength 0."""
     return keras.regularizers.L2(strength / 2) if strength else None
 
 
 class MixtureOfExperts(Layer):
-    """(B, I) -> (B, C) float32 probabilities: for each class, sum over m of softmax(gates)_m * expert_m.
+    """Mixture of experts for each class: (B, I) -> (B, C) float32, sum over m of softmax(gates)_m * expert_m.
 
-    Experts are sigmoid(x W + b), gates x W. dummy: one more gate for an expert that always says 0 (the
-    sources' default).
-    gate_rank: gates through a bias-free bottleneck of this width. l2: penalty on gate and expert kernels.
-    The class is the slow axis of the kernels' columns, the mixture the fast one. Raises UsageError for
-    mixtures < 1.
+    Experts are sigmoid(x W + b), gates x W without bias.
+    mixtures: M. dummy: an additional gate of an expert that predicts 0 (the default of the starter code).
+    gate_rank: width of a linear bottleneck before the gates. l2: penalty on gate and expert kernels.
+    Columns of the kernels are ordered by class, then by expert. Raises UsageError for mixtures < 1.
     """
 
     def __init__(
@@ -59,24 +59,25 @@ class MixtureOfExperts(Layer):
         narrow = inputs if self.gate_rank is None else self.matmul(inputs, self.gate_squeeze)
         gates = self._by_mixture(self.matmul(narrow, self.gate_kernel), self.gates)
         experts = self._by_mixture(self.matmul(inputs, self.expert_kernel) + self.expert_bias, self.mixtures)
-        # Softmax by hand: over two or three numbers in the last axis the library's is many times slower.
+        # An explicit softmax: over a last axis of two or three, the library's is many times slower.
         largest = gates[0]
         for gate in gates[1:]:
             largest = ops.maximum(largest, gate)
         exponents = [ops.exp(gate - ops.stop_gradient(largest)) for gate in gates]
-        voiced = sum(e * ops.sigmoid(expert) for e, expert in zip(exponents, experts))
-        return voiced / sum(exponents)
+        weighted = sum(e * ops.sigmoid(expert) for e, expert in zip(exponents, experts))
+        return weighted / sum(exponents)
 
     def _by_mixture(self, logits: Tensor, mixtures: int) -> list[Tensor]:
-        """(B, C * mixtures) -> mixtures tensors (B, C)."""
+        """Unstack (B, C * mixtures) into a list of `mixtures` tensors (B, C)."""
         logits_BCN = ops.reshape(logits, (-1, self.classes, mixtures))
         return list(ops.unstack(logits_BCN, axis=-1))
 
 
 class Logistic(Layer):
-    """(B, I) -> (B, C) float32 probabilities, or logits: sigmoid(x W + b).
+    """Logistic regression, sigmoid(x W + b): (B, I) -> (B, C) float32 probabilities.
 
     l2: penalty on the kernel. bias_l2: penalty on the bias (NeXtVLAD). initializer: of the kernel.
+    logits: return x W + b instead.
     """
 
     def __init__(
@@ -104,7 +105,10 @@ class Logistic(Layer):
 
 
 def classifier(vector: Tensor, classes: int, mixtures: int | None, l2: float) -> Tensor:
-    """Probabilities by a mixture of experts, or by a logistic layer where mixtures is None."""
+    """Classify (B, I) -> (B, C) float32 by a mixture of experts; by logistic regression for mixtures=None.
+
+    l2: penalty on the kernels. Raises UsageError for mixtures < 1.
+    """
     if mixtures is None:
         return Logistic(classes, l2=l2, name="logistic")(vector)
     return MixtureOfExperts(classes, mixtures, l2=l2, name="experts")(vector)

@@ -1,4 +1,4 @@
-"""Gates: a vector multiplied with a sigmoid of itself.
+"""Gates: a vector times a sigmoid of a transform of itself.
 
 Shapes: B batch, H width.
 """
@@ -11,10 +11,11 @@ from yt8m_kit.layers.layer import Layer, Tensor, he_truncated, normal
 
 
 class ContextGate(Layer):
-    """x * sigmoid(BN(x W)): (B, H) -> (B, H) float32; W is H x H without bias, N(0, H^-1/2).
+    """Context gating, x * sigmoid(BN(x W)): (B, H) -> (B, H) float32; W is (H, H), N(0, H^-1/2), no bias.
 
-    On hidden vectors it is WILLOW's context gate, on the classifier's probabilities the
-    probability gate (1.4). The paper has a bias and no BN; the submitted code has BN, and so have we.
+    Applied to hidden vectors, and to the classifier's probabilities ("probability gate"). The paper has a
+    bias and no BN; WILLOW's published code, which is followed here, has BN and no bias.
+    Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -33,10 +34,11 @@ class ContextGate(Layer):
 
 
 class SqueezeGate(Layer):
-    """x * sigmoid(relu(BN(x W1)) W2): (B, H) -> (B, H) float32, W1 is H x H/r and W2 H/r x H, no biases.
+    """SE context gating, x * sigmoid(relu(BN(x W1)) W2): (B, H) -> (B, H) float32; no biases.
 
-    NeXtVLAD's SE context gate (Lin et al. 2018). The paper's figure has a second BN
-    before the sigmoid, the code none. Raises UsageError where reduction does not divide H.
+    W1 is (H, H / reduction), W2 (H / reduction, H). The paper's figure has a second BN before the sigmoid,
+    its code, which is followed here, has none. Raises UsageError where reduction does not divide H.
+    Source: Lin, Xiao, Fan, "NeXtVLAD" (2018).
     """
 
     def __init__(self, reduction: int, name: str | None = None) -> None:

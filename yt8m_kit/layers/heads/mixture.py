@@ -1,4 +1,8 @@
-"""A mixture of the logits of several branches."""
+"""Gated mixture of several branches' logits.
+
+Shapes: B batch, D features, N branches, C classes.
+Source: Lin, Xiao, Fan, "NeXtVLAD" (2018), section 3.3.
+"""
 
 from keras import ops
 
@@ -7,9 +11,10 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class MixLogits(Layer):
-    """(B, D) mean frames, N logits (B, C) -> {"mixture_logits": (B, C), "logits": (B, N, C)} float32.
+    """Mixture of logits: mean frame (B, D) and N logits (B, C) -> a dict of float32 tensors.
 
-    The mixture's logits are the sum of the branches', weighted by softmax(BN(mean frame) W + b).
+    "logits": (B, N, C), the branches' stacked; "mixture_logits": (B, C), their sum weighted by
+    softmax(BN(mean frame) W + b).
     """
 
     def __init__(self, name: str | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Frames as bytes, their sampling and normalization."""
+"""Quantized frames: sampling, normalization, projection."""

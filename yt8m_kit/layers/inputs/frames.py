@@ -1,12 +1,12 @@
-"""Frames as layers see them: bytes, and the affine map that would turn them into floats.
+"""Quantized frames with a pending affine map, and the products that apply it.
 
-Dequantization, the L2 norm of a frame, reverse whitening and input BatchNorm together are
+Dequantization, L2 normalization of a frame, reverse whitening and input BatchNorm compose to
 
     value = row * scale * (byte - ZERO) + shift
 
-with one number a frame (row) and two a feature (scale, shift). A matmul with such values is a matmul with the
-bytes and a little algebra on its small side, so the float (B, T, D) tensor, and the gradient with respect to
-it, never exist. Forward and gradients are those of the plain form up to rounding.
+with one factor per frame (row) and two numbers per feature (scale, shift). A matmul with such values is a
+matmul with the bytes plus corrections on the small side, so neither the float (B, T, D) tensor nor its
+gradient is ever allocated. Outputs and gradients equal those of the explicit computation up to rounding.
 
 Shapes: B batch, T frames, D features, K clusters (or any other width that frames are projected to).
 """
@@ -19,8 +19,8 @@ from keras import ops
 from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.layers.layer import Layer, Tensor
 
-# The byte that stands for 0: 127.002. A half precision rounds it to 127, which moves values by 2 % of the
-# error of their rounding; the differences themselves are exact.
+# The byte that dequantizes to 0: 127.002. bfloat16 rounds it to 127, which shifts values by 2 % of the
+# quantization error; the differences byte - 127 are exact.
 ZERO = -DEQUANTIZE_OFFSET / DEQUANTIZE_SCALE
 
 
@@ -28,8 +28,8 @@ class Frames(NamedTuple):
     """A batch of frames, value = row * scale * (codes - ZERO) + shift.
 
     codes: (B, T, D) uint8. row: (B, T) float32, 0 on padding. scale, shift: (D,) float32.
-    mask: (B, T) float32, 1 for real frames and 0 for padding; or (B, 0) where no frame is padding (after
-    sampling), and then nothing is masked. A padding frame's value is shift, as of zeros in the same layers.
+    mask: (B, T) float32, 1 for real frames and 0 for padding; (B, 0), after sampling, if no frame is
+    padding and nothing is masked. The value of a padding frame is shift, as for a frame of zeros.
     """
 
     codes: Tensor
@@ -40,12 +40,12 @@ class Frames(NamedTuple):
 
     @property
     def padded(self) -> bool:
-        """Whether some frames may be padding; known when the graph is built."""
+        """Whether frames may be padding; static, known when the graph is built."""
         return int(self.mask.shape[1]) > 0
 
 
 def video_inputs(dataset: Dataset) -> dict[str, Tensor]:
-    """The inputs of every model: frames (B, T, D) uint8, zero padded, and num_frames (B,) int32."""
+    """Return the inputs of every model: frames (B, T, D) uint8, zero-padded, and num_frames (B,) int32."""
     shape = (dataset.max_frames, dataset.width)
     return {
         "frames": keras.Input(shape, dtype="uint8", name="frames"),
@@ -54,13 +54,13 @@ def video_inputs(dataset: Dataset) -> dict[str, Tensor]:
 
 
 def dequantized(codes: Tensor, row: Tensor, mask: Tensor) -> Frames:
-    """Frames of plain dequantized bytes: row is 1 for real frames, 0 for padding."""
+    """Return Frames of dequantized codes (B, T, D) uint8; row: (B, T), 1 for real frames, 0 for padding."""
     width = codes.shape[-1]
     return Frames(codes, row, mask, ops.full((width,), DEQUANTIZE_SCALE), ops.zeros((width,)))
 
 
 def split(frames: Frames, dataset: Dataset) -> list[Frames]:
-    """One Frames for each feature of the data set; the row factors stay those of the whole frame."""
+    """Split Frames by feature (visual, audio) of the dataset; row factors remain those of the whole frame."""
     starts = [sum(width for _, width in dataset.features[:i]) for i in range(len(dataset.features))]
     if len(starts) == 1:
         return [frames]
@@ -71,7 +71,7 @@ def split(frames: Frames, dataset: Dataset) -> list[Frames]:
 
 
 class Select(Layer):
-    """Frames -> Frames of the features start .. start + width - 1 alone."""
+    """Slice of the features: Frames (B, T, D) -> Frames (B, T, width), from `start` on."""
 
     def __init__(self, start: int, width: int, name: str | None = None) -> None:
         super().__init__(name)
@@ -86,9 +86,9 @@ class Select(Layer):
 
 
 def gather(tensor: Tensor, indices: Tensor) -> Tensor:
-    """Rows of (B, T, ...) at indices (B, S): (B, S, ...).
+    """Gather rows of (B, T, ...) at indices (B, S) int32: (B, S, ...).
 
-    One flat take: indices broadcast over D would be an int32 tensor larger than the frames themselves.
+    By one take on the flattened tensor: indices broadcast over D would be larger than the frames.
     """
     frames, rest = tensor.shape[1], tuple(tensor.shape[2:])
     starts = ops.arange(ops.shape(tensor)[0], dtype="int32") * frames
@@ -97,21 +97,21 @@ def gather(tensor: Tensor, indices: Tensor) -> Tensor:
 
 
 def centred(codes: Tensor, dtype: str) -> Tensor:
-    """The codes as a matmul operand: minus ZERO, in the given dtype."""
+    """Cast codes to dtype and subtract ZERO, as an operand of a matmul; the shape is kept."""
     return ops.cast(codes, dtype) - ops.cast(ZERO, dtype)
 
 
 def project(frames: Frames, kernel: Tensor, dtype: str = "float32") -> Tensor:
-    """The values times a kernel: (B, T, D) x (D, K) -> (B, T, K) float32, the matmul itself in dtype.
+    """Multiply the values by a kernel: (B, T, D) x (D, K) -> (B, T, K) float32; the matmul is in dtype.
 
-    Frames that were turned to (T, B, D) give (T, B, K).
+    Time-major frames (T, B, D) give (T, B, K).
     """
-    varying_BTK, constant_K = project_apart(frames, kernel, dtype)
+    varying_BTK, constant_K = project_terms(frames, kernel, dtype)
     return varying_BTK + constant_K
 
 
-def project_apart(frames: Frames, kernel: Tensor, dtype: str = "float32") -> tuple[Tensor, Tensor]:
-    """What project() adds up: the bytes' part (B, T, K) and the shift's (K,), the same for all frames."""
+def project_terms(frames: Frames, kernel: Tensor, dtype: str = "float32") -> tuple[Tensor, Tensor]:
+    """Return the terms of `project`: that of the bytes (B, T, K) and that of the shift (K,), both float32."""
     width, columns = kernel.shape
     folded_DK = ops.cast(frames.scale[:, None] * kernel, dtype)
     product = ops.matmul(ops.reshape(centred(frames.codes, dtype), (-1, width)), folded_DK)
@@ -124,9 +124,10 @@ def project_apart(frames: Frames, kernel: Tensor, dtype: str = "float32") -> tup
 def aggregate(
     weights_BTK: Tensor, frames: Frames, dtype: str = "float32", centres_DK: Tensor | None = None
 ) -> Tensor:
-    """Sum over frames of weight_k * (value_d - centre_dk): (B, D, K) float32; centres are 0 if not given.
+    """Sum weight_k * (value_d - centre_dk) over frames: (B, D, K) float32.
 
-    Padding counts unless its weight is 0.
+    weights: (B, T, K) float32; padding counts unless its weight is 0. centres: (D, K), None for zeros.
+    dtype: of the matmul.
     """
     scaled_BTK = ops.cast(weights_BTK * frames.row[:, :, None], dtype)
     product = ops.einsum("btd,btk->bdk", centred(frames.codes, dtype), scaled_BTK)
@@ -136,13 +137,16 @@ def aggregate(
 
 
 def aggregate_powers(weights_BTK: Tensor, frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
-    """Sums over frames of weight_k * value_d and of weight_k * value_d^2: two (B, D, K) float32."""
+    """Sum weight_k * value_d and weight_k * value_d^2 over frames: two (B, D, K) float32.
+
+    weights: (B, T, K) float32; padding counts unless its weight is 0. dtype: of the matmuls.
+    """
     codes, row_BT1 = centred(frames.codes, dtype), frames.row[:, :, None]
     weights = [weights_BTK * row_BT1, weights_BTK * ops.square(row_BT1)]
     linear, square = (ops.cast(weight, dtype) for weight in weights)
     linear = ops.cast(ops.einsum("btd,btk->bdk", codes, linear), "float32")
     square = ops.cast(ops.einsum("btd,btk->bdk", ops.square(codes), square), "float32")
-    # With value = u + shift: sums of u and of u^2 first.
+    # With value = u + shift, from the sums of u and of u^2.
     scale_BD1, shift_D1 = _along(frames.scale, linear), frames.shift[:, None]
     mass_B1K, first = ops.sum(weights_BTK, axis=1, keepdims=True), linear * scale_BD1
     second = square * ops.square(scale_BD1) + 2.0 * shift_D1 * first + ops.square(shift_D1) * mass_B1K
@@ -152,9 +156,10 @@ def aggregate_powers(weights_BTK: Tensor, frames: Frames, dtype: str = "float32"
 def aggregate_through(
     weights_BTGK: Tensor, frames: Frames, basis_NGD: Tensor, dtype: str = "float32"
 ) -> Tensor:
-    """Sum over frames and groups of weight_gk * (value @ basis)_gd: (B, D, K) float32.
+    """Sum weight_gk * (value @ basis)_gd over frames and groups: (B, D, K) float32.
 
-    The bytes are summed first, and go through the basis of their group as (B * K, G * N) x (G * N, D).
+    weights: (B, T, G, K) float32; basis: (N, G, D), N features to G groups of D. The sum over frames is taken
+    before the matmul with the basis, which is then (B * K, G * N) x (G * N, D). dtype: of the matmuls.
     """
     width, groups, part = basis_NGD.shape
     length, clusters = weights_BTGK.shape[1], weights_BTGK.shape[3]
@@ -170,16 +175,23 @@ def aggregate_through(
 
 
 def _along(vector_D: Tensor, like_BDK: Tensor) -> Tensor:
-    """The vector as (B, D, 1): its gradient is then a sum over K and one over B, not a slow one over both."""
+    """Broadcast (D,) to (B, D, 1): its gradient is then two fast sums, over K and B, not one over both."""
     shape = (ops.shape(like_BDK)[0], vector_D.shape[0])
     return ops.broadcast_to(vector_D, shape)[:, :, None]
 
 
 def masked(tensor_BTK: Tensor, frames: Frames) -> Tensor:
-    """The tensor with 0 on padding frames."""
+    """Set a (B, T, K) tensor to 0 on padding frames."""
     return tensor_BTK * frames.mask[:, :, None] if frames.padded else tensor_BTK
 
 
 def floats(frames: Frames) -> Tensor:
-    """The values themselves, (B, T, D) float32: for layers that have no other way."""
+    """Compute the values, (B, T, D) float32, for layers that cannot work on the bytes."""
     return frames.row[:, :, None] * (centred(frames.codes, "float32") * frames.scale) + frames.shift
+
+
+class Floats(Layer):
+    """Values of frames, `floats` as a layer: Frames -> (B, T, D) float32."""
+
+    def call(self, frames: Frames) -> Tensor:
+        return floats(frames)

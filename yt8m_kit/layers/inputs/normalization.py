@@ -1,4 +1,4 @@
-"""Normalisations that stay affine in the bytes: the L2 norm of a frame and the BatchNorm of the input.
+"""L2 norm of frames and input BatchNorm, both affine in the bytes; BatchNorm of projections.
 
 Shapes: B batch, T frames, D features.
 """
@@ -14,31 +14,31 @@ EPSILON = 1e-3
 
 
 def batch_norm(name: str | None = None) -> keras.layers.BatchNormalization:
-    """BatchNormalization as the seeds set it (TF-Slim's defaults), in float32."""
+    """Return BatchNormalization with TF-Slim's momentum and epsilon, in float32."""
     return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, dtype="float32", name=name)
 
 
 def unit(tensor: Tensor, axis: int | tuple[int, ...] = -1) -> Tensor:
-    """The tensor divided by its L2 norm over axis; all zeros stay zeros."""
+    """Divide a tensor by its L2 norm over axis; zeros stay zeros, the shape is kept."""
     squares = ops.sum(ops.square(tensor), axis=axis, keepdims=True)
     return tensor * ops.rsqrt(ops.maximum(squares, 1e-12))
 
 
 class UnitFrames(Layer):
-    """Frames -> Frames of L2 norm 1 over all features together (the starter's normalisation).
+    """L2 normalization of frames over all features: Frames -> Frames (as in the 2018 starter code).
 
-    Padding keeps the value 0. Wants frames whose shift is 0, as Sample makes them.
+    Padding keeps the value 0. Requires frames whose shift is 0, as Sample and Segments return.
     """
 
     def call(self, frames: Frames) -> Frames:
-        # The same tensors as in moments() and in the matmuls, so that a graph computes them once.
+        # The same expression as in moments() and in the matmuls, so that a graph computes it once.
         codes = ops.cast(centred(frames.codes, self.compute_dtype), "float32")
         squares = ops.matmul(ops.square(codes), ops.square(frames.scale))
         return frames._replace(row=frames.row * ops.rsqrt(ops.maximum(squares, 1e-12)))
 
 
 class Statistics(Layer):
-    """What both BatchNorms here keep: gamma, beta, moving_mean and moving_variance, (K,) each.
+    """Base of both BatchNorms: gamma, beta, moving_mean and moving_variance, (K,) float32 each.
 
     `momentum` is read when the graph is traced.
     """
@@ -49,24 +49,24 @@ class Statistics(Layer):
         self.epsilon = epsilon
 
     def add_vectors(self, width: int) -> None:
-        """Create the four weights."""
+        """Create the four weights, (width,) each."""
         self.gamma = self.weight("gamma", (width,), "ones")
         self.beta = self.weight("beta", (width,), "zeros")
         self.moving_mean = self.weight("moving_mean", (width,), "zeros", trainable=False)
         self.moving_variance = self.weight("moving_variance", (width,), "ones", trainable=False)
 
     def update(self, mean: Tensor, variance: Tensor) -> None:
-        """For both statistics: moving = moving * momentum + batch * (1 - momentum)."""
+        """Update both moving statistics: moving * momentum + batch * (1 - momentum)."""
         kept = self.momentum
         self.moving_mean.assign(self.moving_mean * kept + mean * (1.0 - kept))
         self.moving_variance.assign(self.moving_variance * kept + variance * (1.0 - kept))
 
 
 class BatchNorm(Statistics):
-    """BatchNorm of projected frames, (B, T, K) float32 -> the same, all but padding counting in the moments.
+    """BatchNorm of projected frames: (B, T, K) float32 -> the same; padding is left out of the moments.
 
-    constant: a vector (K,) to be thought of as added to the inputs: it only moves the mean, so adding it to
-    every frame would be work for nothing. mask: as in Frames.
+    constant: a vector (K,) that belongs to the inputs but is not added to them, as it only shifts the mean.
+    mask: (B, T) or (B, 0), as in Frames; None if no frame is padding.
     """
 
     def build(self, width: int) -> None:
@@ -84,12 +84,12 @@ class BatchNorm(Statistics):
             mean, variance = weighted_moments(inputs, mask)
             self.update(mean + constant, variance)
         gain = self.gamma * ops.rsqrt(variance + self.epsilon)
-        # Without effect while training; the weights behind the constant are still given their zero gradient.
+        # The constant cancels in training; its term gives the weights behind it their zero gradient.
         return inputs * gain + (self.beta - mean * gain + 0.0 * constant)
 
 
 def weighted_moments(inputs_BTK: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance over frames that are not padding: (K,), (K,)."""
+    """Compute mean and biased variance over frames that are not padding: two (K,) float32."""
     if mask is None or not mask.shape[1]:
         mean, variance = ops.moments(inputs_BTK, axes=(0, 1))
         return mean, variance
@@ -99,10 +99,10 @@ def weighted_moments(inputs_BTK: Tensor, mask: Tensor | None = None) -> tuple[Te
 
 
 class InputNorm(Statistics):
-    """BatchNorm of the frames' features: Frames -> Frames, for only scale and shift change.
+    """BatchNorm of the input features: Frames -> Frames; only scale and shift change.
 
-    Moments are over all draws of all videos, or over real frames where there is padding. They come straight
-    from the bytes and no weight has a part in them, so no gradient flows through them.
+    Moments are over all sampled frames of the batch, or over real frames if there is padding. They depend on
+    the bytes alone, not on weights, so no gradient flows through them.
     """
 
     def build(self, frames_shape: Frames) -> None:
@@ -119,7 +119,7 @@ class InputNorm(Statistics):
 
 
 def moments(frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of every feature over frames that are not padding: (D,), (D,) float32."""
+    """Compute mean and biased variance of each feature over frames that are not padding: two (D,) float32."""
     batch, length = ops.shape(frames.codes)[0], frames.codes.shape[1]
     count = ops.sum(frames.mask) if frames.padded else ops.cast(batch * length, "float32")
     count = ops.maximum(count, 1.0)

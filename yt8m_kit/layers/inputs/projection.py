@@ -1,20 +1,22 @@
-"""The first step of every pooling family: frames times a kernel, then BatchNorm.
+"""Projection of frames with BatchNorm, the first step of cluster-based pooling.
 
 Shapes: B batch, T frames, D features, E features after a linear map, K clusters.
 """
 
 from keras import ops
 
-from yt8m_kit.layers.inputs.frames import Frames, project_apart
+from yt8m_kit.layers.inputs.frames import Frames, project_terms
 from yt8m_kit.layers.inputs.normalization import BatchNorm
 from yt8m_kit.layers.layer import Layer, Tensor, normal
 
 
 class Projection(Layer):
-    """Frames -> (B, T, K) float32: BatchNorm(values @ kernel), without bias; kernel N(0, fan^-1/2), fan D.
+    """Linear projection and BatchNorm, without bias: Frames -> (B, T, K) float32.
 
-    basis: a linear map D x E that frames go through first; the kernel is then E x K and the frames never are
-    (B, T, E): both maps become one. Padding takes no part in the statistics, and its result means nothing.
+    clusters: K. fan: the kernel is initialized to N(0, fan^-1/2), D by default.
+    basis: a linear map (D, E) to apply first; the kernel is then (E, K), and the product of both is applied
+    to the frames, so that (B, T, E) is never computed. Padding is left out of the batch statistics; the
+    output on padding is undefined.
     """
 
     def __init__(self, clusters: int, fan: int | None = None, name: str | None = None) -> None:
@@ -29,5 +31,5 @@ class Projection(Layer):
 
     def call(self, frames: Frames, basis: Tensor | None = None, training: bool = False) -> Tensor:
         kernel = self.kernel if basis is None else ops.matmul(basis, self.kernel)
-        varying, constant = project_apart(frames, kernel, self.compute_dtype)
+        varying, constant = project_terms(frames, kernel, self.compute_dtype)
         return self.norm(varying, constant, frames.mask, training=training)

@@ -1,4 +1,4 @@
-"""Frame sampling: random while training, every real frame first and then fixed draws at prediction.
+"""Frame sampling: random in training; at prediction all real frames, then fixed draws.
 
 Shapes: B batch, T frames of the input, S draws, D features.
 """
@@ -13,16 +13,16 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class Sample(Layer):
-    """Frames to pool over: (B, T, D) uint8 bytes and (B,) int32 num_frames -> Frames.
+    """Random frames of a video: (B, T, D) uint8 and num_frames (B,) int32 -> Frames (B, S, D).
 
-    draws: S, frames drawn with replacement while training: floor(U * n), independently for every video
-    (the winning kits of 2017 and 2018). At prediction positions 0..n-1 are the real frames in order, the
-    others are draws (first place's `sample_all`, +0.0015 GAP); where a video has more frames than S, the
-    draws are one from each of S equal stretches. The uniforms of these draws are constants, the same for
-    every video: a prediction depends neither on the batch nor on the run.
-    None: no sampling, all T frames with their mask.
+    draws: S. In training, frames are drawn with replacement, floor(U * n), independently for each video
+    (WILLOW 2017, first place 2018). At prediction, positions 0..n-1 are the real frames in order and the rest
+    are draws (first place's `sample_all`, +0.0015 GAP); of a video of more than S frames, one frame is drawn
+    from each of S equal segments. The uniforms of these draws are constants shared by all videos, so a
+    prediction depends neither on the batch nor on the run.
+    None: no sampling; all T frames with their mask.
 
-    The attribute `round` picks other constants; see average_rounds. Raises UsageError for draws < 1.
+    The attribute `round` selects other constants; see average_rounds. Raises UsageError for draws < 1.
     """
 
     def __init__(self, draws: int | None, seed: int = 0, name: str | None = None) -> None:
@@ -41,7 +41,7 @@ class Sample(Layer):
             mask = ops.cast(ops.arange(length) < num_frames[:, None], "float32")
             return dequantized(frames, mask, mask)
         indices = self._draw(num_frames, self.draws) if training else self._cover(num_frames, self.draws)
-        # A video without frames is one frame of padding.
+        # A video without frames is sampled as padding.
         row = ops.cast(num_frames[:, None] > 0, "float32") * ops.ones((1, self.draws))
         return dequantized(gather(frames, indices), row, row[:, :0])
 
@@ -58,11 +58,10 @@ class Sample(Layer):
 
 
 class Segments(Layer):
-    """Frames spread over a video: (B, T, D) uint8 bytes, (B,) int32 num_frames -> Frames without padding.
+    """One frame of each of S equal segments: (B, T, D) uint8 and num_frames (B,) int32 -> Frames (B, S, D).
 
-    The n real frames are cut into equal segments: while training, one random frame from each of `training`
-    segments; at prediction, the middle one of each of `prediction`. Frames repeat where a video has fewer.
-    Raises UsageError for counts < 1.
+    training: S in training, where frames are random; prediction: S at prediction, where they are the middle
+    ones. Frames repeat if a video has fewer than S. Raises UsageError for counts < 1.
     Source: Wang et al., "Temporal segment networks" (2016).
     """
 
@@ -70,7 +69,7 @@ class Segments(Layer):
         super().__init__(name)
         if training < 1 or prediction < 1:
             raise UsageError(
-                f"segments must be at least 1; got {training} to train, {prediction} to predict."
+                f"segments must be at least 1; got training={training}, prediction={prediction}."
             )
         self.counts = {True: training, False: prediction}
         self.generator = keras.random.SeedGenerator(seed)
@@ -89,17 +88,17 @@ class Segments(Layer):
 
 
 def _scale(uniforms: Tensor, num_frames: Tensor) -> Tensor:
-    """floor(U * n) as int32, kept below n where float32 rounds U * n up to it."""
+    """Compute floor(U * n) as int32, clipped to n - 1 because float32 can round U * n up to n."""
     counts = num_frames[:, None]
     drawn = ops.cast(ops.floor(uniforms * ops.cast(counts, "float32")), "int32")
     return ops.maximum(ops.minimum(drawn, counts - 1), 0)
 
 
 def average_rounds(model: keras.Model, inputs: dict[str, Tensor], rounds: int) -> Tensor:
-    """Mean probabilities of `rounds` predictions with different constant draws.
+    """Average `rounds` predictions with different constant draws: (B, C) float32.
 
-    A model that does not sample has nothing to average and is run once. The rounds are read while the graph
-    is traced: call this inside the function that is traced or exported. Raises UsageError for rounds < 1.
+    inputs: as of yt8m_kit.models. A model that does not sample is run once. Rounds are read while the graph
+    is traced, so call this inside the traced or exported function. Raises UsageError for rounds < 1.
     """
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1; got rounds={rounds}.")

@@ -1,4 +1,4 @@
-"""Reverse whitening: the visual features in the scale they had before PCA whitening (NeXtVLAD's input).
+"""Reverse whitening: visual features rescaled to their variance before PCA whitening (NeXtVLAD's input).
 
 Shapes: B batch, T frames, D features.
 Source: Lin, Xiao, Fan, "NeXtVLAD" (2018), section 4.1 and its code.
@@ -14,28 +14,29 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.layers.inputs.frames import Frames
 from yt8m_kit.layers.layer import Layer
 
-WHITENED = "rgb"  # the feature that was whitened; audio was not
-HALF_STEP = 4 / 512  # taken back, as the official dequantization adds it
+WHITENED = "rgb"  # the whitened feature; audio is not whitened
+HALF_STEP = 4 / 512  # added by the official dequantization, subtracted again
 
 # log multiplier as a polynomial in log(j) / log(1024), j = 1..1024, highest power first.
 COEFFICIENTS = (274.126, -1033.191, 1580.912, -1269.015, 572.73, -143.977, 18.601, -3.617, 1.345)
 
 
 def multipliers(width: int = 1024) -> np.ndarray:
-    """The factors sqrt(eigenvalue) + 1e-4 of the whitened dimensions, (width,) float32, in closed form.
+    """Compute the factors sqrt(eigenvalue) + 1e-4 in closed form: (width,) float32.
 
-    Fitted to the published 1024 eigenvalues of the visual features: relative error 0.43 % rms, 5.3 % at
-    most (in dimension 2). The official archive's own values can be given to ReverseWhitening instead.
+    A polynomial fitted to the published 1024 eigenvalues of the visual features: relative error 0.43 % rms,
+    5.3 % at most (dimension 2). The official values can be given to ReverseWhitening instead.
     """
     position = np.log(np.arange(1, width + 1)) / np.log(1024)
     return np.exp(np.polyval(COEFFICIENTS, position)).astype(np.float32)
 
 
 def load_multipliers(source: str | Path | np.ndarray | None, width: int) -> np.ndarray:
-    """The multipliers to use: None for the closed form, an array of them, or a .npy file of PCA eigenvalues.
+    """Return the multipliers of the first `width` dimensions: (width,) float32.
 
-    The file is eigenvals.npy of the official yt8m_pca archive, (2048, 1) float32, largest first.
-    Raises UsageError where the file cannot be read or there are fewer numbers than the feature is wide.
+    source: None for the closed form, an array of multipliers, or the path of eigenvals.npy of the official
+    yt8m_pca archive, (2048, 1) float32, in descending order.
+    Raises UsageError if the file cannot be read or has fewer than `width` numbers.
     """
     if source is None:
         return multipliers(width)
@@ -52,10 +53,10 @@ def load_multipliers(source: str | Path | np.ndarray | None, width: int) -> np.n
 
 
 class ReverseWhitening(Layer):
-    """Frames -> Frames: (x - 4/512) * multiplier for the feature "rgb", others unchanged; no weights.
+    """Reverse whitening, (x - 4/512) * multiplier for the feature "rgb": Frames -> Frames; no weights.
 
-    Padding gets -4/512 * multiplier, as zeros in the source do. Wants frames without an L2 norm.
-    eigenvalues: see load_multipliers.
+    Padding becomes -4/512 * multiplier, as zeros do in NeXtVLAD's code. Requires frames that are not
+    L2-normalized. eigenvalues: see load_multipliers. Raises UsageError as that does.
     """
 
     def __init__(

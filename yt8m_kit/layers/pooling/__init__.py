@@ -1,1 +1,1 @@
-"""Frames to one vector."""
+"""Pooling layers: frames to a vector per video."""

@@ -1,4 +1,4 @@
-"""Bag of frames: clusters' activations pooled over the frames.
+"""Bag of frames: cluster activations pooled over frames.
 
 Shapes: B batch, T frames, D features, K clusters.
 """
@@ -15,10 +15,10 @@ POOLINGS = ("max", "mean")
 
 
 class DeepBag(Layer):
-    """Frames -> (B, K) float32: relu6(BN(x W)), then the maximum (or mean) over frames.
+    """Deep bag of frames, max (or mean) over frames of relu6(BN(x W)): Frames -> (B, K) float32.
 
-    The starter's DBoF (Abu-El-Haija et al. 2016, section 4.1.2).
-    Raises UsageError for another pooling.
+    pooling: "max" or "mean". Raises UsageError for any other.
+    Source: Abu-El-Haija et al., "YouTube-8M" (2016), section 4.1.2; the starter code.
     """
 
     def __init__(self, clusters: int, pooling: str = "max", name: str | None = None) -> None:
@@ -32,7 +32,7 @@ class DeepBag(Layer):
         self.projection.build(frames_shape.codes[-1])
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        # Activations are at least 0: padding set to 0 never is the maximum.
+        # Activations are >= 0, so padding set to 0 does not affect the maximum.
         active_BTK = masked(ops.relu6(self.projection(frames, training=training)), frames)
         if self.pooling == "max":
             return ops.max(active_BTK, axis=1)
@@ -43,10 +43,10 @@ class DeepBag(Layer):
 
 
 class SoftBag(Layer):
-    """Frames -> (B, K) float32: softmax assignments summed over frames, then L2-normalised.
+    """Soft bag of frames, L2-normalized sum over frames of softmax assignments: Frames -> (B, K) float32.
 
-    maximum: the normalised maximum over frames is set beside it, (B, 2 K).
-    WILLOW's Soft-DBoF (Miech, Laptev, Sivic 2017, section 3.2).
+    maximum: concatenate the L2-normalized maximum over frames; the output is (B, 2 K).
+    Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.2 (Soft-DBoF).
     """
 
     def __init__(self, clusters: int, maximum: bool = False, name: str | None = None) -> None:
@@ -66,10 +66,10 @@ class SoftBag(Layer):
 
 
 class GatedBag(Layer):
-    """Frames -> (B, K) float32: summed assignments, gated by which clusters any frame was assigned to.
+    """Gated soft bag of frames: Frames -> (B, K) float32, summed assignments gated by their maxima.
 
-    u = sum_t a, v = unit(max_t a), result unit(u * sigmoid(BN(v D E))), D K x F and E F x K for F features.
-    WILLOW's gated soft bag, first place's three DBoF.
+    With assignments a, u = sum_t a and v = unit(max_t a), the output is unit(u * sigmoid(BN(v S E))), where S
+    is (K, D) and E (D, K). Source: WILLOW's 2017 code (GatedDBoF); first place 2018 has three of them.
     """
 
     def __init__(self, clusters: int, name: str | None = None) -> None:

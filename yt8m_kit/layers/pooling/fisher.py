@@ -1,4 +1,4 @@
-"""Fisher vectors: first and second order differences of the frames to the clusters.
+"""Learnable Fisher vectors: first and second order statistics of frames by cluster.
 
 Shapes: B batch, T frames, D features, K clusters.
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.3.
@@ -14,12 +14,12 @@ from yt8m_kit.layers.layer import Layer, Tensor, normal
 
 
 class FisherVector(Layer):
-    """Frames -> (B, 2 D K) float32: both orders, normalised, D the slow axis of each.
+    """NetFV: Frames -> (B, 2 D K) float32, first then second order, each flattened from (D, K).
 
     With assignments a, A = sum_t a, centres c and deviations s = w^2 + 1e-6:
-    first order (sum_t a x - A c) / s, L2 norm 1 for each cluster and then for the whole; second order
-    (sum_t a x^2 - 2 c sum_t a x + A c^2) / s^2 - A, L2 norm 1 for the whole alone, as in the code.
-    coupled: the centres are 0.01 times the assignment kernel instead of weights of their own.
+    first order (sum_t a x - A c) / s, L2-normalized within each cluster and then as a whole; second order
+    (sum_t a x^2 - 2 c sum_t a x + A c^2) / s^2 - A, L2-normalized as a whole only, as in WILLOW's code.
+    coupled: centres are 0.01 times the assignment kernel, not weights of their own.
     """
 
     def __init__(self, clusters: int, coupled: bool = False, name: str | None = None) -> None:

@@ -1,12 +1,12 @@
 """Non-local aggregation of frames, plain (NL) and hierarchical group-wise (HG-NL).
 
-Every frame is a sum of all frames' values, weighted by how its query answers their keys; what is returned
-is the mean over frames, added to the mean frame. That mean is linear in the values: the weights are
-averaged over the queries first, and values are then taken of one weighted mean frame (of each group), not
-of every frame.
+Self-attention over frames whose output is averaged over the attending frames and added to the mean frame. The
+average is linear in the values, so attention maps are averaged first, and values are computed of one weighted
+mean frame (per group) instead of every frame.
 
 Shapes: B batch, T frames, D features, Q width of queries and keys, G groups.
-Source: the iqiyi entry of the 2018 challenge, its Table 1.
+Source: the iqiyi entry of the 2018 challenge, Table 1, after Wang et al.,
+"Non-local neural networks" (2018).
 """
 
 import keras
@@ -18,9 +18,10 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class GroupDense(Layer):
-    """(..., D) -> (..., O) float32: each of G parts of the input gives one part of the output.
+    """Grouped dense layer: (..., D) -> (..., O) float32; group g of inputs maps to group g of outputs.
 
-    shared: one kernel and bias for all groups. Raises UsageError where groups do not divide both widths.
+    width: O. groups: G. shared: one kernel and bias for all groups. Raises UsageError where groups do not
+    divide D and O.
     """
 
     def __init__(self, width: int, groups: int, shared: bool = False, name: str | None = None) -> None:
@@ -33,14 +34,14 @@ class GroupDense(Layer):
             raise UsageError(
                 f"features must be divisible by groups; got {features} to {self.width}, groups={groups}."
             )
-        stored = 1 if self.shared else groups
+        kernels = 1 if self.shared else groups
         limit = (6 * groups / (features + self.width)) ** 0.5  # Glorot's, within a group
         uniform = keras.initializers.RandomUniform(-limit, limit)
-        self.kernel = self.weight("kernel", (stored, features // groups, self.width // groups), uniform)
-        self.bias = self.weight("bias", (stored, self.width // groups), "zeros")
+        self.kernel = self.weight("kernel", (kernels, features // groups, self.width // groups), uniform)
+        self.bias = self.weight("bias", (kernels, self.width // groups), "zeros")
 
     def full(self) -> tuple[Tensor, Tensor]:
-        """The block-diagonal kernel (D, O) and bias (O,) of the equivalent dense layer."""
+        """Return the block-diagonal kernel (D, O) and bias (O,) of the equivalent dense layer."""
         groups = self.groups
         ones = ops.ones((groups, 1, 1))
         kernel_GIO = self.kernel * ones
@@ -54,11 +55,13 @@ class GroupDense(Layer):
 
 
 class NonLocalMean(Layer):
-    """Frames -> (B, D) float32: mean frame + s * mean over frames of the frames' answers, s a scalar from 0.
+    """Non-local mean, mean frame + s * mean over frames of the attention output: Frames -> (B, D) float32.
 
-    relu: maps are relu(Q^T K) / n, one for each value group (HG-NL, our division by n); else softmax over the
-    frames answered from. query_groups, value_groups: of the grouped projections.
-    Padding neither asks nor answers.
+    s is a trained scalar that starts at 0. query_width: Q. query_groups, value_groups: of the projections;
+    shared: as in GroupDense. relu: attention maps are relu(Q^T K) / n, one for each value group (HG-NL;
+    dividing by n, the number of frames, is our choice); otherwise softmax over attended frames. Padding
+    neither attends nor is attended to.
+    Raises UsageError where value groups do not divide Q, or groups the widths of a projection.
     """
 
     def __init__(
@@ -95,25 +98,25 @@ class NonLocalMean(Layer):
         mean_BT1 = (mask_BT / count_B1)[:, :, None]
         pooled_BDG = aggregate(ops.concatenate([share_BTG, mean_BT1], axis=2), frames, self.compute_dtype)
         groups, width = self.value_groups, pooled_BDG.shape[1]
-        # Of each group's weighted mean frame, the features of that group.
+        # The features of a group, from that group's weighted mean frame.
         own_BGIG = ops.reshape(pooled_BDG[:, :, :groups], (-1, groups, width // groups, groups))
         mixed_BD = ops.reshape(ops.sum(own_BGIG * ops.eye(groups)[:, None, :], axis=3), (-1, width))
         kernel, bias = self.value.full()
         bias_BGI = ops.sum(share_BTG, axis=1)[:, :, None] * ops.reshape(bias, (groups, -1))
-        answer_BD = self.matmul(mixed_BD, kernel) + ops.reshape(bias_BGI, (-1, width))
-        return self.strength * answer_BD + pooled_BDG[:, :, groups]
+        output_BD = self.matmul(mixed_BD, kernel) + ops.reshape(bias_BGI, (-1, width))
+        return self.strength * output_BD + pooled_BDG[:, :, groups]
 
     def _shares(self, frames: Frames, mask_BT: Tensor, count_B1: Tensor) -> Tensor:
-        """How much of each frame is in the mean answer, for each value group: (B, T, G)."""
+        """Average attention maps over attending frames: weights of attended ones, (B, T, G) by value group."""
         queries, keys = (self._heads(frames, layer) for layer in (self.query, self.key))
         logits_BGIJ = ops.cast(ops.einsum("bigw,bjgw->bgij", queries, keys), "float32")
-        # Frame j is answered from frames i.
-        from_B1I1, to_B1J = mask_BT[:, None, :, None], (mask_BT / count_B1)[:, None, :]
+        # Frame j attends to frames i.
+        attended_B1I1, attending_B1J = mask_BT[:, None, :, None], (mask_BT / count_B1)[:, None, :]
         if self.relu:
-            maps = ops.relu(logits_BGIJ) * from_B1I1 / count_B1[:, None, None, :]
+            maps = ops.relu(logits_BGIJ) * attended_B1I1 / count_B1[:, None, None, :]
         else:
-            maps = ops.softmax(logits_BGIJ - 1e9 * (1.0 - from_B1I1), axis=2)
-        return ops.transpose(ops.sum(maps * to_B1J[:, :, None, :], axis=3), (0, 2, 1))
+            maps = ops.softmax(logits_BGIJ - 1e9 * (1.0 - attended_B1I1), axis=2)
+        return ops.transpose(ops.sum(maps * attending_B1J[:, :, None, :], axis=3), (0, 2, 1))
 
     def _heads(self, frames: Frames, layer: GroupDense) -> Tensor:
         kernel, bias = layer.full()

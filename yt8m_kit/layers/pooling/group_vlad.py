@@ -1,6 +1,6 @@
-"""NeXtVLAD's pooling: frames expanded, cut into groups, each group assigned to the same clusters.
+"""NeXtVLAD pooling: frames are expanded and split into groups, which share clusters.
 
-Shapes: B batch, T frames, N features, E = expansion * N expanded features, G groups, D = E / G features a
+Shapes: B batch, T frames, N features, E = expansion * N expanded features, G groups, D = E / G features per
 group, K clusters.
 Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate frame-level features for
 large-scale video classification" (2018), section 3.
@@ -9,18 +9,17 @@ large-scale video classification" (2018), section 3.
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.inputs.frames import Frames, aggregate_through, masked, project_apart
+from yt8m_kit.layers.inputs.frames import Frames, aggregate_through, masked, project_terms
 from yt8m_kit.layers.inputs.normalization import BatchNorm, batch_norm, unit
 from yt8m_kit.layers.layer import Layer, Tensor, he_truncated
 
 
 class GroupVLAD(Layer):
-    """Frames -> (B, D * K) float32, D the slow axis: clusters of L2 norm 1, then BatchNorm.
+    """NeXtVLAD: Frames -> (B, D * K) float32, flattened from (D, K): L2-normalized clusters, BatchNorm.
 
     Expanded frames y = x We + be; a = sigmoid(y Wg + bg)_g * softmax(BN(y Wa))_gk; V = sum over frames and
-    groups of a_gk * (y_g - c_k). Nothing but the two products is taken of y, so We is multiplied into Wa
-    and Wg, and
-    after the sum over frames: (B, T, E) is never made. BN's statistics include padding, as in the code.
+    groups of a_gk * (y_g - c_k). y itself, (B, T, E), is never computed: We is multiplied into Wa and Wg, and
+    applied to V after the sum over frames. BN's statistics include padding, as in the authors' code.
     Raises UsageError where groups do not divide the expanded features.
     """
 
@@ -58,7 +57,7 @@ class GroupVLAD(Layer):
         return self.vlad_norm(ops.reshape(vlad_BDK, (-1, part * self.clusters)), training=training)
 
     def _assign(self, frames: Frames, training: bool) -> Tensor:
-        """Attention times soft assignment, (B, T, G, K); 0 on padding."""
+        """Compute attention times soft assignment, (B, T, G, K) float32; 0 on padding."""
         varying, constant = self._head(frames, self.attention)
         attention_BTG = masked(ops.sigmoid(varying + (constant + self.attention_bias)), frames)
         logits = self.norm(*self._head(frames, self.assignment), training=training)
@@ -67,7 +66,7 @@ class GroupVLAD(Layer):
         return clusters_BTGK * attention_BTG[:, :, :, None]
 
     def _head(self, frames: Frames, kernel: Tensor) -> tuple[Tensor, Tensor]:
-        """The expanded frames times a kernel, in two parts as project_apart gives them."""
+        """Multiply the expanded frames by a kernel (E, O): two terms, as from project_terms."""
         through = self.matmul(self.expand, kernel)
-        varying, constant = project_apart(frames, through, self.compute_dtype)
+        varying, constant = project_terms(frames, through, self.compute_dtype)
         return varying, constant + ops.matmul(self.expand_bias, kernel)

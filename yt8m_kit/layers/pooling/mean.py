@@ -1,4 +1,4 @@
-"""The average frame.
+"""Mean frame.
 
 Shapes: B batch, T frames, D features.
 """
@@ -11,7 +11,7 @@ from yt8m_kit.layers.layer import Layer, Tensor
 
 
 class MeanFrame(Layer):
-    """Frames -> (B, D) float32: the mean of the frames that are not padding; with padding=True, of all T."""
+    """Mean over frames that are not padding, or over all T for padding=True: Frames -> (B, D) float32."""
 
     def __init__(self, padding: bool = False, name: str | None = None) -> None:
         super().__init__(name)
@@ -24,7 +24,7 @@ class MeanFrame(Layer):
 
 
 class UnitVector(Layer):
-    """(B, D) -> (B, D) float32 of L2 norm 1; zeros stay zeros."""
+    """L2 normalization: (B, D) -> (B, D) float32; zeros stay zeros."""
 
     def call(self, vector: Tensor) -> Tensor:
         return unit(ops.cast(vector, "float32"))

@@ -1,4 +1,4 @@
-"""Non-local blocks: every descriptor of a video looks at all the others.
+"""Non-local block: self-attention among the cluster descriptors of a video.
 
 Shapes: B batch, D features, K clusters, W width of the block.
 """
@@ -9,10 +9,11 @@ from yt8m_kit.layers.layer import Layer, Tensor, normal
 
 
 class NonLocal(Layer):
-    """(B, D, K) -> (B, D, K) float32: v + softmax(t theta(v) phi(v)^T) g(v) out, v the K columns as rows.
+    """Non-local block, v + softmax(t theta(v) phi(v)^T) g(v) out: (B, D, K) -> (B, D, K) float32.
 
-    theta, phi, g: D x W, N(0, D^-1/2); out: W x D, N(0, W^-1/2); no biases. temperature: t, or D^-1/2.
-    tie_g_to_phi: phi where g belongs, as two published models had it by mistake; g is only stored then.
+    v has the K descriptors as rows. theta, phi, g are (D, W), N(0, D^-1/2); out is (W, D), N(0, W^-1/2); no
+    biases. width: W. temperature: t, D^-1/2 by default.
+    tie_g_to_phi: phi in place of g, as in the code of two published models; g is then stored but unused.
     Source: Tang et al., "Non-local NetVLAD encoding for video classification" (2018).
     """
 
@@ -36,8 +37,7 @@ class NonLocal(Layer):
 
     def call(self, vlad_BDK: Tensor) -> Tensor:
         dtype = self.compute_dtype
-        # Stored but unused, g is still given its zero gradient: a weight without any would trip training
-        # steps.
+        # g is unused, but needs a gradient (zero): training steps do not accept weights without one.
         values = self.phi + 0.0 * self.g if self.tie_g_to_phi else self.g
         cast_BDK = ops.cast(vlad_BDK, dtype)
         theta_BKW, phi_BKW, g_BKW = (

@@ -1,4 +1,4 @@
-"""NetVLAD: soft assignment of frames to clusters, residuals to their centres summed.
+"""NetVLAD: residuals of frames to cluster centres, summed by soft assignment.
 
 Shapes: B batch, T frames, D features, E features after a linear map, K clusters.
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), section 3.
@@ -12,10 +12,10 @@ from yt8m_kit.layers.layer import Layer, Tensor, normal
 
 
 class NetVLAD(Layer):
-    """Frames -> (B, D, K) float32: sum over frames of a_k(x) * (x - c_k), not yet normalised.
+    """NetVLAD before normalization, sum over frames of a_k(x) * (x - c_k): Frames -> (B, D, K) float32.
 
-    a = softmax(BN(x W)) over clusters. residual=False leaves the centres out (NetRVLAD).
-    reduced: a linear layer first cuts the D features to this many, E; the result is (B, E, K).
+    a = softmax(BN(x W)) over clusters. residual: False leaves out the centres c (NetRVLAD).
+    reduced: E, features after a linear layer that is applied first; the output is then (B, E, K).
     """
 
     def __init__(
@@ -50,9 +50,10 @@ class NetVLAD(Layer):
 
 
 class IntraNormalize(Layer):
-    """(B, D, K) -> (B, D * K) float32: L2 norm 1 for each cluster, then for the whole, D the slow axis.
+    """L2 normalization within each cluster, then of the whole: (B, D, K) -> (B, D * K) float32.
 
-    The whole norm follows from those of the clusters, so the large tensor is read twice and not four times.
+    The norm of the whole is computed from those of the clusters, so the large tensor is read twice, not four
+    times.
     """
 
     def call(self, vlad_BDK: Tensor) -> Tensor:

@@ -1,13 +1,15 @@
-"""GRU and LSTM over time, with gradients of their own.
+"""GRU and LSTM over time, with custom gradients.
 
-Left to itself, a backend adds up the gradient of the recurrent kernel step by step, inside the loop. Here the
-loop backwards only carries the state's gradient, and the kernel's is one matmul over all steps behind it; nor
-has the backend to remember anything but the gates. The input's part of the gates comes from outside, for all
-steps at once. States are float32, matmuls in the given dtype. What a step of Keras' scan returns must look
-like its carry, so whatever is remembered is carried along.
+A backend's own gradient accumulates that of the recurrent kernel step by step, inside the backward loop. Here
+the backward loop carries only the gradient of the state; that of the kernel is one matmul over all steps
+afterwards, and only states and gates are kept for it. The caller computes the input's part of the gates, for
+all steps at once. States are float32, matmuls in the given dtype. Keras' scan requires a step's output to
+have the structure of its carry, so what is saved for the gradient is carried along.
 
-Shapes: T frames, B batch, H units, G width of all gates; real (T, B, 1) is 1 for frames and 0 for padding,
-where the state stands still. before and after: states on either side of a frame. d_x: the gradient of x.
+Shapes: T frames, B batch, H units, G width of all gates (3 H or 4 H). real: (T, B, 1) float32, 1 for frames
+and 0 for padding, where the state is kept. before, after: states on either side of a frame. d_x: gradient of
+x.
+Sources: Cho et al. (2014) for the GRU; Hochreiter, Schmidhuber (1997) for the LSTM.
 """
 
 from collections.abc import Callable
@@ -20,9 +22,10 @@ Saved = tuple[Tensor, ...]
 
 
 def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Tensor:
-    """States after each frame, (T, B, H), from the inputs' part of the gates: update, reset, candidate.
+    """Run a GRU: states after each frame, (T, B, H) float32.
 
-    h' = z * h + (1 - z) * tanh(x + (r * h) U): the reset gate before the matmul, as in TensorFlow's GRUCell.
+    gates: (T, B, 3 H), the inputs' part of update, reset and candidate. kernel: recurrent, (H, 3 H).
+    h' = z * h + (1 - z) * tanh(x + (r * h) U): reset before the matmul, as in TensorFlow 1's GRUCell.
     """
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
@@ -38,9 +41,10 @@ def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Tensor:
 
 
 def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """States after each frame (T, B, H) and the last cell state (B, H); gates: input, new, forget, output.
+    """Run an LSTM: states after each frame (T, B, H) and the last cell state (B, H), float32.
 
-    1 is added to the forget gate outside its bias, as in TensorFlow's BasicLSTMCell.
+    gates: (T, B, 4 H), the inputs' part of input, candidate, forget and output. kernel: recurrent, (H, 4 H).
+    1 is added to the forget gate besides its bias, as in TensorFlow 1's BasicLSTMCell.
     """
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
@@ -48,7 +52,7 @@ def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
         saved = _lstm_forward(gates_TBG, kernel, real, dtype)
 
         def gradient(*upstream: Tensor) -> Saved:
-            # Two arguments from TensorFlow, one pair from JAX.
+            # TensorFlow passes two arguments, JAX one pair.
             d_after, d_last = upstream if len(upstream) == 2 else upstream[0]
             return *_lstm_backward(d_after, d_last, saved, kernel, real, dtype), ops.zeros_like(real)
 
@@ -59,7 +63,7 @@ def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
 
 
 def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """States after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
+    """Return states after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
     units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
     gate_kernel, candidate_kernel = kernel[:, : 2 * units], kernel[:, 2 * units :]
 
@@ -78,7 +82,7 @@ def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) ->
 
 
 def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """Gradients of the gates and of the kernel."""
+    """Return the gradients of the gates (T, B, 3 H) and of the kernel (H, 3 H)."""
     units, product, back = kernel.shape[0], _product(dtype), ops.transpose(ops.cast(kernel, dtype))
     after, zr, candidate = saved
     before = _before(after)
@@ -104,7 +108,7 @@ def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, d
 
 
 def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """States and cell states after each frame, and all four gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
+    """Return states and cell states after each frame, and all gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
     units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
 
     def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
@@ -124,7 +128,7 @@ def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -
 def _lstm_backward(
     d_after: Tensor, d_last: Tensor, saved: Saved, kernel: Tensor, real: Tensor, dtype: str
 ) -> Saved:
-    """Gradients of the gates and of the kernel."""
+    """Return the gradients of the gates (T, B, 4 H) and of the kernel (H, 4 H)."""
     product, back = _product(dtype), ops.transpose(ops.cast(kernel, dtype))
     after, cells, active = saved
 
@@ -148,7 +152,7 @@ def _lstm_backward(
 
 
 def _product(dtype: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """By a kernel that has the dtype: cast within the loop, it would be cast once a frame."""
+    """Return a matmul with a kernel already cast to dtype: a cast in the loop would run once per frame."""
 
     def product(left: Tensor, kernel: Tensor) -> Tensor:
         return ops.cast(ops.matmul(ops.cast(left, dtype), kernel), "float32")
@@ -157,11 +161,11 @@ def _product(dtype: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _before(after_TBH: Tensor) -> Tensor:
-    """The states before each frame, from those after it."""
+    """Shift states after each frame to states before it: (T, B, H), zeros first."""
     return ops.concatenate([ops.zeros_like(after_TBH[:1]), after_TBH[:-1]], axis=0)
 
 
 def _outer(left_TBI: Tensor, right_TBO: Tensor, dtype: str) -> Tensor:
-    """Sum over frames and videos of left_i * right_o: (I, O) float32, in one matmul."""
+    """Sum left_i * right_o over frames and videos by one matmul: (I, O) float32."""
     left, right = (ops.reshape(ops.cast(x, dtype), (-1, x.shape[-1])) for x in (left_TBI, right_TBO))
     return ops.cast(ops.matmul(ops.transpose(left), right), "float32")

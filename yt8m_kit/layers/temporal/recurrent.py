@@ -1,7 +1,8 @@
-"""Recurrent layers over the frames, with the input's part of the gates as one matmul over all of them.
+"""Recurrent layers over frames, with the input's part of the gates as one matmul over all of them.
 
-Shapes: B batch, T frames, D features, H units, G gates' width (3 H for a GRU, 4 H for an LSTM). Sequences
-between layers are (T, B, H): no transposition of anything but bytes.
+Shapes: B batch, T frames, I inputs, H units, G width of all gates (3 H for a GRU, 4 H for an LSTM). Sequences
+are time-major, (T, B, H): only bytes are transposed.
+Sources: Cho et al. (2014) for the GRU; Hochreiter, Schmidhuber (1997) for the LSTM.
 """
 
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from yt8m_kit.layers.temporal import cells
 
 
 class Recurrent(Layer):
-    """Frames or a sequence (T, B, I), and the mask -> sequence (T, B, H) and last states, (B, H) each.
+    """GRU or LSTM layer: Frames or (T, B, I), and a mask -> sequence (T, B, H), last states (B, H) each.
 
-    cell: "gru" (last state h) or "lstm" (last states h and c). On padding the states stand still, so the last
-    ones are those after the last real frame. Kernels and biases as in TensorFlow 1's cells: a GRU's gates
-    start with bias 1, its candidate with 0; an LSTM has 1 added to its forget gate.
+    cell: "gru" (last state h) or "lstm" (last states h and c). real: mask (B, T), or (B, 0) without padding.
+    States are kept on padding, so the last ones are those after the last real frame. Kernels and biases are
+    initialized as in TensorFlow 1's cells: bias 1 for a GRU's gates, 0 for its candidate; 1 is added to an
+    LSTM's forget gate.
     """
 
     def __init__(self, cell: str, units: int, name: str | None = None) -> None:
@@ -38,7 +40,7 @@ class Recurrent(Layer):
         self.bias = self.weight("bias", (gates,), self._bias if self.cell == "gru" else "zeros")
 
     def _uniform(self, width: int) -> Callable[..., Tensor]:
-        """Glorot's initialiser as TensorFlow's cells have it: input and state as one, gates in blocks."""
+        """Return Glorot's uniform initializer as in TensorFlow 1's cells: fan-in I + H, gates in blocks."""
         blocks = [block * self.units for block in ((2, 1) if self.cell == "gru" else (4,))]
         limits = [(6 / (width + self.units + block)) ** 0.5 for block in blocks]
 
@@ -58,7 +60,7 @@ class Recurrent(Layer):
         gates_TBG = self._gates(inputs) + self.bias
         ones = ops.ones_like(gates_TBG[:, :, :1])
         real_TB1 = ops.transpose(real)[:, :, None] if real.shape[1] else ones
-        # The sum is a tensor: TensorFlow's custom gradients want variables handled apart.
+        # The sum is a tensor: TensorFlow's custom gradients treat variables differently.
         kernel = self.recurrent_kernel + 0.0
         if self.cell == "gru":
             sequence = cells.gru(gates_TBG, kernel, real_TB1, self.compute_dtype)
@@ -74,7 +76,7 @@ class Recurrent(Layer):
 
 
 class ReverseFrames(Layer):
-    """Frames -> Frames with the real ones in reverse order and the padding still behind them."""
+    """Reversal in time: Frames -> Frames, real frames in reverse order, padding still last."""
 
     def call(self, frames: Frames) -> Frames:
         indices = reversed_positions(frames.mask, frames.codes.shape[1], ops.shape(frames.codes)[0])
@@ -82,7 +84,7 @@ class ReverseFrames(Layer):
 
 
 class ReverseSequence(Layer):
-    """(T, B, H) and the frames' mask -> the same with the real frames in reverse order."""
+    """Reversal in time: (T, B, H) and mask -> (T, B, H), real frames reversed, padding still last."""
 
     def call(self, sequence: Tensor, real: Tensor) -> Tensor:
         length, batch = sequence.shape[0], ops.shape(sequence)[1]
@@ -94,7 +96,7 @@ class ReverseSequence(Layer):
 
 
 def reversed_positions(mask: Tensor, length: int, batch: Tensor) -> Tensor:
-    """(B, T) int32: n - 1 - t for the n real frames, t for padding."""
+    """Compute indices (B, T) int32 that reverse the n real frames: n - 1 - t for them, t for padding."""
     positions = ops.arange(length, dtype="int32")[None, :]
     if not mask.shape[1]:
         return ops.broadcast_to(length - 1 - positions, (batch, length))
@@ -105,9 +107,9 @@ def reversed_positions(mask: Tensor, length: int, batch: Tensor) -> Tensor:
 def stack(
     cell: str, frames: Frames, units: int, layers: int, bidirectional: int | None = None
 ) -> list[list[Tensor]]:
-    """Recurrent layers on top of each other: the last states of each, lowest first.
+    """Stack recurrent layers; return the last states of each, lowest first, (B, H) each.
 
-    bidirectional: below them, one layer of so many units forwards and as many backwards, side by side.
+    bidirectional: units per direction of a bidirectional layer below them, None for none.
     Raises UsageError for layers < 1.
     """
     if layers < 1:

@@ -1,4 +1,4 @@
-"""StNet's temporal Xception block, on a few frames of a video.
+"""StNet's temporal convolutions over the segments of a video.
 
 Shapes: B batch, S segments, D features, H width of the block.
 Source: He et al., "StNet: local and global spatial-temporal modeling for action recognition" (2019), and its
@@ -8,27 +8,19 @@ code.
 import keras
 from keras import ops
 
-from yt8m_kit.layers.inputs.frames import Frames, floats
 from yt8m_kit.layers.inputs.normalization import batch_norm
-from yt8m_kit.layers.layer import Layer, Tensor
-
-
-class Floats(Layer):
-    """Frames -> (B, S, D) float32, for layers that work along time."""
-
-    def call(self, frames: Frames) -> Tensor:
-        return floats(frames)
+from yt8m_kit.layers.layer import Tensor
 
 
 def temporal_residual(frames: Tensor) -> Tensor:
-    """(B, S, D) -> (B, S, D): x + BN(relu(convolution over three frames))."""
+    """Apply x + BN(relu(convolution over three segments)): (B, S, D) -> (B, S, D)."""
     options = {"padding": "same", "kernel_initializer": "he_normal", "name": "residual"}
     change = keras.layers.Conv1D(frames.shape[-1], 3, activation="relu", **options)(frames)
     return frames + batch_norm("residual_norm")(change)
 
 
 def temporal_xception(frames: Tensor, width: int) -> Tensor:
-    """(B, S, D) -> (B, H): separable convolutions over time and a shortcut, maximum over segments."""
+    """Apply the temporal Xception block and the maximum over segments: (B, S, D) -> (B, H), H = width."""
     start = batch_norm("xception_norm_0")(frames)
     long = _separable(start, width, "0")
     long = _separable(keras.layers.ReLU(name="relu_0")(batch_norm("xception_norm_1")(long)), width, "1")

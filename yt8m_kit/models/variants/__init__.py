@@ -1,0 +1,1 @@
+"""Published settings of families that have several, as hyperparameters; free of Keras, for recipes."""
