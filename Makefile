@@ -41,7 +41,7 @@ environment:
 	    fail ".venv is incomplete or was moved; delete it (rm -rf .venv) and run make again"; \
 	else \
 	  found=$$(version $(PYTHON)); case $$found in $(SUPPORTED)) ;; \
-	    *) fail "the kit needs Python 3.11 to 3.13; $(PYTHON) is $$found; set PYTHON=, as in PYTHON=python3.12";; esac; \
+	    *) fail "the kit needs Python 3.11 to 3.13; $(PYTHON) is $$found; set PYTHON=, e.g. python3.12";; esac; \
 	  $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }; \
 	fi
 
@@ -54,7 +54,7 @@ environment:
 	$(PIP) -e '.[test]'
 	@touch $@
 
-constraints:  ## [UPGRADE=1]: resolve constraints.txt for all Pythons anew, by uv; UPGRADE: to the newest versions
+constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
 	uv pip compile pyproject.toml --extra jax --extra test --universal --python-version 3.11 --quiet \
 	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
