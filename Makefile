@@ -10,28 +10,53 @@ endif
 BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
 
-need = $(if $($(1)),,echo "make $@ needs $(1)=, see: yt8m recipes" >&2; exit 2;)
+PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Mistakes on the command line are named before anything is installed.
+need = $(if $(filter $(1),$(MAKECMDGOALS)),$(foreach name,$(2),$(if $($(name)),,\
+  $(error make $(1) needs $(name)=; submissions/ has the recipes, each with its ensembles))))
+$(call need,submission,RECIPE ENSEMBLE)$(call need,submit,RECIPE ENSEMBLE)$(call need,results,RECIPE)
+$(if $(filter-out local kaggle,$(TO)),$(error TO must be local or kaggle; got TO=$(TO)))
+$(if $(filter 1,$(words $(RUNS))),,$(error RUNS must be a folder without blanks in its name; got RUNS=$(RUNS)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-long submission submit results leaderboard faults bench clean
+.PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
+  faults bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 install: .venv/installed  ## make .venv and install the kit with its pinned requirements
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+# Looked at before every target that uses .venv: an upgrade of the system's Python or a moved folder breaks it.
+SUPPORTED := 3.11.*|3.12.*|3.13.*
+environment:
+	@fail() { echo "$$1" >&2; exit 2; }; \
+	version() { "$$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo not found; }; \
+	if test -e .venv || test -h .venv; then \
+	  case $$(version $(BIN)/python) in $(SUPPORTED)) ;; \
+	    *) fail ".venv has no working Python 3.11 to 3.13; delete it (rm -rf .venv) and run make again";; esac; \
+	  test -x "$$(sed -n '1s/^#!//p' $(BIN)/pip 2>/dev/null)" || \
+	    fail ".venv is incomplete or was moved; delete it (rm -rf .venv) and run make again"; \
+	else \
+	  found=$$(version $(PYTHON)); case $$found in $(SUPPORTED)) ;; \
+	    *) fail "the kit needs Python 3.11 to 3.13; $(PYTHON) is $$found; set PYTHON=, e.g. python3.12";; esac; \
+	  $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }; \
+	fi
 
-.venv/installed: requirements.txt pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+.venv/installed: requirements.txt constraints.txt pyproject.toml | environment
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
 	@touch $@
 
 .venv/installed-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(PIP) -e '.[test]'
 	@touch $@
+
+constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
+	uv pip compile pyproject.toml --extra jax --extra test --universal --python-version 3.11 --quiet \
+	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
 	$(YT8M) synthesize data/demo
@@ -47,19 +72,21 @@ test: .venv/installed-tests  ## lint, types and tests (under 10 minutes)
 test-long: .venv/installed-tests  ## the tests that take minutes
 	$(BIN)/pytest -m long
 
+coverage: .venv/installed-tests  ## which lines of yt8m_kit the tests run, their child processes included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
-	@$(call need,RECIPE) $(call need,ENSEMBLE)
 	$(YT8M) run $(RECIPE) $(ENSEMBLE)
 
 submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV here, or hand it in to Kaggle
-	@$(call need,RECIPE) $(call need,ENSEMBLE)
-	@$(if $(filter-out local kaggle,$(TO)),echo "TO must be local or kaggle; got TO=$(TO)" >&2; exit 2)
 	$(YT8M) run $(RECIPE) $(ENSEMBLE) --to=$(if $(filter kaggle,$(TO)),predict,submit)
 	$(if $(filter kaggle,$(TO)),$(YT8M) submit $(RECIPE) $(ENSEMBLE) --to=kaggle)
 	$(if $(filter kaggle,$(TO)),$(YT8M) leaderboard)
 
 results: .venv/installed  ## RECIPE= [DATA=]: train, export and score all members and ensembles; print the table
-	@$(call need,RECIPE)
 	$(YT8M) run $(RECIPE) --to=evaluate
 	$(YT8M) report $(RECIPE) --markdown
 

@@ -40,14 +40,14 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path):
-    """A real process that may write no file beyond 64 kB: the old file stays, the message names it."""
+    """A real process that may write no file beyond 1 MiB: the old file stays, the message names it."""
     script = """
         import resource, signal, sys
         from pathlib import Path
         from yt8m_kit.output.files import write_text
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-        write_text(Path(sys.argv[1]), "x" * 100_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+        write_text(Path(sys.argv[1]), "x" * 2**21)
     """
     path = tmp_path / "file.txt"
     write_text(path, "old")

@@ -1,3 +1,3 @@
 """Size-constrained video classification on frame features: train, blend, export, submit."""
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"

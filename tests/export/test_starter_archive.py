@@ -76,7 +76,7 @@ def test_members_are_flat_and_weigh_what_the_codes_do(runs):
     assert flags["feature_names"] == "rgb,audio"
     assert flags["feature_sizes"] == "1024,128"
     size = {member.name: member.size for member in members}
-    shares = json.loads(run.ensemble.read_text())["weights"]
+    shares = json.loads(run.export.read_text())["weights"]
     tensors = sizes.stored(load("tiny"), list(shares), "int4_g128")
     assert size["inference_model.data-00000-of-00001"] == sum(tensor.size for tensor in tensors)
 
