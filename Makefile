@@ -93,7 +93,7 @@ results: .venv/installed  ## RECIPE= [DATA=]: train, export and score all member
 leaderboard: .venv/installed  ## regenerate submissions/README.md
 	$(YT8M) leaderboard
 
-faults: .venv/installed-tests  ## meet each fault on the way to Kaggle for docs/faults.md (half an hour)
+faults: .venv/installed-tests  ## generate docs/faults.md: each fault of a submission to Kaggle (half an hour)
 	$(BIN)/python -m tools.fault_table --write
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.

@@ -69,7 +69,7 @@ def tiny_runs(tiny_data: TinyData, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def entrant(tmp_path: Path) -> Entrant:
-    """Somebody with a CSV to hand in to Kaggle."""
+    """A user with a CSV to submit to Kaggle."""
     return make_entrant(tmp_path / "entrant")
 
 

@@ -1,10 +1,10 @@
-"""What a user sees of each fault on the way to Kaggle, and after how long: the table of docs/faults.md.
+"""Generate docs/faults.md: message, exit code and duration of each fault of a submission to Kaggle.
 
     python -m tools.fault_table [--workers 4] [--only TEXT] [--write]
 
-Every fault of tests/fakes/kaggle_faults.py is met by a process of its own, `python -m yt8m_kit.cli submit
-...`, with the kaggle package and all waiting times as they are, against the server of
-tests/fakes/kaggle_server.py. Takes half an hour, as one of them is that a score never comes.
+Each fault of tests/fakes/kaggle_faults.py is met by a process of its own, `python -m yt8m_kit.cli submit
+...`, with the unmodified kaggle package and the real waiting times, against the server of
+tests/fakes/kaggle_server.py. Takes half an hour, the longest that a score is waited for.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from tests.fakes.kaggle_server import KaggleServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
-HEAD = """# Faults on the way to Kaggle
+HEAD = """# Faults of a submission to Kaggle
 
-What `yt8m submit --to=kaggle` prints when something goes wrong, its exit code, and after how many seconds.
-Nothing is lost: the same command resumes. `make faults` writes this page: it provokes each fault with the
-unmodified kaggle package, in a separate process, against a loopback server. TAG stands for the random mark of
-a submission, ~ for the user's home.
+Message, exit code and duration of `yt8m submit --to=kaggle` for each fault. Progress is never lost: the same
+command resumes. `make faults` generates this page with the unmodified kaggle package, a process for each
+fault and a server on the loopback interface. TAG stands for the random tag of a submission, ~ for the home
+folder.
 
 | exit code | meaning |
 |---|---|
@@ -38,22 +38,45 @@ a submission, ~ for the user's home.
 | 3 | no credentials, or none that Kaggle accepts |
 | 4 | rules not accepted, competition closed |
 | 5 | competition or submission not found |
-| 6 | no submission left for now |
-| 7 | Kaggle cannot be reached, or does not respond |
+| 6 | submission quota exhausted |
+| 7 | Kaggle cannot be reached, or does not answer |
 | 8 | the upload failed |
-| 9 | Kaggle refuses the file, or could not score it |
-| 10 | submitted, no score yet |
-| 11 | unknown whether the submission was made; the next run looks for it first |
+| 9 | Kaggle refused the submission, or could not score it |
+| 10 | the submission was made and has no score yet |
+| 11 | the submission may have been made, and is not listed; the same command looks for it first |
 | 130 | interrupted |
 
-Every wait is bounded: a call ends after five minutes at most, an upload without progress after ten, the wait
-for a score after thirty.
+Every wait is bounded: five minutes for a call, ten for an upload without progress, thirty for a score.
+
+## Exactly one submission
+
+CreateSubmission is requested once by a command. No failure of it proves that nothing was made, so that the
+command then looks for the submission's tag in Kaggle's list, for half a minute. If it is not listed, a
+refusal (400, 401, 403, 404, 409) ends with its own exit code, anything else with 11. Later commands look
+first, and request the submission again only if it is still not listed an hour after the last request: a
+request to a service on Google Cloud may be processed for up to an hour. What this rests on, tried with 100
+faults around that request: [submission_faults.md](submission_faults.md).
+
+## Credentials
+
+In the order of precedence of the kaggle package (2.2.4):
+
+1. the variable `KAGGLE_API_TOKEN` (a token, or the path of a file with one), then `~/.kaggle/access_token`,
+   then `~/.kaggle/access_token.txt`;
+2. the variables `KAGGLE_USERNAME` and `KAGGLE_KEY`, each in place of its value in `kaggle.json`. This file
+   is in `$KAGGLE_CONFIG_DIR`, if set; otherwise in `~/.kaggle`, if that folder exists; otherwise, on Linux,
+   in `$XDG_CONFIG_HOME/kaggle`, by default `~/.config/kaggle`;
+3. `~/.kaggle/credentials.json`, which `kaggle auth login` writes.
+
+The command says which source it uses, and which ones that overrides.
+
+## Faults
 
 """
 
 
 class Row(NamedTuple):
-    """What came of a case."""
+    """Outcome of a fault."""
 
     case: Case
     code: int
@@ -63,7 +86,7 @@ class Row(NamedTuple):
 
 
 def meet(case: Case) -> Row:
-    """Run a case in a process of its own."""
+    """Run the command under a fault, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder, KaggleServer() as server:
         user = entrant(Path(folder) / "home")
         prepare(case, server, user)
@@ -82,7 +105,7 @@ def meet(case: Case) -> Row:
 
 
 def wrong(row: Row) -> bool:
-    """Whether a row is not what the tests expect."""
+    """Whether a row differs from what the tests expect."""
     case = row.case
     return (row.code, row.submissions) != (case.code, case.submissions) or case.says not in row.last
 
@@ -97,12 +120,12 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Meets the faults and prints the table; 1 if a row is not as the tests expect it."""
+    """Run all faults and print the table; returns 1 if a row differs from what the tests expect."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--only", default="", help="a part of the names of the faults")
+    parser.add_argument("--only", default="", help="faults whose description contains TEXT")
     parser.add_argument("--write", action="store_true", help="write docs/faults.md")
     options = parser.parse_args()
     cases = [case for case in CASES if options.only in case.what]

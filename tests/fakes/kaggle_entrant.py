@@ -1,5 +1,6 @@
-"""A user with a CSV to hand in: an own home folder, recipes and runs, and nothing of the real ones."""
+"""A user with a CSV to submit: own home folder, recipes and runs, isolated from the real ones."""
 
+import json
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +29,7 @@ RECIPE = Recipe(
 
 
 class Entrant(NamedTuple):
-    """Their folders; all are below `home`."""
+    """The user's folders and files, all below `home`."""
 
     home: Path
 
@@ -57,14 +58,20 @@ class Entrant(NamedTuple):
         return self.home / ".kaggle" / "kaggle.json"
 
     def words(self, *options: str) -> list[str]:
-        """The command that hands the CSV in."""
+        """The command that submits the CSV."""
         return ["submit", "toy", "blend", "--to=kaggle", f"--runs={self.runs}", *options]
 
     def environment(self) -> dict[str, str]:
-        """This process' environment without credentials and proxies, at home in the entrant's folder."""
+        """This process' environment without credentials and proxies, with `home` as home folder."""
         foreign = ("KAGGLE_", "HTTP", "NO_PROXY", "ALL_PROXY", "XDG_", "YT8M_")
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)}
         return kept | {"HOME": str(self.home), "YT8M_RECIPES": str(self.recipes)}
+
+    def age_request(self, seconds: float) -> None:
+        """Move the request of an unconfirmed submission, if there is one, into the past."""
+        if self.entry.exists():
+            state = json.loads(self.entry.read_text())
+            self.entry.write_text(json.dumps(state | {"requested": state["requested"] - seconds}))
 
 
 def entrant(home: Path, videos: int = VIDEOS) -> Entrant:

@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -41,9 +42,9 @@ class Fault(NamedTuple):
     """What happens at a step instead of the answer.
 
     kind: "status" (an error in JSON), "html" (one in HTML), "garbage" (200, no JSON), "body" (200 with
-    `message` as it is), "silent" (no answer at all), "drip" (byte by byte), "reset" (the connection), "lost"
-    (done, but the answer is not sent), "late" (answered after `seconds`); of an upload also "cut" and "stall"
-    after `at` bytes.
+    `message` as it is), "redirect" (307 to the same URL), "silent" (no answer at all), "drip" (byte by byte),
+    "reset" (the connection), "late" (answered after `seconds`); of an upload also "cut" and "stall" after
+    `at` bytes, and "unfinished" (308 whatever was received). made: the call is carried out all the same.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Fault(NamedTuple):
     retry_after: str = ""
     at: int = 0
     seconds: float = 0
+    made: bool = False
 
 
 class Seen(NamedTuple):
@@ -111,7 +113,7 @@ class KaggleServer:
         self.faults[step] += [fault] * min(times, 200)
 
     def steps(self) -> list[str]:
-        """The steps in the order in which they were asked for."""
+        """The steps in the order of the requests."""
         return [seen.step for seen in self.seen]
 
     def environment(self) -> dict[str, str]:
@@ -140,6 +142,7 @@ class KaggleServer:
         if not place.complete:
             raise _ProblemError(400, "The uploaded file is not complete")
         submission = {"ref": 4711 + len(self.submissions), "description": body["submissionDescription"]}
+        submission["date"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         self.submissions.append(submission | {"md5": place.md5(), "polls": 0})
         self.left -= 1
         return {"message": "Successfully submitted", "ref": submission["ref"]}
@@ -154,7 +157,10 @@ class KaggleServer:
     def list(self, body: dict[str, Any]) -> dict[str, Any]:
         self.hidden -= 1
         shown = self.submissions[:-1] if self.hidden >= 0 else self.submissions
-        return {"submissions": [self._shown(each) for each in reversed(shown)]}
+        first = int(body.get("pageToken") or 0)
+        last = first + body["pageSize"]
+        more = {"nextPageToken": str(last)} if last < len(shown) else {}
+        return {"submissions": [self._shown(each) for each in shown[::-1][first:last]]} | more
 
     def board(self, body: dict[str, Any]) -> dict[str, Any]:
         first = int(body.get("pageToken") or 0)
@@ -168,6 +174,7 @@ class KaggleServer:
 
     def _shown(self, submission: dict[str, Any]) -> dict[str, Any]:
         shown = {"ref": submission["ref"], "description": submission["description"], "fileName": "s.csv"}
+        shown |= {"date": submission["date"]}
         if submission["polls"] <= self.pending:
             return shown
         if self.error:
@@ -201,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         with kaggle.lock:
             kaggle.seen.append(Seen(step, dict(self.headers), body))
             fault = kaggle.faults[step].pop(0) if kaggle.faults[step] else None
-        if fault and self._fails(fault):
+        if fault and not fault.made and self._fails(fault):
             return
         try:
             if step != "auth":
@@ -211,9 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _ProblemError as problem:
             self._problem(*problem.args)
             return
-        if fault and fault.kind == "lost":
-            self._reset()
-        else:
+        if not (fault and fault.made and self._fails(fault)):
             if step == "start":
                 base = "http://localhost" if self.path.startswith("http:") else kaggle.url
                 answer["createUrl"] = base + answer["createUrl"]
@@ -243,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._receive(place, turn, stop)
         if fault and self._fails(fault):
             return
-        if place.complete:
+        if place.complete and not (fault and fault.kind == "unfinished"):
             self._answer(200, "{}")
         else:
             headers = {"Range": f"bytes=0-{len(place.bytes) - 1}"} if place.bytes else {}
@@ -271,12 +276,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Do what the fault says; whether that was all."""
         if fault.kind == "late":
             time.sleep(fault.seconds)
-        if fault.kind in ("late", "lost"):
+        if fault.kind in ("late", "unfinished"):
             return False
         if fault.kind == "status":
             self._problem(fault.status, fault.message, fault.retry_after)
         elif fault.kind == "html":
             self._answer(fault.status, "<html>Bad gateway</html>", kind="text/html")
+        elif fault.kind == "redirect":
+            self._answer(307, "", {"Location": self.path})
         elif fault.kind in ("garbage", "body"):
             self._answer(200, fault.message or "<html>hello</html>")
         elif fault.kind in ("reset", "cut"):

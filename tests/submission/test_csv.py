@@ -79,7 +79,7 @@ def swap(line, position, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda line: line.replace("v1", "v0"), "'v0' stands more than once"),
+        (lambda line: line.replace("v1", "v0"), "'v0' occurs more than once"),
         (lambda line: " ".join(line.split(" ")[:-2]) + "\n", "line 3 must hold an id and 20 pairs"),
         (
             lambda line: swap(line, 1, "high"),
@@ -87,10 +87,10 @@ def swap(line, position, value):
         ),
         (lambda line: swap(line, 0, "100"), "line 3: labels must be whole numbers from 0 to 99"),
         (lambda line: swap(line, 0, "1.5"), "line 3: labels must be whole numbers"),
-        (lambda line: swap(line, 0, line.split(" ")[2]), "line 3: a label stands twice"),
+        (lambda line: swap(line, 0, line.split(" ")[2]), "line 3: label .* occurs twice"),
         (lambda line: swap(line, 1, "nan"), "line 3: confidences must lie between 0 and 1"),
         (lambda line: swap(line, 1, "1.5"), "line 3: confidences must lie between 0 and 1"),
-        (lambda line: swap(line, 39, "1"), "line 3: confidences must not rise"),
+        (lambda line: swap(line, 39, "1"), "line 3: confidences must not increase"),
     ],
 )
 def test_what_is_wrong_is_named_by_line(tmp_path, change, message):

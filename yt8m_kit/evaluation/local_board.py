@@ -1,11 +1,11 @@
-"""The local board: a CSV scored against kept truth, in a public and a private half."""
+"""Local leaderboard: GAP@20 of a CSV against held-out labels, in a public and a private half."""
 
+import csv
 import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from yt8m_kit.errors import KitError, UsageError
@@ -18,20 +18,21 @@ from yt8m_kit.submission.csv_reader import read
 
 
 def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, anew: bool = False) -> Path:
-    """Score submission.csv against DATA/test_truth.csv and write score.json; return its path.
+    """Score submission.csv against DATA/test_truth.csv and return the path of score.json.
 
-    dry_run: only check both files, and return the CSV's path.
+    dry_run: only check both files, and return the CSV's path. Raises UsageError for a missing file,
+    KitError for a malformed one.
     """
     stages, classes = Stages(experiment), experiment.recipe.dataset.classes
-    stage, csv = stages.submit(name), stages.predict(name)
+    stage, predicted = stages.submit(name), stages.predict(name)
     with working(stage, anew=anew) as job:
         if job.is_done and not dry_run:
             return stage.main
         truth = read_truth(experiment.data / "test_truth.csv", classes)
-        board = score(*read(verified(csv), classes), truth)
+        board = score(*read(verified(predicted), classes), truth)
         if dry_run:
-            return csv.main
-        about = {"date": now(), "sha256": csv.identity()}
+            return predicted.main
+        about = {"date": now(), "sha256": predicted.identity()}
         job.figures = {"GAP@20": board["all"]}
         with job.writing() as temporary:
             temporary.write_text(json.dumps(about | board, indent=1) + "\n", encoding="utf-8")
@@ -39,24 +40,46 @@ def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, 
 
 
 def read_truth(path: Path, classes: int) -> dict[str, set[int]]:
-    """True labels by video of a CSV `VideoId,Labels`, labels separated by spaces."""
+    """Read the true labels of each video from a CSV `VideoId,Labels`, labels separated by spaces.
+
+    Raises UsageError for a missing file, and KitError for a malformed one, a label out of range, a
+    duplicate video (each by line) or no label at all.
+    """
     if not path.exists():
-        raise UsageError(
-            f"the local board needs the kept truth {path}; submit --to=kaggle where there is none."
-        )
+        raise UsageError(f"the local board needs the labels {path}; without them, use --to=kaggle.")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, strict=True))
+    except (ValueError, csv.Error) as error:
         raise KitError(f"cannot read {path}: {error}.") from None
-    if list(table.columns) != ["VideoId", "Labels"]:
-        raise KitError(f"{path}: line 1 must be 'VideoId,Labels'; got {','.join(table.columns)!r}.")
-    try:
-        truth = {video: set(map(int, text.split())) for video, text in zip(table.VideoId, table.Labels)}
-    except ValueError as error:
-        raise KitError(f"{path}: labels must be whole numbers separated by spaces: {error}.") from None
-    if any(not 0 <= label < classes for labels in truth.values() for label in labels):
-        raise KitError(f"{path}: labels must lie between 0 and {classes - 1}.")
+    header = ",".join(lines[0]) if lines else ""
+    if header != "VideoId,Labels":
+        raise KitError(f"{path}: line 1 must be 'VideoId,Labels'; got {header!r}.")
+    truth: dict[str, set[int]] = {}
+    for number, cells in enumerate(lines[1:], 2):
+        try:
+            video, labels = _truth_row(cells, classes)
+            if video in truth:
+                raise ValueError(f"video {video!r} occurs a second time")
+        except ValueError as error:
+            raise KitError(f"{path}: line {number}: {error}.") from None
+        truth[video] = labels
+    if not any(truth.values()):
+        raise KitError(f"{path} has no labels, so that GAP@20 is not defined.")
     return truth
+
+
+def _truth_row(cells: list[str], classes: int) -> tuple[str, set[int]]:
+    """Id and labels of a row; ValueError says what is wrong with it."""
+    if len(cells) != 2 or not cells[0]:
+        raise ValueError(f"must hold an id and labels; got {','.join(cells)[:60]!r}")
+    try:
+        labels = set(map(int, cells[1].split()))
+    except ValueError as error:
+        raise ValueError(f"labels must be whole numbers separated by spaces: {error}") from None
+    if wrong := [label for label in labels if not 0 <= label < classes]:
+        raise ValueError(f"labels must lie between 0 and {classes - 1}; got {wrong[0]}")
+    return cells[0], labels
 
 
 def score(
@@ -65,12 +88,16 @@ def score(
     confidences_Nk: NDArray[np.float32],
     truth: dict[str, set[int]],
 ) -> dict[str, float]:
-    """GAP@20 over all videos and over the public and private halves."""
+    """GAP@20 over all videos and over the public and private halves; a half without labels is left out.
+
+    labels_Nk, confidences_Nk: k predictions of each of N videos, best first. truth: labels by video.
+    Raises KitError unless both have the same videos.
+    """
     missing, foreign = truth.keys() - set(ids), set(ids) - truth.keys()
     if missing or foreign:
         example = sorted(missing or foreign)[0]
         raise KitError(
-            f"the submission and the truth are of different videos: {len(missing)} of the truth are missing, "
+            f"the submission and the truth have different videos: {len(missing)} of the truth are missing, "
             f"{len(foreign)} are unknown, e.g. {example!r}."
         )
     hits = np.array([[label in truth[video] for label in row] for video, row in zip(ids, labels_Nk.tolist())])
@@ -85,5 +112,5 @@ def score(
 
 
 def is_public(video: str) -> bool:
-    """Which half a video is in, drawn once by a hash of its id."""
+    """Whether a video is in the public half, by the MD5 of its id."""
     return hashlib.md5(video.encode(), usedforsecurity=False).digest()[0] < 128

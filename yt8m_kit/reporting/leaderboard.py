@@ -1,4 +1,4 @@
-"""The local board, a CSV against kept truth in a public and a private half; and the tables of scores."""
+"""Tables of scores: reported and own results by ensemble, and Kaggle's live leaderboard."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from yt8m_kit.output.tables import MIB, Row, markdown, plain
 from yt8m_kit.recipe import Ensemble
 from yt8m_kit.submission import ledger
 
-SHOWN = 20  # teams of the live board
+SHOWN = 20  # teams of the live leaderboard
 
 
 def leaderboard() -> Path:
-    """Regenerate submissions/README.md: what each ensemble's authors reported beside what was submitted.
+    """Regenerate submissions/README.md: reported and own scores of each ensemble; returns its path.
 
-    A row for each ensemble of the recipes on a Kaggle competition; of several submissions the best.
+    One row for each ensemble of the recipes on a Kaggle competition, with the best of its submissions.
     """
     done = ledger.read()
     rows = []
@@ -30,7 +30,7 @@ def leaderboard() -> Path:
 
 
 def _best(done: pd.DataFrame) -> pd.Series | None:
-    """The scored submission with the best private score (the public one where that is not out)."""
+    """The scored submission with the best private score (public where there is none)."""
     scored = done[done.status == "complete"]
     keys = scored.private.fillna(scored.public).dropna()
     return scored.loc[keys.idxmax()] if len(keys) else None
@@ -62,19 +62,22 @@ BOARD_HEAD = """# Submissions
 
 One file a recipe: its members, its ensembles, what their authors reported (GAP@20 on Kaggle's public and
 private half, size of the model). `make leaderboard` writes the table from the recipes and from results.csv,
-the record of what was handed in; - means not reported, or not handed in yet.
+the ledger of submissions; - means not reported, or not submitted yet.
 
 """
 
 
 def live_board(teams: list[tuple[str, float | None]]) -> str:
-    """The first teams of the live board as a table, and where the best of ours would stand among all."""
+    """Format the first teams of the live leaderboard, and the rank that our best submission would have.
+
+    teams: names and scores (GAP@20), best first, None without a score.
+    """
     rows = [{"team": team, "rank": rank, "score": score} for rank, (team, score) in enumerate(teams, 1)]
     best = _best(ledger.read())
     if best is None:
-        ours = "none of ours is scored yet"
+        ours = "no submission of ours has a score yet"
     else:
         score = best.public if pd.isna(best.private) else best.private
         rank = 1 + sum(other is not None and other > score for _, other in teams)
-        ours = f"ours: {best.recipe} {best.ensemble}, {score:.5f}, would be number {rank} of {len(teams)}"
-    return (plain(rows[:SHOWN]) if rows else "the board is empty\n") + ours + "\n"
+        ours = f"ours: {best.recipe} {best.ensemble}, {score:.5f}, would rank {rank} of {len(teams)}"
+    return (plain(rows[:SHOWN]) if rows else "the leaderboard is empty\n") + ours + "\n"

@@ -1,1 +1,1 @@
-"""The CSV, and the ledger of what was submitted."""
+"""Submission: the CSV, the ledger of submissions, Kaggle."""

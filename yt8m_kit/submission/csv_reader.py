@@ -1,4 +1,4 @@
-"""What a CSV must be before it is handed in, and what stands in it."""
+"""Parsing and validation of a submission CSV."""
 
 # N videos, k label-confidence pairs of a video
 
@@ -17,17 +17,17 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.metrics import TOP
 
 HEADER = "VideoId,LabelConfidencePairs"
-BLOCK = 4 << 20  # bytes looked at together
+BLOCK = 4 << 20  # bytes parsed at a time
 SPACE, COMMA, NEWLINE = b" ,\n"
 
 Block = tuple[list[str], NDArray[np.int32], NDArray[np.float64]]
 
 
 def read(path: Path, classes: int) -> tuple[list[str], NDArray[np.int32], NDArray[np.float32]]:
-    """ids, labels int32 (N, k) and confidences float32 (N, k) of a CSV; k is 20 or all classes if fewer.
+    """Read ids, labels int32 (N, k) and confidences float32 (N, k) of a CSV; k = min(20, classes).
 
-    Raises KitError naming the line for: a wrong header, a row that does not hold k pairs, a label or
-    confidence that is no number or out of range, confidences that rise, a label or an id given twice.
+    Raises KitError naming the line for: a wrong header, a row without k pairs, a label or confidence that
+    is not a number or out of range, increasing confidences, a duplicate label; and for a duplicate id.
     """
     pairs = min(TOP, classes)
     ids: list[str] = []
@@ -46,21 +46,21 @@ def read(path: Path, classes: int) -> tuple[list[str], NDArray[np.int32], NDArra
             labels.append(part[1])
             confidences.append(part[2].astype(np.float32))
     if len(set(ids)) < len(ids):
-        raise KitError(f"{path}: video {Counter(ids).most_common(1)[0][0]!r} stands more than once.")
+        raise KitError(f"{path}: video {Counter(ids).most_common(1)[0][0]!r} occurs more than once.")
     return ids, np.concatenate(labels), np.concatenate(confidences)
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The rest of the file in blocks of whole lines, each line with its newline."""
+    """The rest of the file in blocks of complete lines, each line with its newline."""
     while block := file.read(BLOCK) + file.readline():
         yield block if block.endswith(b"\n") else block + b"\n"
 
 
 def _parse(block: bytes, pairs: int) -> Block:
-    """ids, labels (N, k), confidences (N, k) of whole lines; ValueError where a line is not well formed.
+    """ids, labels (N, k), confidences (N, k) of complete lines; ValueError for a malformed line.
 
-    pandas reads the numbers, several times as fast as Python would; it takes commas for spaces, so that
-    the places of both are looked at first: a comma, then 2k - 1 spaces in every line.
+    pandas parses the numbers, several times as fast as Python; as commas become spaces for it, the
+    positions of both are checked first: one comma, then 2k - 1 spaces in every line.
     """
     text = np.frombuffer(block, np.uint8)
     ends, commas, spaces = (np.flatnonzero(text == mark) for mark in (NEWLINE, COMMA, SPACE))
@@ -78,7 +78,7 @@ def _parse(block: bytes, pairs: int) -> Block:
 
 
 def _table(block: bytes, pairs: int) -> Any:
-    """The k labels and confidences of each line, in 2k columns."""
+    """Labels and confidences of each line, in 2k alternating columns."""
     kinds = {column: np.int32 if column % 2 else np.float64 for column in range(1, 2 * pairs + 1)}
     return pd.read_csv(
         BytesIO(block), sep=" ", header=None, usecols=list(kinds), dtype=kinds, na_filter=False,
@@ -87,7 +87,7 @@ def _table(block: bytes, pairs: int) -> Any:
 
 
 def _check(part: Block, classes: int) -> None:
-    """ValueError unless labels are different classes and confidences from 0 to 1 do not rise."""
+    """Raise ValueError unless labels are distinct classes and confidences in [0, 1] do not increase."""
     _, labels, confidences = part
     ordered = np.sort(labels, axis=1)
     good = (
@@ -103,12 +103,12 @@ def _check(part: Block, classes: int) -> None:
 
 
 def _fault(block: bytes, pairs: int, classes: int, *, first: int) -> str:
-    """The first line of a block that is wrong, and how; the block's first line has the number `first`."""
+    """Number of the first malformed line and its fault; first: number of the block's first line."""
     lines = block.decode(errors="replace").split("\n")[:-1]
     for number, line in enumerate(lines, first):
         if reason := _fault_of_line(line.rstrip("\r"), pairs, classes):
             return f"line {number}{reason}."
-    return f"lines {first} to {first + len(lines) - 1} hold something that is no plain number."
+    return f"lines {first} to {first + len(lines) - 1} hold a value that is not a plain number."
 
 
 def _fault_of_line(line: str, pairs: int, classes: int) -> str:
@@ -125,17 +125,17 @@ def _fault_of_line(line: str, pairs: int, classes: int) -> str:
     if wrong:
         return f": labels must be whole numbers from 0 to {classes - 1}; got {wrong[0]:g}"
     if len(set(labels)) < pairs:
-        return f": a label stands twice: {Counter(labels).most_common(1)[0][0]:g}"
+        return f": label {Counter(labels).most_common(1)[0][0]:g} occurs twice"
     wrong = [confidence for confidence in confidences if not 0 <= confidence <= 1]
     if wrong:
         return f": confidences must lie between 0 and 1; got {wrong[0]:g}"
     if confidences != sorted(confidences, reverse=True):
-        return ": confidences must not rise along the row"
+        return ": confidences must not increase along the row"
     return ""
 
 
 def check(path: Path, classes: int, videos: int | None) -> None:
-    """Raise KitError unless the CSV is well formed and has a row for each of `videos` videos, if known."""
+    """Raise KitError unless the CSV is well formed and has `videos` rows (None: any number)."""
     ids, _, _ = read(path, classes)
     if videos is not None and len(ids) != videos:
         raise KitError(f"{path} has {len(ids)} rows; the split has {videos} videos.")

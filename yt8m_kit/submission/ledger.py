@@ -1,11 +1,14 @@
-"""The record of real submissions, submissions/results.csv: what was handed in, and what it scored."""
+"""Ledger of Kaggle submissions, submissions/results.csv: files, commits and scores."""
 
+import csv
 import fcntl
 import hashlib
+import math
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,46 +25,108 @@ COLUMNS = {
     "public": "float64", "private": "float64",
 }  # fmt: skip
 """date: UTC. commit: of the recipes, + if they were changed since. model_bytes: of the exported model.
-bytes, sha256: of the CSV. local: its GAP@20 on the local board, where it was scored. ref: Kaggle's number.
-status: pending, complete or error."""
+bytes, sha256: of the CSV. local: its GAP@20 on the local board, if scored there. ref: Kaggle's number of the
+submission. status: pending, complete or error. public, private: GAP@20 on Kaggle."""
+
+
+STATUSES = ("pending", "complete", "error")
+REQUIRED = {"date", "recipe", "ensemble", "sha256", "ref", "status"}
 
 
 def path() -> Path:
-    """Where the record is."""
+    """Path of results.csv."""
     return recipes.folder() / "results.csv"
 
 
 def read() -> pd.DataFrame:
-    """All rows, oldest first; none where there is no file. Raises KitError for a file that is no record."""
-    if not path().exists():
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+    """Read all rows, oldest first; none if there is no file.
+
+    Raises KitError for an unreadable file or another header, and naming line and column for a wrong cell.
+    """
+    rows = []
+    if path().exists():
+        try:
+            with path().open(encoding="utf-8-sig", newline="") as file:
+                lines = csv.reader(file, strict=True)
+                if next(lines, []) != list(COLUMNS):
+                    raise KitError(f"{path()}: line 1 must be {','.join(COLUMNS)!r}.")
+                rows = [_row(cells, lines.line_num) for cells in lines if cells]
+        except (OSError, ValueError, csv.Error) as error:
+            raise KitError(f"cannot read {path()}: {error}.") from None
+    return _table(rows)
+
+
+def _row(cells: list[str], line: int) -> dict[str, Any]:
+    """The values of a line by column, None for an empty number; KitError for a wrong cell."""
+    if len(cells) != len(COLUMNS):
+        raise KitError(f"{path()}: line {line} must have {len(COLUMNS)} cells; got {len(cells)}.")
+    row = {}
+    for name, cell in zip(COLUMNS, cells):
+        try:
+            row[name] = _value(name, cell)
+        except ValueError as error:
+            raise KitError(f"{path()}: line {line}, column {name}: {error}; got {cell[:60]!r}.") from None
+    return row
+
+
+def _value(name: str, cell: str) -> Any:
+    """The value of a cell; ValueError says what it must be."""
+    if not cell:
+        if name in REQUIRED:
+            raise ValueError("must not be empty")
+        return "" if COLUMNS[name] == "str" else None
+    if COLUMNS[name] == "Int64":
+        if not (cell.isascii() and cell.isdigit() and int(cell) < 2**63):
+            raise ValueError("must be a whole number")
+        return int(cell)
+    if COLUMNS[name] == "float64":
+        if not 0 <= _float(cell) <= 1:
+            raise ValueError("must be a number between 0 and 1")
+        return float(cell)
+    if name == "status" and cell not in STATUSES:
+        raise ValueError(f"must be one of {', '.join(STATUSES)}")
+    if name == "date" and not _is_date(cell):
+        raise ValueError("must be a date such as 2018-08-06T12:00:00+00:00")
+    return cell
+
+
+def _float(cell: str) -> float:
     try:
-        rows = pd.read_csv(path(), dtype=COLUMNS, keep_default_na=False, na_values={
-            name: [""] for name, kind in COLUMNS.items() if kind != "str"})  # fmt: skip
-    except (ValueError, OverflowError) as error:
-        raise KitError(f"cannot read {path()}: {str(error).splitlines()[0]}.") from None
-    if list(rows.columns) != list(COLUMNS):
-        raise KitError(f"{path()}: line 1 must be {','.join(COLUMNS)!r}.")
-    return rows
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind)
+                         for name, kind in COLUMNS.items()})  # fmt: skip
 
 
 def upsert(row: dict[str, Any]) -> None:
-    """Add a row, or put its values over the row of the same ref."""
-    with _held():
+    """Append a row, or update the row with the same ref."""
+    with _locked():
         rows = read()
         same = rows.index[rows.ref == row["ref"]]
         if len(same):
             rows.loc[same[-1], list(row)] = list(row.values())
         else:
-            new = pd.DataFrame([row], columns=list(COLUMNS)).astype(COLUMNS)
+            new = _table([row])
             rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
         with replacing(path()) as temporary:
             rows.to_csv(temporary, index=False)
 
 
 @contextmanager
-def _held() -> Iterator[None]:
-    """Two processes change the record one after the other."""
+def _locked() -> Iterator[None]:
+    """Hold a lock of results.csv against other processes."""
     folder = os.open(recipes.folder(), os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -71,22 +136,22 @@ def _held() -> Iterator[None]:
 
 
 def history() -> str:
-    """The record as a table, oldest first."""
+    """Format the ledger as a table, oldest first."""
     rows = read()
     if rows.empty:
-        return f"no submissions yet; they are recorded in {path()}\n"
+        return f"no submissions yet; {path()} will list them\n"
     shown = rows.drop(columns=["sha256", "bytes", "model_bytes"]).astype(object)
     return plain(shown.where(shown.notna(), None).to_dict("records"))
 
 
 def sha256(file: Path) -> str:
-    """The hash by which a file is known again."""
+    """SHA-256 of a file, hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def commit() -> str:
-    """The commit of the recipes, with + where they or the kit were changed since; empty outside of git."""
+    """Commit of the recipes, followed by + if they or the kit changed since; empty outside of git."""
 
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -51,9 +51,9 @@ def test_where_credentials_come_from(kaggle, entrant, command, files, variables,
 @pytest.mark.parametrize(
     ("text", "variables", "message"),
     [
-        ("", {"KAGGLE_API_TOKEN": "x" * 300}, "KAGGLE_API_TOKEN holds no token that can be read (OSError)"),
+        ("", {"KAGGLE_API_TOKEN": "x" * 300}, "KAGGLE_API_TOKEN contains no readable token (OSError)"),
         ("", {"KAGGLE_USERNAME": USER}, "KAGGLE_USERNAME is set without KAGGLE_KEY"),
-        ("", {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": ""}, "KAGGLE_KEY is set to nothing"),
+        ("", {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": ""}, "KAGGLE_KEY is set but empty"),
         ("[]", {}, 'kaggle.json must hold {"username": ..., "key": ...}'),
         ('{"username": "someone", "key": 7}', {}, 'kaggle.json has no "key"'),
     ],

@@ -1,4 +1,4 @@
-"""Each fault on the way to Kaggle: one clear line, its exit code, nothing lost, no secret shown.
+"""Faults of a submission to Kaggle: one clear line, its exit code, nothing lost, no secret shown.
 
 In process, with the unmodified kaggle package against the loopback server and with short waits.
 """
@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.kaggle_faults import CASES, prepare
 from tests.fakes.kaggle_server import SECRETS
-from yt8m_kit.submission.kaggle import await_score, bounded, errors, upload
+from yt8m_kit.submission.kaggle import attempt, await_score, bounded, errors, upload
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -36,6 +36,7 @@ def test_fault(case, kaggle, entrant, command, monkeypatch):
     if code and case.mended:
         mend(kaggle, case)
         entrant.csv.write_text(good)
+        entrant.age_request(attempt.QUIET)
         code, _, err = command(entrant.words(), KAGGLE_API_TOKEN=SECRETS[1])
         assert code == 0, err
         assert len(kaggle.submissions) == 1

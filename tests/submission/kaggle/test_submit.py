@@ -15,7 +15,7 @@ from tests.fakes.kaggle_entrant import VIDEOS
 from tests.fakes.kaggle_entrant import entrant as make_entrant
 from tests.fakes.kaggle_server import ALWAYS, KEY, PLACE, SECRETS, USER, Fault
 from yt8m_kit.submission import ledger
-from yt8m_kit.submission.kaggle import bounded, errors, upload
+from yt8m_kit.submission.kaggle import attempt, bounded, errors, upload
 
 GOOD = {"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}
 
@@ -85,7 +85,7 @@ def test_the_csv_is_looked_at_first(kaggle, entrant, command, tiny_data):
     entrant.csv.write_text("".join([*lines[:5], lines[4], *lines[5:]]))
     code, _, err = command(entrant.words())
     assert code == 1
-    assert "stands more than once" in err.splitlines()[-1]
+    assert "occurs more than once" in err.splitlines()[-1]
     entrant.csv.write_text("".join(lines[:-1]))
     code, _, err = command(entrant.words(f"--data={tiny_data.path}"))
     assert code == 1
@@ -93,7 +93,7 @@ def test_the_csv_is_looked_at_first(kaggle, entrant, command, tiny_data):
     entrant.csv.write_text("".join(lines))
     code, _, err = command(entrant.words(f"--data={tiny_data.path}"))
     assert code == 3
-    assert "not checked" not in err
+    assert "count not checked" not in err
     assert not kaggle.seen
 
 
@@ -109,7 +109,7 @@ def test_the_same_file_twice_asks_for_again(kaggle, entrant, command, rows):
 
 def test_submitted_now_and_waited_for_later(kaggle, entrant, command, rows):
     code, out, _ = command(["submissions"])
-    assert (code, out) == (0, f"no submissions yet; they are recorded in {entrant.ledger}\n")
+    assert (code, out) == (0, f"no submissions yet; {entrant.ledger} will list them\n")
     assert command(entrant.words("--wait=False"), **GOOD)[0] == 0
     assert rows().status.tolist() == ["pending"]
     assert "poll" not in kaggle.steps()
@@ -128,7 +128,7 @@ def test_submitted_now_and_waited_for_later(kaggle, entrant, command, rows):
 def test_a_dry_run_sends_nothing(kaggle, entrant, command):
     code, out, err = command(entrant.words("--dry_run"), **GOOD)
     assert (code, out) == (0, f"{entrant.csv}\n")
-    assert "all is in order, submissions left: 5; nothing was sent" in err
+    assert "all checks passed, submissions left: 5; nothing was sent" in err
     assert kaggle.steps() == ["info", "limits"]
     assert not entrant.ledger.exists()
 
@@ -195,7 +195,7 @@ def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command,
     kaggle.fail("create", Fault("late", seconds=1.5))
     code, _, err = command(entrant.words(), **GOOD)
     assert code == 11
-    assert "looks again first" in err
+    assert "looks for it first" in err
     deadline = time.monotonic() + 10
     while not kaggle.submissions and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -209,6 +209,7 @@ def test_a_submission_that_was_made_after_all_is_found(kaggle, entrant, command,
 def test_a_file_that_kaggle_refuses_is_sent_anew(kaggle, entrant, command):
     kaggle.fail("create", Fault("status", 400, "The uploaded file has expired"))
     assert command(entrant.words(), **GOOD)[0] == 9
+    entrant.age_request(attempt.QUIET)
     assert command(entrant.words(), **GOOD)[0] == 0
     assert kaggle.steps().count("start") == 2
 
@@ -255,7 +256,7 @@ def test_the_table_and_the_live_board(kaggle, entrant, command):
     kaggle.teams = [("first", "0.9"), ("second", "0.87"), ("third", "0.86"), ("fourth", "")]
     code, out, _ = command(["leaderboard", "--kaggle"], **GOOD)
     assert (code, out.splitlines()[-1]) == (0, str(readme))
-    assert "ours: toy blend, 0.86543, would be number 3 of 4" in out
+    assert "ours: toy blend, 0.86543, would rank 3 of 4" in out
     assert "first" in out
     row, other = (line for line in readme.read_text().splitlines() if "toy" in line)
     assert [cell.strip() for cell in row.split("|")[3:-2]] == [

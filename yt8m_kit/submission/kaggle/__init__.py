@@ -1,1 +1,1 @@
-"""Kaggle's side of a submission; the kaggle package is imported only when one of these verbs runs."""
+"""Submission to Kaggle; the kaggle package is imported only when one of these verbs runs."""

@@ -1,4 +1,11 @@
-"""A file made into exactly one submission, however often the way there is interrupted."""
+"""Exactly-once submission of a file, across interruptions and lost answers.
+
+CreateSubmission takes no idempotency key, so that a second request may make a second submission. No answer
+to it proves that nothing was made: a gateway may answer in the service's place, and a service whose request
+was cut off may still finish it. The only evidence is Kaggle's list of submissions, in which a random tag in
+the description identifies the attempt. A command therefore sends one such request at most, and a later
+command sends another only if the tag is still not listed QUIET seconds after the first.
+"""
 
 import secrets
 import time
@@ -16,21 +23,28 @@ from yt8m_kit.submission.kaggle.errors import (
     KaggleError,
     NotFoundError,
     RejectedError,
-    SilentError,
     UnavailableError,
 )
 from yt8m_kit.submission.kaggle.upload import ExpiredError, upload
 
-LOOKS = (1, 3, 8, 20)  # seconds before each look for a submission whose making was not answered
-CREATES = 3  # times a submission is asked for, while none is found
+LOOKS = (1, 3, 8, 20)  # seconds before each look at the list of submissions
+
+QUIET = 3600.0
+"""Seconds after a request for which an unlisted submission may still be made.
+
+Kaggle documents neither how long such a request may take nor how soon its list shows a submission. Its
+services run on Google Cloud, where a request may be processed for up to 60 minutes, and processing continues
+after the caller got a 504 (https://cloud.google.com/run/docs/configuring/request-timeout).
+"""
 
 
 @dataclass
 class SubmissionAttempt:
-    """How far a file is: kept in the run's folder, for its owner's eyes, until the submission is recorded.
+    """Progress of one file, kept in the run's folder (mode 600) until the submission is in results.csv.
 
-    url: where to send it, good for anybody who knows it. sent: whether all of it is there. asked: whether
-    Kaggle was asked to make a submission of it, and may have done so; tag: by which that is found again.
+    url: resumable upload; whoever knows it can write there. token: names the uploaded file. sent: whether
+    all of it is uploaded. asked: whether CreateSubmission was requested, and may have succeeded. requested:
+    when, Unix seconds. tag: identifies the submission in Kaggle's list.
     """
 
     path: Path
@@ -41,46 +55,60 @@ class SubmissionAttempt:
     url: str = ""
     sent: bool = False
     asked: bool = False
+    requested: float = 0.0
 
     @classmethod
     def of(cls, run: Run, sha256: str, competition: str) -> "SubmissionAttempt":
-        """The attempt of this file as it was left, or a new one. KitError for a damaged record of it."""
+        """The stored attempt of this file, or a new one. Raises KitError if the stored one is damaged."""
         if run.entry.exists():
-            try:
-                attempt = cls(run.entry, **run.read(run.entry))
-            except TypeError:
-                raise KitError(
-                    f"{run.entry} is damaged; delete it, and see on Kaggle what was handed in."
-                ) from None
+            attempt = cls._load(run.entry)
             if (attempt.sha256, attempt.competition) == (sha256, competition):
                 return attempt
             if attempt.asked:
-                progress.say(f"an earlier file may have been handed in as [{attempt.tag}]; see it on Kaggle")
+                progress.say(
+                    f"an earlier file may have been submitted as [{attempt.tag}]; see "
+                    f"https://www.kaggle.com/c/{attempt.competition}/submissions"
+                )
         return cls(run.entry, sha256, competition, tag=f"yt8m-{secrets.token_hex(4)}")
+
+    @classmethod
+    def _load(cls, path: Path) -> "SubmissionAttempt":
+        try:
+            attempt, blank = cls(path, **Run.read(path)), cls(path, "", "", "")
+            good = all(isinstance(value, type(vars(blank)[name])) for name, value in vars(attempt).items())
+        except TypeError:
+            good = False
+        if not good:
+            raise KitError(
+                f"{path} is damaged; see on Kaggle what was submitted, then delete the file."
+            ) from None
+        if attempt.asked and not attempt.requested:
+            attempt.requested = path.stat().st_mtime
+        return attempt
 
     @property
     def begun(self) -> bool:
-        """Whether an earlier command left something to go on with."""
-        return bool(self.url)
+        """Whether an earlier command left something to resume."""
+        return bool(self.url) or self.asked
 
     def save(self, **changes: Any) -> None:
-        """Remember the changes."""
+        """Apply the changes and write the file."""
         for name, value in changes.items():
             setattr(self, name, value)
         write_private_json(self.path, {name: value for name, value in asdict(self).items() if name != "path"})
 
     def forget(self) -> None:
-        """There is nothing to go on with."""
+        """Delete the file: nothing is left to resume."""
         self.path.unlink(missing_ok=True)
 
 
 def submit_once(client: Client, file: Path, attempt: SubmissionAttempt, message: str) -> int:
-    """Make a submission of the file and return its number; rules and quota are checked before it is sent.
+    """Submit the file and return the submission's number; checks rules and quota before the upload.
 
-    Raises DoubtError where Kaggle may have made it and cannot be asked, otherwise KaggleError by kind.
-    The attempt is kept, so that a second call goes on; the caller forgets it.
+    Raises DoubtError where the submission may exist and is not listed, otherwise KaggleError by kind. The
+    attempt is kept, so that a second call resumes; the caller deletes it.
     """
-    if attempt.asked and (ref := _look(client, attempt.tag)):
+    if attempt.asked and (ref := _resolve(client, attempt)):
         return ref
     client.check_rules()
     progress.say(f"submissions left: {client.check_quota()}")
@@ -90,9 +118,9 @@ def submit_once(client: Client, file: Path, attempt: SubmissionAttempt, message:
 
 
 def _send(client: Client, file: Path, attempt: SubmissionAttempt) -> None:
-    """Bring the file to Kaggle's storage, to a new place where the first is refused."""
+    """Upload the file; if the storage refuses the upload's URL, once more to a new one."""
     for last in (False, True):
-        resumed = attempt.begun
+        resumed = bool(attempt.url)
         if not resumed:
             token, url = client.start_upload(file)
             attempt.save(token=token, url=url)
@@ -106,44 +134,72 @@ def _send(client: Client, file: Path, attempt: SubmissionAttempt) -> None:
 
 
 def _create(client: Client, attempt: SubmissionAttempt, description: str) -> int:
-    """Ask for the submission until there is one, and never while there may be one already."""
-    doubt: KaggleError = UnavailableError("Kaggle took the file and made no submission of it.")
-    for tries in range(CREATES):
-        attempt.save(asked=True)
-        try:
-            ref = client.create(attempt.token, description)
-        except KaggleError as error:
-            if tries == 0 and not isinstance(error, UnavailableError):
-                _refused(attempt, error)
-            doubt, ref = error, 0
-        if ref := ref or _look(client, attempt.tag):
-            return ref
-        if isinstance(doubt, SilentError):
-            raise DoubtError(
-                f"Kaggle does not say whether it has made the submission [{attempt.tag}], and does not list "
-                "it yet. Run the same command later: it looks again first."
-            )
-    raise doubt
+    """Request the submission once; without a number in the answer, look for it in the list."""
+    attempt.save(asked=True, requested=time.time())
+    error: KaggleError = UnavailableError("Kaggle's response names no submission.")
+    ref = 0
+    try:
+        ref = client.create(attempt.token, description)
+    except KaggleError as caught:
+        error = caught
+    if isinstance(error, NotFoundError | RejectedError):  # the next request needs the file anew
+        attempt.save(token="", url="", sent=False)
+    if ref := ref or _look(client, attempt):
+        return ref
+    raise _unlisted(attempt, error)
 
 
-def _refused(attempt: SubmissionAttempt, error: KaggleError) -> None:
-    """There is no submission for certain; where it is the file that Kaggle refuses, it is to be sent anew."""
-    attempt.save(asked=False)
-    if isinstance(error, NotFoundError | RejectedError):
-        attempt.forget()
-    raise error
+def _unlisted(attempt: SubmissionAttempt, error: KaggleError) -> KaggleError:
+    """The error of a request that failed and left nothing in the list so far.
+
+    A refusal keeps its kind.
+    """
+    if isinstance(error, UnavailableError):
+        return DoubtError(
+            f"{error} Kaggle may still make the submission [{attempt.tag}], which is not listed yet. Run the "
+            "same command later: it looks for it first."
+        )
+    return type(error)(
+        f"{error} No submission [{attempt.tag}] is listed; the same command looks again first."
+    )
 
 
-def _look(client: Client, tag: str) -> int:
-    """The number of the submission with the tag, which may take a while to show; 0 if there is none."""
+def _resolve(client: Client, attempt: SubmissionAttempt) -> int:
+    """The number of the submission that an earlier request made; 0 if QUIET has passed without it.
+
+    Raises DoubtError before that.
+    """
+    now = time.time()
+    if attempt.requested > now:  # the clock was set back
+        attempt.save(requested=now)
+    elapsed = now - attempt.requested
+    if ref := _look(client, attempt):
+        return ref
+    if elapsed < QUIET:
+        raise DoubtError(
+            f"the submission [{attempt.tag}] is not listed {elapsed / 60:.0f} minutes after its request; "
+            f"Kaggle may still make it. Run the same command in {(QUIET - elapsed) / 60:.0f} minutes, or, if "
+            f"https://www.kaggle.com/c/{attempt.competition}/submissions shows that it was not made, delete "
+            f"{attempt.path}."
+        )
+    progress.say(f"[{attempt.tag}] is not listed {elapsed / 60:.0f} minutes after its request: not made")
+    return 0
+
+
+def _look(client: Client, attempt: SubmissionAttempt) -> int:
+    """The number of the attempt's submission, 0 if it is not listed; several looks, as it may appear late.
+
+    Raises DoubtError if the list cannot be read, for whatever reason.
+    """
     for pause in LOOKS:
-        progress.say(f"looking in {pause} s whether Kaggle has made the submission")
+        progress.say(f"looking for the submission in Kaggle's list in {pause} s")
         time.sleep(pause)
         try:
-            if ref := client.find(tag):
+            if ref := client.find(attempt.tag, attempt.requested):
                 return ref
-        except UnavailableError as error:
+        except KaggleError as error:
             raise DoubtError(
-                f"whether Kaggle has made the submission [{tag}] is not known. {error}"
+                f"it is not known whether Kaggle made the submission [{attempt.tag}], which the same command "
+                f"looks for first. {error}"
             ) from None
     return 0

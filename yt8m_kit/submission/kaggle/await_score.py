@@ -1,4 +1,4 @@
-"""The score of a submission: waited for and recorded."""
+"""Waiting for a submission's score."""
 
 import time
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from yt8m_kit.submission import ledger
 from yt8m_kit.submission.kaggle.client import Client, Scored
 from yt8m_kit.submission.kaggle.errors import NotFoundError, RejectedError, WaitError
 
-POLLS = (5.0, 60.0)  # seconds between two looks: at first, at most
+POLLS = (5.0, 60.0)  # seconds between two requests: at first, at most
 WAIT = 1800.0  # seconds in all
-SETTLE = 120.0  # seconds in which a new submission may not be found yet
+SETTLE = 120.0  # seconds during which a new submission may still be answered with 404
 
 
 def wait(client: Client, ref: int) -> None:
-    """Wait until a submission is scored, and record it.
+    """Wait until a submission is scored, and enter its scores in results.csv.
 
-    Raises WaitError after WAIT seconds, RejectedError where Kaggle could not score it, and what a call
-    to Kaggle raises; the record then says pending, and a second call waits on.
+    Raises WaitError after WAIT seconds, RejectedError if Kaggle could not score it, and KaggleError by kind
+    for a failed call; the row then stays pending, and a second call resumes the wait.
     """
     progress.say(f"submission {ref}: waiting for its score")
     began = time.monotonic()
@@ -31,11 +31,11 @@ def wait(client: Client, ref: int) -> None:
         if waited + pause > WAIT:
             raise WaitError(
                 f"submission {ref} has no score after {waited / 60:.0f} minutes. "
-                "It is in: the same command goes on waiting."
+                "It was made; the same command resumes the wait."
             )
         progress.say(f"submission {ref}: pending after {waited:.0f} s")
         time.sleep(pause)
-    _record(ref, scored)
+    _enter(ref, scored)
     if scored.status == "error":
         raise RejectedError(f"Kaggle could not score submission {ref}: {scored.error or 'no reason given'}.")
     progress.say(f"submission {ref}: public {scored.public}, private {scored.private}")
@@ -57,13 +57,13 @@ def _scored(client: Client, ref: int, waited: float) -> Scored:
         return Scored("pending", None, None, "")
 
 
-def _record(ref: int, scored: Scored) -> None:
+def _enter(ref: int, scored: Scored) -> None:
     scores = {"public": scored.public, "private": scored.private}
     ledger.upsert({"ref": ref, "status": scored.status} | scores)
 
 
 def refresh() -> None:
-    """Ask Kaggle once for each score that the record lacks."""
+    """Request the score of each pending row of results.csv once."""
     rows = ledger.read()
     clients: dict[str, Client] = {}
     for row in rows[rows.status == "pending"].itertuples():
@@ -75,4 +75,4 @@ def refresh() -> None:
         client = clients.get(competition) or clients.setdefault(competition, Client.connect(competition))
         scored = client.submission(int(row.ref))
         if scored.status != "pending":
-            _record(int(row.ref), scored)
+            _enter(int(row.ref), scored)

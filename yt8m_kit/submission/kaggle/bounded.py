@@ -1,4 +1,4 @@
-"""Kaggle's client made quiet and bounded in time: by itself it prints, and waits for an answer for ever."""
+"""Kaggle's client with timeouts and retries, no output."""
 
 import contextlib
 import io
@@ -18,23 +18,23 @@ from yt8m_kit.submission.kaggle.errors import root_cause
 
 SECONDS = (10, 30)  # to connect, and to wait for an answer
 CREATE_SECONDS = (10, 60)
-TOTAL = 300.0  # for a call with all its tries, however slowly its answer drips
+TOTAL = 300.0  # for a call with all its retries, however slowly its response arrives
 
 
-class Audible(Retry):
-    """Retries that say so."""
+class LoggedRetry(Retry):
+    """urllib3's retries, each reported on stderr."""
 
-    def increment(self, *args: Any, **kwargs: Any) -> "Audible":
-        """As Retry's: the next state, or the error where no try is left."""
+    def increment(self, *args: Any, **kwargs: Any) -> "LoggedRetry":
+        """As Retry.increment: the next state; raises the error if no retry is left."""
         following = super().increment(*args, **kwargs)
         error, response = kwargs.get("error"), kwargs.get("response")
-        reason = root_cause(error) if error else f"HTTP {response.status}" if response else "no answer"
-        progress.say(f"kaggle: {reason}; trying again")
+        reason = root_cause(error) if error else f"HTTP {response.status}" if response else "no response"
+        progress.say(f"kaggle: {reason}; retrying")
         return following
 
 
-# At most five tries of 30 s with 14 s between them, or what Retry-After asks for, up to 60 s each.
-PATIENT = Audible(
+# At most five requests of 30 s with 14 s of pauses in all, or Retry-After's, up to 60 s each.
+PATIENT = LoggedRetry(
     total=4, backoff_factor=1, backoff_jitter=0.5, retry_after_max=60, allowed_methods=None,
     status_forcelist=(408, 429, 500, 502, 503, 504), raise_on_status=False,
 )  # fmt: skip
@@ -42,19 +42,23 @@ ONCE = Retry(total=0, raise_on_status=False)
 
 
 class OverdueError(Exception):
-    """The time for a call is over; no OSError, which requests would take for a reason to try again."""
+    """A call exceeded TOTAL seconds; not an OSError, after which urllib3 would retry."""
 
 
 @contextlib.contextmanager
 def bounded_calls(*, once: bool) -> Iterator[None]:
-    """Within the block the client is silent, each of its requests has limits, and the whole has one.
+    """Context in which the client prints nothing, and its requests have timeouts and retries.
 
-    once: no second try. Raises OverdueError after TOTAL seconds.
+    once: one request at most, neither repeated nor redirected. Raises OverdueError after TOTAL seconds.
     """
     seconds, retries = (CREATE_SECONDS, ONCE) if once else (SECONDS, PATIENT)
-    original = HTTPAdapter.send
+    original, sent = HTTPAdapter.send, 0
 
     def send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        nonlocal sent
+        sent += 1
+        if once and sent > 1:
+            raise requests.TooManyRedirects("a redirect would send the request a second time")
         adapter.max_retries = retries
         return original(adapter, request, **options | {"timeout": seconds})
 
@@ -63,7 +67,7 @@ def bounded_calls(*, once: bool) -> Iterator[None]:
 
 
 def load() -> Any:
-    """The client's KaggleApi. Importing it prints, and asks the network: neither gets through."""
+    """Import kaggle and return its KaggleApi; what the import prints and requests is suppressed."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise requests.ConnectionError
@@ -82,7 +86,7 @@ def load() -> Any:
 
 @contextlib.contextmanager
 def _replaced_send(send: Callable[..., Any]) -> Iterator[None]:
-    """Meanwhile requests sends by `send`: the client's own sessions are out of reach."""
+    """Replace HTTPAdapter.send, as the client's own sessions are not accessible."""
     original = HTTPAdapter.send
     HTTPAdapter.send = send  # type: ignore[method-assign]
     try:

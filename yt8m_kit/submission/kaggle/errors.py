@@ -1,4 +1,4 @@
-"""What can go wrong between here and Kaggle: one line each, and an exit code of its own."""
+"""Errors of a submission to Kaggle, by exit code."""
 
 import socket
 import ssl
@@ -7,7 +7,7 @@ from yt8m_kit.errors import KitError
 
 
 class KaggleError(KitError):
-    """Kaggle did not do as asked; what was done before is kept."""
+    """A failed call or upload; the progress so far is kept."""
 
 
 class AuthError(KaggleError):
@@ -17,7 +17,7 @@ class AuthError(KaggleError):
 
 
 class RulesError(KaggleError):
-    """The account may not take part: rules not accepted, competition closed."""
+    """The account may not submit: rules not accepted, competition closed."""
 
     exit_code = 4
 
@@ -29,49 +29,49 @@ class NotFoundError(KaggleError):
 
 
 class LimitError(KaggleError):
-    """No submission left for now."""
+    """Submission quota exhausted."""
 
     exit_code = 6
 
 
 class UnavailableError(KaggleError):
-    """No answer, or one that cannot be read: network, overload, maintenance."""
+    """No response, or one that cannot be parsed: network, overload, maintenance."""
 
     exit_code = 7
 
 
 class SilentError(UnavailableError):
-    """No answer in time: Kaggle may be at it still."""
+    """Timed out; the server may still be processing."""
 
 
 class UploadError(KaggleError):
-    """The file did not get through."""
+    """The upload failed."""
 
     exit_code = 8
 
 
 class RejectedError(KaggleError):
-    """Kaggle has refused the submission, or could not score it."""
+    """Kaggle refused the submission, or could not score it."""
 
     exit_code = 9
 
 
 class WaitError(KaggleError):
-    """The submission is in, its score is not there yet."""
+    """The submission was made and has no score yet."""
 
     exit_code = 10
 
 
 class DoubtError(KaggleError):
-    """Whether the submission exists could not be found out."""
+    """The submission may have been made, and is not listed."""
 
     exit_code = 11
 
 
 def root_cause(error: BaseException) -> str:
-    """What lies at the bottom of a network error, without the URL: that may hold the key to an upload."""
+    """Root cause of a network error, without the URL, which may contain an upload's key."""
     if timed_out(error):
-        return "no answer in time"
+        return "timed out"
     bottom = _chain(error)[-1]
     if isinstance(bottom, ConnectionError | ssl.SSLError | socket.gaierror):
         return bottom.strerror or str(bottom)
@@ -79,12 +79,12 @@ def root_cause(error: BaseException) -> str:
 
 
 def timed_out(error: BaseException) -> bool:
-    """Whether it was the time that ran out."""
+    """Whether a timeout caused the error."""
     return any(isinstance(each, TimeoutError) for each in _chain(error))
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An error and what it was made from, in turn; urllib3 puts that into the arguments at times."""
+    """An error and its causes, outermost first; urllib3 sometimes keeps the cause in the arguments."""
     chain: list[BaseException] = []
     below: BaseException | None = error
     while below is not None and below not in chain:

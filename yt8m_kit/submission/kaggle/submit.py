@@ -1,4 +1,4 @@
-"""A CSV handed in to Kaggle: checked, entered exactly once, recorded, its score waited for."""
+"""Submission of a CSV to Kaggle: checks, exactly-once submission, results.csv, score."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +29,11 @@ def submit(
     dry_run: bool = False,
     again: bool = False,
 ) -> Path:
-    """Hand in submission.csv and wait for its score; returns the record, or with dry_run the CSV.
+    """Submit submission.csv and wait for its score; returns the path of results.csv, with dry_run the CSV's.
 
-    What was begun is gone on with: an upload, or the wait for a score. Raises UsageError for a file that
-    was handed in before, unless `again`, and KitError for one that is not well formed, both before anything
-    is asked of Kaggle; KaggleError by kind for what fails there, see docs/faults.md.
+    Resumes an interrupted upload or wait. Before any request, raises UsageError for a file that was
+    submitted before, unless `again`, and KitError for a malformed one; then KaggleError by kind, see
+    docs/faults.md.
     """
     recipe, run = experiment.recipe, experiment.run(name)
     competition, message = _competition(recipe), _message(message, recipe.name, name)
@@ -46,7 +46,7 @@ def submit(
         client = Client.connect(competition)
         if dry_run:
             client.check_rules()
-            progress.say(f"all is in order, submissions left: {client.check_quota()}; nothing was sent")
+            progress.say(f"all checks passed, submissions left: {client.check_quota()}; nothing was sent")
             return run.submission
         if not ref:
             ref = submit_once(client, run.submission, attempt, message)
@@ -74,18 +74,18 @@ def _message(message: str | None, recipe: str, name: str) -> str:
 
 
 def _videos(data: Path) -> int | None:
-    """How many rows there must be; None, said aloud, where the records are not at hand."""
+    """Number of test videos; None, with a message, if there are no test shards."""
     try:
         return splits.count(splits.find(data, "test"))
     except UsageError:
-        progress.say(f"not checked: a row for each test video, as there are no test shards in {data}")
+        progress.say(f"row count not checked: no test shards in {data}")
         return None
 
 
 def _known(sha256: str, *, again: bool) -> int:
-    """The number of this file's submission whose score is still waited for; 0 if it is to be handed in.
+    """Number of this file's pending submission; 0 if the file is to be submitted.
 
-    UsageError where one has its score already, unless `again`.
+    Raises UsageError for a file that was scored before, unless `again`.
     """
     rows = ledger.read()
     same = rows[rows.sha256 == sha256]
@@ -96,14 +96,14 @@ def _known(sha256: str, *, again: bool) -> int:
         last = same.iloc[-1]
         scores = f", public {last.public}, private {last.private}" if last.status == "complete" else ""
         raise UsageError(
-            f"this file was handed in on {last.date[:10]}: submission {last.ref}, {last.status}{scores}. "
-            "Use --again to hand it in once more."
+            f"this file was submitted on {last.date[:10]}: submission {last.ref}, {last.status}{scores}. "
+            "Use --again to submit it once more."
         )
     return 0
 
 
 def _row(recipe: str, name: str, run: Run, sha256: str, ref: int) -> dict[str, Any]:
-    """What is known of a submission that was just made."""
+    """Row of results.csv for a new submission."""
     local = run.read(run.score) if run.score.exists() else {}
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
