@@ -67,13 +67,21 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def _explain(path: Path, error: BaseException) -> None:
     """Raise KitError where a write failed; TensorFlow and HDF5 have errors of their own for that."""
-    of_library = type(error).__module__.startswith("tensorflow.") or type(error) is RuntimeError
+    text = str(error).strip()
+    of_library = type(error).__module__.startswith("tensorflow.") or "errno = " in text
     if isinstance(error, OSError) or of_library:
-        why = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
+        why = getattr(error, "strerror", None) or text.partition("\n")[0] or type(error).__name__
         raise KitError(
-            f"cannot write {path}: {why} ({free:,} bytes are free). An existing version is unchanged."
+            f"cannot write {path}: {why}{_free(path)}. An existing version is unchanged."
         ) from error
+
+
+def _free(path: Path) -> str:
+    """How much room is left, for a message; empty where that cannot be told."""
+    try:
+        return f" ({shutil.disk_usage(path.parent).free:,} bytes are free)"
+    except OSError:
+        return ""
 
 
 def give_name(source: Path, path: Path) -> None:

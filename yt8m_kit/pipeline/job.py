@@ -1,6 +1,5 @@
 """One attempt at a stage: alone in its run, of known sources, finished atomically with a record of them."""
 
-import json
 import os
 import shutil
 import time
@@ -10,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yt8m_kit
+from yt8m_kit import __version__
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
@@ -52,7 +51,7 @@ class Job:
         paths = {self.stage.main: temporary} | {side: side for side in self.stage.sides if side.exists()}
         files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
         seconds = round(time.monotonic() - self._began, 1)
-        record = Record(self.sources, files, self.figures, now(), seconds, yt8m_kit.__version__)
+        record = Record(self.sources, files, self.figures, now(), seconds, __version__)
         write_record(_next(self.stage), record)
 
 
@@ -75,14 +74,14 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
         elif is_begun(stage):
             _check_begun(stage)
         elif stage.partials:
-            write_record(begun_record(stage), Record(stage.sources(), made=now(), kit=yt8m_kit.__version__))
+            write_record(begun_record(stage), Record(stage.sources(), made=now(), kit=__version__))
         yield Job(stage, is_done)
 
 
 def adopt(stage: Stage) -> None:
     """Record a product that something else than its verb has put in place as one of today's sources."""
     files = {file.relative_to(stage.run.path).as_posix(): file_entry(file) for file in stage.files}
-    write_record(stage.record, Record(stage.sources(), files, made=now(), kit=yt8m_kit.__version__))
+    write_record(stage.record, Record(stage.sources(), files, made=now(), kit=__version__))
 
 
 def _check_current(stage: Stage) -> None:
@@ -165,6 +164,15 @@ def verified(stage: Stage, file: Path | None = None) -> Path:
     return file
 
 
-def read_json(stage: Stage) -> Any:
-    """The JSON of a stage's main file, after its content was compared with its record."""
-    return json.loads(verified(stage).read_text(encoding="utf-8"))
+def csv_of(stage: Stage) -> Path:
+    """A prediction's CSV to be read or submitted: up to date, or of unknown origin, which is said.
+
+    Raises UsageError where it is missing or stale, KitError where it is not as it was written.
+    """
+    if stage.main.exists() and read_record(stage.record) is None:
+        progress.say(f"nothing is known of what {stage.main} was made from")
+        return stage.main
+    state = Inspection(set(stage.reads), whole=False).state(stage)
+    if state.kind in ("stale", "damaged"):
+        raise refusal(stage, state, _way_out(stage))
+    return verified(stage)

@@ -4,7 +4,7 @@ from itertools import islice
 
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import UsageError
-from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.job import csv_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 
@@ -14,7 +14,7 @@ def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5
 
     Raises UsageError if there is no submission or no vocabulary.
     """
-    csv = verified(Stages(experiment).predict(name))
+    csv = csv_of(Stages(experiment).predict(name))
     path = experiment.data / vocabulary.FILE
     if not path.exists():
         raise UsageError(f"{path} is not there; `yt8m download vocabulary` fetches YouTube-8M's.")

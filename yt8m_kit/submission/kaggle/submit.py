@@ -7,7 +7,7 @@ from typing import Any
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.job import csv_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
@@ -37,7 +37,7 @@ def submit(
     """
     recipe, run = experiment.recipe, experiment.run(name)
     competition, message = _competition(recipe), _message(message, recipe.name, name)
-    verified(Stages(experiment).predict(name))
+    csv_of(Stages(experiment).predict(name))
     with run.alone(("submit", recipe.name, name)):
         check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
