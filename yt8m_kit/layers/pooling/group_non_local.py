@@ -107,7 +107,7 @@ class NonLocalMean(Layer):
         return self.strength * output_BD + pooled_BDG[:, :, groups]
 
     def _shares(self, frames: Frames, mask_BT: Tensor, count_B1: Tensor) -> Tensor:
-        """Average attention maps over attending frames: weights of attended ones, (B, T, G) by value group."""
+        """Average attention maps over attending frames: weight of each frame by value group, (B, T, G)."""
         queries, keys = (self._heads(frames, layer) for layer in (self.query, self.key))
         logits_BGIJ = ops.cast(ops.einsum("bigw,bjgw->bgij", queries, keys), "float32")
         # Frame j attends to frames i.
