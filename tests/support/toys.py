@@ -83,5 +83,5 @@ def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
     of_real, of_small = (
         total_bytes(stored(recipe, ensemble.members, ensemble.codec)) for recipe in (real, small)
     )
-    beside = len(ensemble.members) * graph_overhead(ensemble.rounds)
-    return replace(ensemble, limit=min(ensemble.limit * of_small // of_real + beside, SIZE_LIMIT))
+    overhead = len(ensemble.members) * graph_overhead(ensemble.rounds)
+    return replace(ensemble, limit=min(ensemble.limit * of_small // of_real + overhead, SIZE_LIMIT))
