@@ -14,6 +14,8 @@ from tests.fakes.kaggle_server import KaggleServer
 
 # Before anything imports it: no greetings on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Records come by --data alone: what lies in data/ of the checkout is nobody's business here.
+os.environ["YT8M_DATA"] = "/no/records"
 
 from tests.support.recipes import RECIPES
 from yt8m_kit.data.synthesize import synthesize

@@ -18,9 +18,11 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.inference.member_model import load_weights, model_of, save_weights
 from yt8m_kit.layers.inputs.sampling import average_rounds
 from yt8m_kit.metrics import top
+from yt8m_kit.pipeline.job import adopt
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization import sizes
 from yt8m_kit.recipe import Ensemble, Recipe, load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
@@ -207,6 +209,7 @@ def test_weights_that_are_not_finite_are_named(runs, capsys):
     kernel.assign(np.full(kernel.shape, np.nan, np.float32))
     path.unlink()
     save_weights(model, path)
+    adopt(Stages(Experiment(load("tiny"), runs, runs)).average("logistic"))
     assert main(["ensemble", "tiny", "logistic_4bit", f"--runs={runs}"]) == 0
     assert main(["export", "tiny", "logistic_4bit", f"--runs={runs}"]) == 1
     assert "cannot encode logistic/kernel: weights must be finite" in capsys.readouterr().err

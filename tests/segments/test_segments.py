@@ -241,8 +241,9 @@ def test_segments_are_predicted_and_scored(rated, tiny_runs, tmp_path, capsys):
     words = ["segments", "tiny", "logistic", f"--data={rated}", f"--runs={runs}"]
     assert main(words) == 0
     scores = runs / "tiny/logistic/validate.segments.json"
-    assert capsys.readouterr().out == f"{scores}\n"
-    lines = (runs / "tiny/logistic/segments.validate.csv").read_text().splitlines()
+    csv = runs / "tiny/logistic/segments.validate.csv"
+    assert capsys.readouterr().out == f"{csv}\n"
+    lines = csv.read_text().splitlines()
     assert lines[0] == "Class,Segments"
     listed = {int(line.partition(",")[0]): line.partition(",")[2].split(" ") for line in lines[1:]}
     assert list(listed) == [4, 17, 30], "the rated classes"

@@ -123,7 +123,8 @@ def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupte
         [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "File too large. An existing version is unchanged." in done.stderr.splitlines()[-1]
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert "An existing version is unchanged." in done.stderr.splitlines()[-1]
     assert (folder / "state.npz").read_bytes() == before
     assert finish(tiny_data.path, tmp_path, "long").returncode == 0
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
@@ -159,9 +160,17 @@ def test_a_checkpoint_that_is_missing_costs_no_more_than_itself(tmp_path):
 
 def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys):
     folder = tmp_path / "tiny/long/checkpoints"
+    words = ["train", "tiny", "long", f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     folder.mkdir(parents=True)
     (folder / "state.npz").write_bytes(b"no archive")
-    assert main(["train", "tiny", "long", f"--data={tiny_data.path}", f"--runs={tmp_path}"]) == 1
+    assert main(words) == 2
+    assert "nothing is known of what it was begun with" in capsys.readouterr().err
+    (folder / "state.npz").unlink()
+    folder.rmdir()
+    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
+    for state in folder.glob("state*.npz"):
+        state.write_bytes(b"no archive")
+    assert main(words) == 1
     assert f"damaged checkpoint {folder / 'state.npz'}" in capsys.readouterr().err
 
 

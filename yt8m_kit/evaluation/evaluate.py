@@ -33,7 +33,7 @@ def evaluate(
     if name not in experiment.recipe.members:
         return _score_graph(stages, name, split, strict, anew)
     scores = _score_weights(stages, name, split, strict, anew)
-    graph = Inspection({split}, whole=False).state(stages.export(name))
+    graph = Inspection(stages.graph_scores(name, split)).state(stages.export(name))
     if graph.kind == "stale":
         progress.say(f"its graph is stale and not scored: {graph.reasons[0]}")
     return _score_graph(stages, name, split, strict, anew) if graph.kind == "up to date" else scores

@@ -63,7 +63,7 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
     where something that it is made from is missing or stale, and where a product or an interrupted attempt
     is of other sources.
     """
-    Inspection(set(stage.reads), whole=False).check_needs(stage)
+    Inspection(stage).check_needs(stage)
     with stage.run.alone(stage.words):
         _settle(stage)
         if anew:
@@ -85,7 +85,7 @@ def adopt(stage: Stage) -> None:
 
 
 def _check_current(stage: Stage) -> None:
-    state = Inspection(set(stage.reads), whole=False).state(stage)
+    state = Inspection(stage).state(stage)
     if state.kind != "up to date":
         raise refusal(stage, state, _way_out(stage))
     assert state.record is not None
@@ -172,7 +172,7 @@ def csv_of(stage: Stage) -> Path:
     if stage.main.exists() and read_record(stage.record) is None:
         progress.say(f"nothing is known of what {stage.main} was made from")
         return stage.main
-    state = Inspection(set(stage.reads), whole=False).state(stage)
+    state = Inspection(stage).state(stage)
     if state.kind in ("stale", "damaged"):
         raise refusal(stage, state, _way_out(stage))
     return verified(stage)

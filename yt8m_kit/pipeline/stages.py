@@ -30,8 +30,9 @@ class Stage:
 
     words: of the command line, without places. main: the file that exists when the stage is done. sides:
     files that are made with it. partials: what an interrupted attempt leaves for the next one to resume from.
-    content: the file by which later stages know the product again; needs: the stages it takes products of.
-    reads: splits. settings: its own part of the recipe. others: further sources by kind.
+    content: the file by which later stages know the product again. needs: the stages it takes products of.
+    reads: splits. shared: splits that the products it takes must have read as they are now. settings: its own
+    part of the recipe. others: further sources by kind.
     """
 
     stages: "Stages" = field(repr=False, compare=False)
@@ -42,6 +43,7 @@ class Stage:
     content: Path | None = None
     needs: tuple["Stage", ...] = ()
     reads: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     others: dict[str, Any] = field(default_factory=dict)
 
@@ -152,6 +154,7 @@ class Stages:
             partials=(run.path / "ema",) if isinstance(member.average, Ema) else (),
             needs=(self.train(name),),
             reads=("train", "validate") if averaged else (),
+            shared=("train",) if averaged else (),
             settings=member.frozen() if averaged else {"average": member.frozen()["average"]},
         )
 
@@ -203,6 +206,7 @@ class Stages:
             self._words("ensemble", name),
             self.experiment.run(name).ensemble,
             needs=tuple((self.average if alone else self.weight_scores)(member) for member in blend.members),
+            shared=() if alone else ("validate",),
             settings=settings,
         )
 

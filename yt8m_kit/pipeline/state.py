@@ -24,15 +24,21 @@ class State:
 class Inspection:
     """One look at stages and all that they need, each looked at once.
 
-    splits: those whose shards are compared, None for all that a stage reads. whole: a product whose own
-    sources are missing is stale; else what is not there is not compared, so that a graph serves without its
-    members. Whatever is made from a stale product is stale. Contents are read only where a file's size or
-    time differs from what its record says.
+    verb: the stage that is to run alone, None for a look at the whole graph. A verb's products may come from
+    other records than it reads itself, unless they share a split, and what is not there is not compared: a
+    graph serves without its members, on any records. Whatever is made from a stale product is stale. Contents
+    are read only where a file's size or time differs from what its record says.
     """
 
-    def __init__(self, splits: set[str] | None = None, *, whole: bool = True):
-        self._splits, self._whole = splits, whole
+    def __init__(self, verb: Stage | None = None):
+        self._verb = verb
         self._known: dict[Path, State] = {}
+
+    def _splits(self, stage: Stage) -> set[str]:
+        """Those whose shards are compared."""
+        if self._verb is None or stage.main == self._verb.main:
+            return set(stage.reads)
+        return set(self._verb.shared)
 
     def state(self, stage: Stage) -> State:
         """The state of a stage's product. Raises KitError for a damaged record."""
@@ -48,7 +54,10 @@ class Inspection:
             return State("stale", ("nothing is known of what it was made from",))
         if damage := files_changed(stage, record):
             return State("damaged", tuple(damage), record)
-        reasons = [*self._needs_changed(stage), *changes(record.sources, stage.sources(), self._splits)]
+        reasons = [
+            *self._needs_changed(stage),
+            *changes(record.sources, stage.sources(), self._splits(stage)),
+        ]
         return State("stale" if reasons else "up to date", tuple(reasons), record)
 
     def _needs_changed(self, stage: Stage) -> list[str]:
@@ -58,7 +67,7 @@ class Inspection:
             state = self.state(need)
             if state.kind in ("stale", "damaged"):
                 found.append(f"{need.title} is {state.kind}: {state.reasons[0]}")
-            elif state.kind != "up to date" and self._whole:
+            elif state.kind != "up to date" and self._verb is None:
                 found.append(f"{need.title} is {state.kind}")
         return found
 

@@ -19,11 +19,7 @@ def linear(vector: Tensor, width: int, fan: int, name: str) -> Tensor:
 
 
 def relu6(vector: Tensor, width: int, fan: int, name: str) -> Tensor:
-<<<<<<< HEAD
     """Apply x W, BatchNorm and ReLU6: (B, I) -> (B, width) float32; W ~ N(0, fan^-1/2), no bias."""
-=======
-    """Apply x W, BatchNorm and ReLU6: (B, I) -> (B, width) float32; W starts as N(0, fan^-1/2), no bias."""
->>>>>>> layers
     dense = keras.layers.Dense(width, use_bias=False, kernel_initializer=normal(fan), name=name)
     return keras.layers.ReLU(max_value=6, name=f"{name}_relu6")(batch_norm(f"{name}_norm")(dense(vector)))
 
