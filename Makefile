@@ -81,7 +81,7 @@ coverage: .venv/installed-tests  ## which lines of yt8m_kit the tests run, their
 submission: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=]: from records to the CSV
 	$(YT8M) run $(RECIPE) $(ENSEMBLE)
 
-submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV here, or hand it in to Kaggle
+submit: .venv/installed  ## RECIPE= ENSEMBLE= [DATA=] [TO=kaggle]: score the CSV here, or submit it to Kaggle
 	$(YT8M) run $(RECIPE) $(ENSEMBLE) --to=$(if $(filter kaggle,$(TO)),predict,submit)
 	$(if $(filter kaggle,$(TO)),$(YT8M) submit $(RECIPE) $(ENSEMBLE) --to=kaggle)
 	$(if $(filter kaggle,$(TO)),$(YT8M) leaderboard)

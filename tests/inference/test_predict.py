@@ -106,7 +106,7 @@ def test_the_board_refuses_other_videos(tmp_path):
     labels, confidences = np.zeros((1, 1), np.int32), np.ones((1, 1), np.float32)
     with pytest.raises(KitError, match=r"1 of the truth are missing, 1 are unknown, e.g. 'b'"):
         local_board.score(["a"], labels, confidences, {"b": {0}})
-    with pytest.raises(UsageError, match="needs the kept truth"):
+    with pytest.raises(UsageError, match="needs the labels"):
         local_board.read_truth(tmp_path / "none.csv", 10)
     path = tmp_path / "truth.csv"
     path.write_text("VideoId,Labels\na,3 x\n")

@@ -1,4 +1,4 @@
-"""The record of submissions: what is written comes back, and nothing else passes for it."""
+"""The ledger of submissions: rows round-trip, and a wrong cell is refused by line and column."""
 
 import subprocess
 
@@ -37,6 +37,53 @@ def test_another_file_is_not_taken_for_it(folder, text):
     with pytest.raises(KitError, match=r"results\.csv"):
         ledger.upsert(ROW)
     assert (folder / "results.csv").read_text() == text
+
+
+GOOD = {"date": "2026-01-01T00:00:00+00:00", "commit": "", "recipe": "toy", "ensemble": "blend",
+        "model_bytes": "", "bytes": "7", "sha256": "1e5", "local": "", "ref": "4711", "status": "complete",
+        "public": "0.1", "private": "0.30000000000000004"}  # fmt: skip
+
+
+def write(folder, **changes):
+    lines = [",".join(ledger.COLUMNS), ",".join(GOOD.values()), "", ",".join((GOOD | changes).values())]
+    (folder / "results.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("ref", "", "must not be empty"),
+        ("ref", "4711.0", "must be a whole number; got '4711.0'"),
+        ("ref", "-1", "must be a whole number"),
+        ("ref", "9" * 19, "must be a whole number"),
+        ("date", "", "must not be empty"),
+        ("date", "yesterday", "must be a date such as"),
+        ("recipe", "", "must not be empty"),
+        ("bytes", "7 MB", "must be a whole number"),
+        ("local", "nan", "must be a number between 0 and 1"),
+        ("public", "88.7", "must be a number between 0 and 1"),
+        ("private", "high", "must be a number between 0 and 1"),
+        ("status", "done", "must be one of pending, complete, error; got 'done'"),
+    ],
+)
+def test_a_wrong_cell_is_named_by_line_and_column(folder, column, cell, message):
+    write(folder, **{column: cell})
+    with pytest.raises(KitError, match=rf"results\.csv: line 4, column {column}: {message}"):
+        ledger.history()
+
+
+def test_a_row_of_another_length_is_named_by_line(folder):
+    write(folder, private="0.1,0.2")
+    with pytest.raises(KitError, match="line 4 must have 12 cells; got 13"):
+        ledger.read()
+
+
+def test_numbers_are_read_exactly(folder):
+    write(folder, private="", bytes="9007199254740993")
+    first, second = ledger.read().to_dict("records")
+    assert first["private"] == 0.1 + 0.2
+    assert second["bytes"] == 2**53 + 1
+    assert second["private"] != second["private"]
 
 
 def test_the_commit_says_whether_something_was_changed(folder):

@@ -1,6 +1,7 @@
-"""Where Kaggle's credentials come from, what overrides what, and what is said where they are no good."""
+"""Sources of Kaggle credentials, their precedence, and the messages for unusable ones."""
 
 import json
+import sys
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_where_credentials_come_from(kaggle, entrant, command, files, variables,
     assert f"credentials: {source}\n" in err.replace(str(entrant.home), "~")
     assert "chmod" not in err
     assert kaggle.steps().count("auth") == ("token" in source.lower())
+
+
+@pytest.mark.parametrize(("xdg", "folder"), [("", ".config"), ("elsewhere", "elsewhere")])
+def test_kaggle_json_in_the_xdg_folder(kaggle, entrant, command, xdg, folder):
+    """Used if there is no ~/.kaggle, else ignored, as the kaggle package does."""
+    config = entrant.home / folder / "kaggle" / "kaggle.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(LEGACY)
+    config.chmod(0o600)
+    variables = {"XDG_CONFIG_HOME": str(entrant.home / xdg)} if xdg else {}
+    code, _, err = command(entrant.words("--dry_run"), **variables)
+    assert code == 3
+    assert f"{config} is ignored, as {entrant.home}/.kaggle exists" in err.splitlines()[-1]
+    entrant.config.parent.rmdir()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
+        del sys.modules[name]  # a new process finds its folder anew
+    code, _, err = command(entrant.words("--dry_run"), **variables)
+    assert code == 0, err
+    assert f"credentials: {config}\n" in err
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_the_table_and_the_live_board(kaggle, entrant, command):
         "944.6", "900.0", "0.88794", "0.87654", "-0.01140", "0.88722", "0.86543", "-0.02179",
     ]  # fmt: skip
     assert "`make submit RECIPE=toy ENSEMBLE=blend TO=kaggle`" in row
-    assert other.count(" - ") == 8, "nothing reported, nothing handed in"
+    assert other.count(" - ") == 8, "nothing reported, nothing submitted"
 
 
 def test_a_reason_holds_no_url():
