@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def written(folder, split="train"):
 
 def test_clips_become_shards_with_the_same_bytes(clips, tmp_path):
     folder = convert(clips, tmp_path / "data", OWN, videos=2)
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("*.tfrecord")) == [
         f"train000{shard}.tfrecord" for shard in range(3)
     ]
     found = written(tmp_path / "data")
@@ -118,7 +119,7 @@ def test_shards_are_converted_and_bad_records_named(tmp_path, capsys):
         add(sequence_example("dir/one", [2], frames(2)))
         add(sequence_example("three", [3], frames(3)))
     folder = convert(source, tmp_path / "data", OWN, split="validate")
-    assert [path.name for path in folder.iterdir()] == ["validate0000.tfrecord"]
+    assert [path.name for path in folder.glob("*.tfrecord")] == ["validate0000.tfrecord"]
     assert list(written(tmp_path / "data", "validate")) == ["one", "three"]
     err = capsys.readouterr().err
     assert "skipped 2 records in 1 shard" in err
@@ -129,12 +130,38 @@ def test_shards_are_converted_and_bad_records_named(tmp_path, capsys):
     assert not (tmp_path / "strict").exists() or not list((tmp_path / "strict").iterdir())
 
 
-def test_an_existing_folder_is_kept(clips, tmp_path, capsys):
+def test_shards_of_the_same_sources_are_left_alone(clips, tmp_path, capsys):
     folder = convert(clips, tmp_path / "data", OWN)
     before = (folder / "train0000.tfrecord").stat().st_mtime_ns
     convert(clips, tmp_path / "data", OWN)
     assert (folder / "train0000.tfrecord").stat().st_mtime_ns == before
-    assert "exists and is kept; delete it to convert again" in capsys.readouterr().err
+    assert f"up to date: {folder}" in capsys.readouterr().err
+
+
+def test_shards_of_other_sources_are_refused(clips, tmp_path):
+    names = tmp_path / "names.csv"
+    names.write_text("Index,Name\n0,zero\n")
+    folder = convert(clips, tmp_path / "data", OWN, names=names)
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+
+    def refused(said, **changes):
+        with pytest.raises(UsageError, match=rf"{folder} is stale: {said}"):
+            convert(clips, tmp_path / "data", **({"dataset": OWN, "names": names} | changes))
+
+    refused("videos was 1000, is now 7", videos=7)
+    refused("classes was", dataset=replace(OWN, classes=OWN.classes + 1))
+    refused(r"vocabulary was '.*', is now 'none'", names=None)
+    names.write_text("Index,Name\n0,other\n")
+    refused("vocabulary was")
+    names.write_text("Index,Name\n0,zero\n")
+    (tmp_path / "data/vocabulary.csv").unlink()
+    convert(clips, tmp_path / "data", OWN, names=names)
+    assert (tmp_path / "data/vocabulary.csv").read_bytes() == names.read_bytes()
+    shutil.copy(next(clips.rglob("*.pb")), clips / "another.pb")
+    refused(r"files\..*another.pb was not set, is now")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+    (folder / "converted.json").unlink()
+    refused("nothing is known of what it was made from")
 
 
 def test_a_source_without_usable_records_is_an_error(tmp_path):

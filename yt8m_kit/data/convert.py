@@ -19,8 +19,11 @@ from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
+from yt8m_kit.output.provenance import Record, Sources, changes, now, read_record, write_record
 
+RECORD = "converted.json"  # in the folder of the shards: what they were made from
 _SINGLE = ".pb"  # a file with one SequenceExample, as MediaPipe writes it
 
 
@@ -41,10 +44,10 @@ def convert(
     or float frames. labels: a CSV, see LabelFile, that replaces the records' labels. names: a vocabulary, see
     vocabulary.parse, copied to OUT/vocabulary.csv. videos: per shard.
     A video's new id is the last path component of its id, with blanks and commas, which would break a CSV,
-    replaced by `_`. Bad records are skipped and named on stderr; strict: they are errors. An existing folder
-    is kept as it is.
-    Raises UsageError if there is nothing to read, DataError if no record is good, for invalid labels and, if
-    strict, for any bad record.
+    replaced by `_`. Bad records are skipped and named on stderr; strict: they are errors. Shards of the same
+    sources are left alone.
+    Raises UsageError if there is nothing to read, or if shards of other sources are there, DataError if no
+    record is good, for invalid labels and, if strict, for any bad record.
     """
     paths = _sources(source)
     known = vocabulary.read(names) if names else {}
@@ -54,17 +57,19 @@ def convert(
         )
     table = LabelFile(labels, known, dataset.classes) if labels else None
     folder = out / split
-    if folder.exists():
-        progress.say(f"{folder} exists and is kept; delete it to convert again.")
+    sources = _sources_of(paths, dataset, labels, names, videos)
+    if names and (not folder.exists() or _is_of(folder, sources)):
+        with replacing(out / vocabulary.FILE) as copy:
+            shutil.copyfile(names, copy)
+    if folder.exists() and _is_of(folder, sources):
+        progress.say(f"up to date: {folder}")
         return folder
     faults = Faults()
     with replacing_folder(folder) as temporary:
         count = _write(_records(paths, dataset, table, faults, strict), temporary, split, videos)
         if not count:
             raise DataError(f"no usable record in {source}: {faults.summary()}")
-    if names:
-        with replacing(out / vocabulary.FILE) as copy:
-            shutil.copyfile(names, copy)
+        write_record(temporary / RECORD, Record(sources, figures={"videos": count}, made=now()))
     if faults:
         progress.say(faults.summary())
     if table and table.unused():
@@ -74,6 +79,28 @@ def convert(
         )
     progress.say(f"{progress.plural(count, 'video')} converted")
     return folder
+
+
+def _sources_of(
+    paths: Sequence[Path], dataset: Dataset, labels: Path | None, names: Path | None, videos: int
+) -> Sources:
+    """What shards are made from: files by name and bytes, labels, vocabulary, and how they are written."""
+    settings = {"features": [list(feature) for feature in dataset.features], "classes": dataset.classes}
+    tables = {"labels": labels, "vocabulary": names}
+    return {
+        "settings": settings | {"id_keys": list(dataset.id_keys), "videos": videos},
+        "files": {str(path): path.stat().st_size for path in paths},
+        **{name: digest(path) if path else "none" for name, path in tables.items()},
+    }
+
+
+def _is_of(folder: Path, sources: Sources) -> bool:
+    """True for shards that were converted from these sources; UsageError for those of others."""
+    record = read_record(folder / RECORD)
+    reasons = changes(record.sources, sources) if record else ["nothing is known of what it was made from"]
+    if reasons:
+        raise UsageError(f"{folder} is stale: {reasons[0]}. Delete it, or convert to another folder.")
+    return True
 
 
 def _sources(source: Path) -> list[Path]:
