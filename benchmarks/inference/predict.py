@@ -24,7 +24,7 @@ from benchmarks.harness import compare, docs_tables
 from benchmarks.harness.random_records import write
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.recipe import load
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 FIRST_PLACE = "plain"
@@ -41,21 +41,27 @@ def prepare(runs: str) -> None:
     from benchmarks.harness import graphs
     from yt8m_kit.inference.member_model import model_of, save_weights
     from yt8m_kit.output.files import write_json
+    from yt8m_kit.pipeline.job import adopt
+    from yt8m_kit.pipeline.stages import Stages
 
     recipe = load("speed")
+    stages = Stages(Experiment(recipe, Path(runs), Path(runs)))
     names = recipe.ensembles["codes"].members
     for name in names:
         run = Run.of(Path(runs), recipe.name, name)
         run.path.mkdir(parents=True)
         save_weights(model_of(recipe.member(name), recipe.dataset), run.averaged)
+        adopt(stages.average(name))
     for name in TITLES:
         run = Run.of(Path(runs), recipe.name, name)
         run.path.mkdir()
         write_json(run.ensemble, {"weights": dict.fromkeys(names, 1.0)})
+        adopt(stages.ensemble(name))
     ways = {"gathered": graphs.parts_of, FIRST_PLACE: graphs.plain_parts}
     for name, parts_of in ways.items():
         parts = parts_of(recipe, names, "uint8")
         graphs.write_gathered(recipe.dataset, parts, Run.of(Path(runs), recipe.name, name).graph)
+        adopt(stages.export(name))
 
 
 def steady(runs: str, batch: int, repeats: int) -> None:

@@ -35,6 +35,8 @@ from yt8m_kit.evaluation.evaluate import evaluate
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.metrics import top
 from yt8m_kit.output.tables import Row, markdown
+from yt8m_kit.pipeline.job import adopt
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe, load
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training.average import average
@@ -126,6 +128,8 @@ def students(recipe: Recipe, options: argparse.Namespace, labels: Path | None) -
                 teacher.path.mkdir(parents=True)
                 teacher.soft_labels.symlink_to(labels)
             experiment = Experiment(taught_by, options.data, runs)
+            if labels:
+                adopt(Stages(experiment).distill(options.name))
             train(experiment, STUDENT)
             average(experiment, STUDENT)
             found.append(json.loads(evaluate(experiment, STUDENT).read_text()))
