@@ -12,6 +12,7 @@ from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 
 FIGURES = 2  # that a row shows
+WIDTH = 30  # characters of them, so that a row fits into 100 columns
 
 
 def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
@@ -41,8 +42,8 @@ def _row(stage: Stage, inspection: Inspection) -> tuple[Row, list[str]]:
         "state": "running" if running else state.kind,
     }
     record = state.record
-    row["figures"] = ", ".join(figures_of(record)[:FIGURES]) if record else ""
-    row["made"] = record.local_time if record else ""
+    row["figures"] = ", ".join(figures_of(record)[:FIGURES])[:WIDTH] if record else ""
+    row["made"] = record.local_time[len("2026-") :] if record else ""
     row["took"] = duration(record.seconds) if record else ""
     row["size"] = amount(record.size) if record else ""
     return row, [holder] if running else [f"because {reason}" for reason in state.reasons]
