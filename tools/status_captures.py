@@ -2,8 +2,8 @@
 
     python -m tools.status_captures [--write]
 
-Every stage that is up to date was run here, on a synthesized set; --write puts the captures, 100 columns wide,
-into docs/getting_started.md.
+Every stage that is up to date was run here, on a synthesized set. --write puts the captures, at most 100
+columns wide, into docs/getting_started.md.
 """
 
 import argparse
