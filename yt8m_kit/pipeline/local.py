@@ -60,6 +60,8 @@ def run(
     stages = Stages(experiment)
     last = last_stages(stages, names, goals)
     todo = [stage for stage in stages.leading_to(last) if Inspection().state(stage).kind != "up to date"]
+    if not todo:
+        progress.say("everything is up to date")
     for number, stage in enumerate(todo, 1):
         state = Inspection().state(stage)
         if state.kind != "up to date":  # remade to the same content, what follows may be up to date again

@@ -14,11 +14,15 @@ Kind = Literal["missing", "unfinished", "up to date", "stale", "damaged"]
 
 @dataclass(frozen=True)
 class State:
-    """kind: of the product. reasons: why it is stale, or why an interrupted attempt cannot be resumed."""
+    """kind: of the product. reasons: why it is stale, or why an interrupted attempt cannot be resumed.
+
+    cause: the product that the first reason is about, which may be one that it comes from, and that reason.
+    """
 
     kind: Kind
     reasons: tuple[str, ...] = ()
     record: Record | None = None
+    cause: str = ""
 
 
 class Inspection:
@@ -51,14 +55,14 @@ class Inspection:
             return State("unfinished", tuple(begun_changed(stage))) if is_begun(stage) else State("missing")
         record = read_record(stage.record)
         if record is None:
-            return State("stale", ("nothing is known of what it was made from",))
+            return _bad(stage, "stale", ["nothing is known of what it was made from"], None)
         if damage := files_changed(stage, record):
-            return State("damaged", tuple(damage), record)
-        reasons = [
-            *self._needs_changed(stage),
-            *changes(record.sources, stage.sources(), self._splits(stage)),
-        ]
-        return State("stale" if reasons else "up to date", tuple(reasons), record)
+            return _bad(stage, "damaged", damage, record)
+        inherited = list(dict.fromkeys(self._needs_changed(stage)))
+        reasons = changes(record.sources, stage.sources(), self._splits(stage))
+        if inherited:
+            return State("stale", (*inherited, *reasons), record, inherited[0])
+        return _bad(stage, "stale", reasons, record) if reasons else State("up to date", record=record)
 
     def _needs_changed(self, stage: Stage) -> list[str]:
         """Why the products that a stage is made from are not as they should be."""
@@ -66,7 +70,7 @@ class Inspection:
         for need in stage.needs:
             state = self.state(need)
             if state.kind in ("stale", "damaged"):
-                found.append(f"{need.title} is {state.kind}: {state.reasons[0]}")
+                found.append(state.cause)
             elif state.kind != "up to date" and self._verb is None:
                 found.append(f"{need.title} is {state.kind}")
         return found
@@ -80,6 +84,10 @@ class Inspection:
                 raise refusal(need, state, f"Run: {need.command} --anew")
             if state.kind != "up to date":
                 raise UsageError(f"{need.main} is not there; run: {need.command}")
+
+
+def _bad(stage: Stage, kind: Kind, reasons: list[str], record: Record | None) -> State:
+    return State(kind, tuple(reasons), record, f"{stage.title} is {kind}: {reasons[0]}")
 
 
 def refusal(stage: Stage, state: State, way_out: str) -> KitError:

@@ -1,6 +1,7 @@
 """The stage graph of a recipe as a table: missing, running, unfinished, up to date, or stale and why."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.progress import amount, duration
@@ -11,6 +12,7 @@ from yt8m_kit.pipeline.stages import Stage, Stages
 from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 
+COLUMNS = 100
 FIGURES = 2  # that a row shows
 WIDTH = 30  # characters of them, so that a row fits into 100 columns
 
@@ -26,8 +28,16 @@ def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
         rows.append(row)
         reasons.append(why)
     lines = plain(rows).splitlines()
-    below = [[line, *(f"    {reason}" for reason in why)] for line, why in zip(lines[1:], reasons)]
+    below = [[line, *_indented(why)] for line, why in zip(lines[1:], reasons)]
     return "\n".join([lines[0], *(line for group in below for line in group)]) + "\n"
+
+
+def _indented(reasons: Sequence[str]) -> list[str]:
+    return [
+        line
+        for reason in reasons
+        for line in wrap(reason, COLUMNS, initial_indent=" " * 4, subsequent_indent=" " * 8)
+    ]
 
 
 def _row(stage: Stage, inspection: Inspection) -> tuple[Row, list[str]]:
