@@ -25,7 +25,7 @@ from benchmarks.harness import (
     docs_tables,
     quiet,  # noqa: F401
 )
-from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.candidate_classes import keep_top_classes
 from yt8m_kit.ensembling.ensemble import mix
 from yt8m_kit.ensembling.search import Search, held_out
 from yt8m_kit.evaluation.evaluate import probabilities_of
@@ -107,7 +107,7 @@ def searched(members: Members) -> str:
     """What a search of the members' blend took and found."""
     read, truth, sizes, limit = members
     started = time.perf_counter()
-    candidates = gather(read, truth)
+    candidates = keep_top_classes(read, truth)
     gathered = time.perf_counter()
     search = Search(candidates, sizes, limit).run()
     best = search.best()
@@ -133,7 +133,7 @@ def searched(members: Members) -> str:
         f"{len(read) * truth.size * 4 / 2**30:.2f} GiB).\n\n"
         f"Within {limit / 1e6:,.0f} MB: GAP@20 {best.gap:.6f} among {candidates.hits.shape[1]} candidates a "
         f"video, {exact:.6f} among all classes, {halved:.6f} after rounding to float16; "
-        f"{candidates.certain(best.weights):.2%} of the videos shown to be exact. On videos not searched on: "
+        f"{candidates.share_exact(best.weights):.2%} of the videos are exact. On held-out videos: "
         f"{held:.5f} with searched weights, {equal:.5f} with equal ones.\n\n{markdown(rows)}"
     )
 

@@ -2,7 +2,13 @@
 
 import pytest
 
+import yt8m_kit
 from yt8m_kit.cli.main import main, verbs
+
+
+def test_the_version_is_the_packages(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{yt8m_kit.__version__}\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])

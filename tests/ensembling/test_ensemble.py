@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from yt8m_kit.cli.main import main
-from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.candidate_classes import keep_top_classes
 from yt8m_kit.ensembling.ensemble import mix
 from yt8m_kit.ensembling.search import EXACT, Search, held_out
 from yt8m_kit.errors import UsageError
@@ -30,7 +30,7 @@ def reading(members):
 
 
 def search(members, truth, sizes=None, budget=10**12, kept=128):
-    candidates = gather(reading(members), truth, kept)
+    candidates = keep_top_classes(reading(members), truth, kept)
     return Search(candidates, sizes or [1] * len(members), budget).run()
 
 
@@ -71,12 +71,12 @@ def test_few_candidates_are_certain_or_say_so():
     """Where all videos are certain, GAP is that of all classes; fewer candidates are never more certain."""
     members, truth = members_of([0.5, 0.4, 0.3], videos=200, classes=300)
     weights = np.array([0.5, 0.3, 0.2])
-    exact = gather(reading(members), truth, kept=300)
-    assert exact.certain(weights) == 1
+    exact = keep_top_classes(reading(members), truth, kept=300)
+    assert exact.share_exact(weights) == 1
     shares = []
     for kept in (25, 60, 120, 250):
-        candidates = gather(reading(members), truth, kept)
-        shares.append(candidates.certain(weights))
+        candidates = keep_top_classes(reading(members), truth, kept)
+        shares.append(candidates.share_exact(weights))
         gap = candidates.gap(candidates.mix(weights))
         if shares[-1] == 1:
             assert gap == pytest.approx(true_gap(members, weights, truth), abs=1e-6)
@@ -127,7 +127,7 @@ def test_the_curve_rises_with_the_bytes():
 def test_a_search_on_noise_is_found_out():
     """Of members that know nothing, whatever weights suit one half of the videos do nothing on the other."""
     members, truth = members_of([0.0] * 5, videos=120)
-    candidates = gather(reading(members), truth)
+    candidates = keep_top_classes(reading(members), truth)
     seen = Search(candidates, [1] * 5, 10).run().best().gap
     searched, equal = held_out(candidates, truth.sum(axis=1), [1] * 5, 10)
     assert seen > searched + 0.005

@@ -19,7 +19,7 @@ from yt8m_kit.dataset import DEMO
 from yt8m_kit.inference.member_model import model_of
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints
-from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.ema import ExponentialMovingAverage
 from yt8m_kit.training.optimizer import optimizer_of
 from yt8m_kit.training.steps import make_step
 
@@ -32,7 +32,7 @@ def numbers(model):
 
 def test_shadows_follow_their_formula():
     model = model_of(Member("netvlad", {"clusters": 4, "hidden": 4, "draws": 4}, steps=1), DEMO)
-    shadows = Shadows(model, 0.1)
+    shadows = ExponentialMovingAverage(model, 0.1)
     rng = np.random.default_rng(0)
     floats = [v for v in model.variables if "float" in str(v.dtype)]
     expected = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in floats]
@@ -42,13 +42,13 @@ def test_shadows_follow_their_formula():
         shadows.update([v.value for v in model.variables])
         new = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in floats]
         expected = [0.9 * old + 0.1 * value for old, value in zip(expected, new)]
-    for got, want in zip(shadows.arrays(), expected, strict=True):
+    for got, want in zip(shadows.state(), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
     names = {v.name for v in floats}
     assert {"moving_mean", "moving_variance"} <= names
-    again = Shadows(model, 0.1)
-    again.restore(shadows.arrays())
-    again.assign()
+    again = ExponentialMovingAverage(model, 0.1)
+    again.load_state(shadows.state())
+    again.copy_to_model()
     for variable, want in zip(floats, expected):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), want, rtol=1e-6, atol=1e-7)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from yt8m_kit import __version__
 from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
 from yt8m_kit.cli.arguments import Pending, binding, usage
 from yt8m_kit.errors import KitError, UsageError
@@ -45,7 +46,9 @@ def overview() -> str:
             f"  yt8m {name} {usage(function)}".rstrip(),
             f"      {(function.__doc__ or '').splitlines()[0]}",
         ]
-    return "\n".join([*lines, "", "yt8m VERB --help says more about a verb.", ""])
+    return "\n".join(
+        [*lines, "", "yt8m VERB --help says more about a verb, yt8m --version which kit this is.", ""]
+    )
 
 
 def _bind(words: list[str]) -> Any:
@@ -78,6 +81,9 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if not words or words[0] in ("--help", "-h", "help"):
         print(overview(), end="")
+        return 0
+    if words[0] == "--version":
+        print(__version__)
         return 0
     os.environ.setdefault("PAGER", "cat")
     try:

@@ -53,7 +53,7 @@ class Candidates:
             (best >> np.uint32(1)).view(np.float32), (best & np.uint32(1)).astype(bool), self.positives
         )
 
-    def certain(self, weights: Weights) -> float:
+    def share_exact(self, weights: Weights) -> float:
         """Share of the videos whose top 20 are shown to be those of all classes."""
         least_N = (self._top(self.mix(weights)).min(axis=1) >> np.uint32(1)).view(np.float32)
         return float(np.mean(least_N >= weights.astype(np.float32) @ self.outside))
@@ -66,7 +66,9 @@ class Candidates:
         return np.partition(keys, first, axis=1)[:, first:] if first else keys
 
 
-def gather(read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], kept: int = KEPT) -> Candidates:
+def keep_top_classes(
+    read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], kept: int = KEPT
+) -> Candidates:
     """Candidates of members whose probabilities float32 (N, C) are read one at a time, each twice."""
     largest, total = np.zeros(truth_NC.shape, np.float32), np.zeros(truth_NC.shape, np.float32)
     for member in read:

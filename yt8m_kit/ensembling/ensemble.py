@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.ensembling.candidate_classes import gather
+from yt8m_kit.ensembling.candidate_classes import keep_top_classes
 from yt8m_kit.ensembling.search import Blend, Search, held_out
 from yt8m_kit.errors import KitError
 from yt8m_kit.evaluation.evaluate import probabilities_of
@@ -104,7 +104,7 @@ def _searched(
     """Weights of an ensemble's members, and how they were found."""
     blend = recipe.ensemble(name)
     sizes, budget = member_bytes(recipe, blend), blend.limit
-    candidates = gather(members, truth)
+    candidates = keep_top_classes(members, truth)
     search = Search(candidates, sizes, budget).run()
     best = search.best()
     searched, equal = held_out(candidates, truth.sum(axis=1), sizes, budget)
@@ -115,7 +115,7 @@ def _searched(
         "codec": blend.codec,
         "bytes": best.size,
         "budget": budget,
-        "certain": round(candidates.certain(weights), 6),
+        "certain": round(candidates.share_exact(weights), 6),
         "curve": [_point(point, blend.members) for point in search.curve()],
     }
     progress.say(report(about))

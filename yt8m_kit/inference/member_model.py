@@ -12,7 +12,8 @@ from yt8m_kit import models
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
 from yt8m_kit.pipeline.job import verified
-from yt8m_kit.pipeline.stages import Stage, Stages
+from yt8m_kit.pipeline.stage import Stage
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 

@@ -15,7 +15,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, read_record, write_record
-from yt8m_kit.pipeline.stages import Stage
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun, refusal
 
 FIGURES = 3  # that "up to date" shows

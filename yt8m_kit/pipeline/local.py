@@ -9,7 +9,8 @@ from pathlib import Path
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
-from yt8m_kit.pipeline.stages import Stage, Stages
+from yt8m_kit.pipeline.stage import Stage
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 

@@ -1,104 +1,15 @@
-"""The stage graph of an experiment: the one truth about what is made from what, in which order.
+"""The stage graph of an experiment: the one truth about what is made from what, in which order."""
 
-A stage is a verb on a name. It makes a main file (and perhaps side files) from settings of its own part of
-the recipe, the data set, shards of some splits, and the products of other stages.
-"""
-
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.output.digest import digest
-from yt8m_kit.output.provenance import Sources, read_record
 from yt8m_kit.pipeline.shards import shards_of
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.recipe import Ema, Member, Range
-from yt8m_kit.run import Experiment, Run
-
-# Raised where a stage would make something else of the same sources.
-FORMATS = {
-    **{"train": 1, "average": 1, "evaluate": 1, "ensemble": 1, "quantize": 1, "export": 1},
-    **{"predict": 1, "distill": 1, "segments": 1, "submit": 1},
-}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A verb on a name, and what it makes from what.
-
-    words: of the command line, without places. main: the file that exists when the stage is done. sides:
-    files that are made with it. partials: what an interrupted attempt leaves for the next one to resume from.
-    content: the file by which later stages know the product again. needs: the stages it takes products of.
-    reads: splits. shared: splits that the products it takes must have read as they are now. settings: its own
-    part of the recipe. others: further sources by kind.
-    """
-
-    stages: "Stages" = field(repr=False, compare=False)
-    words: tuple[str, ...]
-    main: Path
-    sides: tuple[Path, ...] = ()
-    partials: tuple[Path, ...] = ()
-    content: Path | None = None
-    needs: tuple["Stage", ...] = ()
-    reads: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def verb(self) -> str:
-        """The verb that makes it."""
-        return self.words[0]
-
-    @property
-    def command(self) -> str:
-        """What to type, without places."""
-        return " ".join(("yt8m", *self.words))
-
-    @property
-    def title(self) -> str:
-        """The product as people are told of it: NAME/FILE."""
-        return f"{self.run.path.name}/{self.main.relative_to(self.run.path)}"
-
-    @property
-    def run(self) -> Run:
-        """The run whose folder it works in."""
-        return self.stages.experiment.run(self.words[2])
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Main and side files that are there."""
-        return tuple(file for file in (self.main, *self.sides) if file.exists())
-
-    @property
-    def record(self) -> Path:
-        """Where it is kept what the product was made from."""
-        return (
-            self.run.provenance / f"{self.main.relative_to(self.run.path).as_posix().replace('/', '.')}.json"
-        )
-
-    def sources(self) -> Sources:
-        """What the product would be made from now, as JSON values."""
-        dataset = asdict(self.stages.recipe.dataset)
-        found = {
-            "settings": self.settings,
-            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
-            "splits": {split: self.stages.shards(split) for split in self.reads},
-            "products": {need.title: need.identity() for need in self.needs},
-            "format": FORMATS[self.verb],
-            **self.others,
-        }
-        return json.loads(json.dumps(found))  # type: ignore[no-any-return]
-
-    def identity(self) -> str | None:
-        """The digest of the product's content, as its record has it; None where there is no product."""
-        record = read_record(self.record)
-        if record is None:
-            return None
-        name = (self.content or self.main).relative_to(self.run.path).as_posix()
-        return record.files.get(name, (None,))[0]
+from yt8m_kit.run import Experiment
 
 
 class Stages:
@@ -130,7 +41,8 @@ class Stages:
     def _train(self, name: str) -> Stage:
         member, run = self.recipe.member(name), self.experiment.run(name)
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("train", name),
             run.trained,
             partials=(run.checkpoints,),
@@ -147,7 +59,8 @@ class Stages:
         member, run = self.recipe.member(name), self.experiment.run(name)
         averaged = member.average is not None
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("average", name),
             run.averaged,
             sides=(run.average,) if averaged else (),
@@ -165,7 +78,8 @@ class Stages:
     def _weight_scores(self, name: str, split: str) -> Stage:
         member, run = self.recipe.member(name), self.experiment.run(name)
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("evaluate", name, *_split_option(split, "validate")),
             run.evaluation(split, "weights"),
             sides=(run.probabilities(split),),
@@ -181,7 +95,8 @@ class Stages:
         return self._once(
             ("graph_scores", name, split),
             lambda: Stage(
-                self,
+                self.experiment,
+                self.shards,
                 self._words("evaluate", name, *_split_option(split, "validate")),
                 run.evaluation(split, "graph"),
                 needs=(self.export(name),),
@@ -202,7 +117,8 @@ class Stages:
         if not alone and blend.weights is None:
             settings |= {"codec": blend.codec, "limit": blend.limit, "rounds": blend.rounds}
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("ensemble", name),
             self.experiment.run(name).ensemble,
             needs=tuple((self.average if alone else self.weight_scores)(member) for member in blend.members),
@@ -228,7 +144,8 @@ class Stages:
         blend, run = self.recipe.ensemble(name), self.experiment.run(name)
         settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("quantize", name),
             run.plan,
             sides=tuple(run.codes(member) for member in blend.members) if blend.calibrated else (),
@@ -251,7 +168,8 @@ class Stages:
         }
         settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("export", name, *(["--format=tgz"] if archive else [])),
             run.archive if archive else run.graph,
             sides=() if archive else (run.export,),
@@ -265,7 +183,8 @@ class Stages:
         return self._once(
             ("predict", name, split),
             lambda: Stage(
-                self,
+                self.experiment,
+                self.shards,
                 self._words("predict", name, *_split_option(split, "test")),
                 run.predictions(split),
                 partials=(run.partial_predictions(split), run.prediction_position(split)),
@@ -280,7 +199,8 @@ class Stages:
         return self._once(
             ("distill", teacher, str(top)),
             lambda: Stage(
-                self,
+                self.experiment,
+                self.shards,
                 self._words("distill", teacher),
                 run.soft_label_index,
                 partials=(run.soft_labels,),
@@ -295,7 +215,8 @@ class Stages:
         run = self.experiment.run(name)
         exported = run.graph.exists() or name not in self.recipe.members
         return Stage(
-            self,
+            self.experiment,
+            self.shards,
             self._words("segments", name, *_split_option(split, "validate")),
             run.segments(split),
             needs=(self.export(name) if exported else self.average(name),),
@@ -308,7 +229,8 @@ class Stages:
         return self._once(
             ("submit", name),
             lambda: Stage(
-                self,
+                self.experiment,
+                self.shards,
                 self._words("submit", name),
                 self.experiment.run(name).score,
                 needs=(self.predict(name),),

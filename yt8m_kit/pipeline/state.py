@@ -7,7 +7,7 @@ from typing import Literal
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.digest import digest, stamp
 from yt8m_kit.output.provenance import Record, changes, read_record
-from yt8m_kit.pipeline.stages import Stage
+from yt8m_kit.pipeline.stage import Stage
 
 Kind = Literal["missing", "unfinished", "up to date", "stale", "damaged"]
 

@@ -8,7 +8,8 @@ from yt8m_kit.output.progress import amount, duration
 from yt8m_kit.output.tables import Row, plain
 from yt8m_kit.pipeline.job import figures_of
 from yt8m_kit.pipeline.local import last_stages
-from yt8m_kit.pipeline.stages import Stage, Stages
+from yt8m_kit.pipeline.stage import Stage
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 

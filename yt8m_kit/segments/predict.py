@@ -12,7 +12,8 @@ from yt8m_kit.inference.sweep import BATCH, Predict
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import verified, working
-from yt8m_kit.pipeline.stages import Stage, Stages
+from yt8m_kit.pipeline.stage import Stage
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 from yt8m_kit.segments.ranking import TOP, rank
 from yt8m_kit.segments.records import Ratings, read_ratings, segment_batches

@@ -21,7 +21,7 @@ from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate
-from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.ema import ExponentialMovingAverage
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
@@ -133,7 +133,7 @@ def _ema(
     """Train on from the converged weights and take their running average."""
 
     def put() -> None:
-        shadows, faults = Shadows(model, wanted.gamma), Faults()
+        shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()
         loop = Loop(
             run=run,
             folder=run.path / "ema",
@@ -146,6 +146,6 @@ def _ema(
         )
         loop.optimizer.build(model.trainable_variables)
         loop.go()
-        shadows.assign()
+        shadows.copy_to_model()
 
     return f"EMA 1/{1 / wanted.gamma:g}", put

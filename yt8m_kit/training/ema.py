@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from yt8m_kit.layers.layer import is_float
 
 
-class Shadows:
+class ExponentialMovingAverage:
     """float64 running averages: shadow = (1 - gamma) * shadow + gamma * variable.
 
     All float variables take part, BatchNorm statistics among them; seeds of random layers do not. They
@@ -25,19 +25,19 @@ class Shadows:
         self._set(start)
 
     def update(self, values: list[Any]) -> None:
-        """Take in the values of all of the model's variables, in their order."""
+        """Update the averages with the values of all of the model's variables, in their order."""
         self._add([values[i] for i in self._places])
 
-    def arrays(self) -> list[NDArray[np.float64]]:
-        """The averages as they are, for a checkpoint."""
+    def state(self) -> list[NDArray[np.float64]]:
+        """The averages, for a checkpoint."""
         return [np.asarray(value) for value in self._get()]
 
-    def restore(self, arrays: list[NDArray[np.float64]]) -> None:
-        """Go on from what `arrays` gave."""
+    def load_state(self, arrays: list[NDArray[np.float64]]) -> None:
+        """Set the averages to what `state` returned."""
         self._set(arrays)
 
-    def assign(self) -> None:
-        """Put the averages into the model."""
+    def copy_to_model(self) -> None:
+        """Assign the averages to the model's variables."""
         for variable, value in zip(self._variables, self._get()):
             variable.assign(np.asarray(value).astype(np.float32))
 

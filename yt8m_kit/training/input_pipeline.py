@@ -12,7 +12,7 @@ from yt8m_kit.data.reading.soft_labels import SoftLabels, read_digests
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
-from yt8m_kit.training.steps import UNDER_WAY
+from yt8m_kit.training.steps import IN_FLIGHT
 
 AHEAD = 2  # batches read ahead of the step
 
@@ -41,7 +41,7 @@ def shuffled(
             start=start,
             strict=strict,
             faults=faults,
-            reuse=AHEAD + UNDER_WAY + 1,
+            reuse=AHEAD + IN_FLIGHT + 1,
             soft_labels=soft_labels,
         )
         if member.mixup is not None:

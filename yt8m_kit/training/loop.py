@@ -19,7 +19,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
 from yt8m_kit.training import checkpoints
-from yt8m_kit.training.ema import Shadows
+from yt8m_kit.training.ema import ExponentialMovingAverage
 from yt8m_kit.training.log import TrainingLog
 from yt8m_kit.training.optimizer import ClippedAdam
 from yt8m_kit.training.steps import Stepper, make_step
@@ -53,7 +53,7 @@ class Loop:
     batches: Batches
     keep: tuple[int, int] | None = None
     validate: Callable[[], float] | None = None
-    shadows: Shadows | None = None
+    shadows: ExponentialMovingAverage | None = None
     step: int = 0
     position: Position = field(default_factory=Position)
     notes: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class Loop:
         for variable, value in zip(variables, values):
             variable.assign(value)
         if self.shadows:
-            self.shadows.restore(state.shadows)
+            self.shadows.load_state(state.shadows)
         self.step, self.position, self.notes = state.step, state.position, state.notes
         progress.say(f"resuming {self.run.path} after step {self.step}")
 
@@ -161,7 +161,7 @@ class Loop:
         weights, slots = _arrays(self.model.variables), _arrays(self.optimizer.variables)
         if keep:
             checkpoints.save_weights(self.folder, f"{self.step:08d}", weights)
-        shadows = self.shadows.arrays() if self.shadows else []
+        shadows = self.shadows.state() if self.shadows else []
         state = checkpoints.State(self.step, self.position, weights, slots, list(shadows), self.notes)
         checkpoints.save_state(self.folder, state)
 

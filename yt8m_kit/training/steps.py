@@ -28,7 +28,7 @@ class Stepper(NamedTuple):
     values: Callable[[], list[Any]]
 
 
-UNDER_WAY = 2  # steps that may still be reading their batch when the next one is asked for
+IN_FLIGHT = 2  # steps that may still be reading their batch when the next one is asked for
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
 
 
@@ -125,14 +125,14 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
     # A copy: the first step gives its argument's memory away.
     state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
 
-    under_way: deque[Any] = deque()
+    in_flight: deque[Any] = deque()
 
     def step(batch: Batch) -> Any:
         nonlocal state
         loss, state = compiled(state, *batch[:3])
-        under_way.append(loss)
-        if len(under_way) > UNDER_WAY:
-            under_way.popleft().block_until_ready()
+        in_flight.append(loss)
+        if len(in_flight) > IN_FLIGHT:
+            in_flight.popleft().block_until_ready()
         return loss
 
     def sync() -> None:
