@@ -46,9 +46,7 @@ def overview() -> str:
             f"  yt8m {name} {usage(function)}".rstrip(),
             f"      {(function.__doc__ or '').splitlines()[0]}",
         ]
-    return "\n".join(
-        [*lines, "", "yt8m VERB --help says more about a verb, yt8m --version which kit this is.", ""]
-    )
+    return "\n".join([*lines, "", "yt8m VERB --help says more about a verb; yt8m --version", ""])
 
 
 def _bind(words: list[str]) -> Any:
