@@ -20,7 +20,7 @@ def start(backend: str | None = None) -> None:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's collector rests while Keras is first imported, and never looks at what there is by then.
+    """Pause Python's garbage collector while Keras is first imported, and freeze what exists by then.
 
     Half a million objects of modules, none of them garbage: to look through them again and again takes a
     third of the time that it takes to import TensorFlow.
@@ -64,7 +64,7 @@ def _start_tensorflow() -> None:
 
 @contextmanager
 def _missing(module: str) -> Iterator[None]:
-    """Meanwhile the module is as if not installed, unless it was imported before.
+    """Make a module look as if it were not installed, unless it was imported before.
 
     TensorFlow Lite's converter imports JAX where it finds it, a fifth of TensorFlow's own time to start, for
     conversions that nobody asks for.

@@ -37,13 +37,13 @@ def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floa
 
 
 def _ordered(values: Floats) -> NDArray[np.uint32]:
-    """Numbers in the order of the floats: sign and magnitude become one scale."""
+    """Map floats to unsigned integers of the same order."""
     bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.int32)
     return (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
 
 
 def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A 32-bit hash of each index (the splitmix64 finaliser), to order ties without favour; index is lost."""
+    """A 32-bit hash of each index (splitmix64 finaliser), to order ties without bias; overwrites index."""
     index *= np.uint64(0x9E3779B97F4A7C15)
     index ^= index >> np.uint64(30)
     index *= np.uint64(0xBF58476D1CE4E5B9)
@@ -52,7 +52,7 @@ def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _keys(confidences: Floats, hits: Bools) -> NDArray[np.uint64]:
-    """Confidence, tie breaker and hit of each pair in one number, made in pieces that fit into the cache."""
+    """Pack confidence, tie breaker and hit of each pair into one number, in cache-sized blocks."""
     keys = np.empty(confidences.size, np.uint64)
     for start in range(0, keys.size, _KEYS):
         part = keys[start : start + _KEYS]

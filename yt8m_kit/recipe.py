@@ -1,4 +1,4 @@
-"""What to train and what to blend: a recipe is a Python file in submissions/ that exports RECIPE."""
+"""Recipes: Python files in submissions/ that export RECIPE, with members to train and ensembles to blend."""
 
 import importlib.util
 import math
@@ -58,7 +58,7 @@ class Ema:
             raise UsageError(f"gamma must be over 0 and at most 1; got {self.gamma}.")
 
     def steps_of(self, videos: int, batch_size: int) -> int:
-        """Its length in steps on a train split of so many videos."""
+        """Length in steps on a train split of that many videos."""
         return self.steps if self.steps is not None else math.ceil((self.epochs or 0) * videos / batch_size)
 
 
@@ -132,7 +132,7 @@ class Member:
         return replace(self, validate_steps=None, patience=None, keep_best=False)
 
     def frozen(self) -> dict[str, Any]:
-        """The settings as plain JSON values; what a run remembers of its member."""
+        """The settings as JSON values, without what was published."""
         settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
 
@@ -173,7 +173,7 @@ class Ensemble:
 
     @property
     def is_measured(self) -> bool:
-        """Whether its codes need videos: to measure which formats to mix, or to round by."""
+        """Whether quantization needs videos, for measured formats or calibrated rounding."""
         return self.codec == "mixed" or self.calibrated
 
 
@@ -198,7 +198,7 @@ class Recipe:
             self._check_teachers(name, ())
 
     def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
-        """Teachers must exist, and nobody may be taught by a student of theirs."""
+        """Check that teachers exist, and that no member is taught by its own student."""
         if name in students:
             raise UsageError(f"the teachers of {name} go in a circle: {' <- '.join([*students, name])}.")
         teacher = self.member(name).teacher
@@ -226,7 +226,7 @@ class Recipe:
 
 
 def folder() -> Path:
-    """Where recipes live: YT8M_RECIPES, or submissions/ beside the package or in the current folder."""
+    """Where recipes live: YT8M_RECIPES, or submissions/ next to the package or in the current folder."""
     if "YT8M_RECIPES" in os.environ:
         return Path(os.environ["YT8M_RECIPES"])
     beside = Path(__file__).resolve().parent.parent / "submissions"

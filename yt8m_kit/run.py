@@ -78,11 +78,11 @@ class Run:
         return self.path / f"segments.{split}.csv"
 
     def codes(self, member: str) -> Path:
-        """Codes of a member that were chosen on videos."""
+        """Calibrated codes of a member."""
         return self.path / f"codes.{member}.npz"
 
     def need(self, path: Path, verb: str) -> Path:
-        """`path`, or a UsageError that says which verb makes it."""
+        """Return `path`; UsageError names the verb that makes it if it is missing."""
         if not path.exists():
             recipe, name = self.path.parts[-2:]
             raise UsageError(f"{path} is not there; run: yt8m {verb} {recipe} {name}")
@@ -113,7 +113,7 @@ class Run:
             yield
 
     def holder(self) -> str:
-        """What the process that holds the run does, and where; empty if none does."""
+        """Command and process of the holder of the run; empty if there is none."""
         try:
             with self.lock.open(encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -126,7 +126,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What every stage is handed: a recipe, the folder of its records, the folder of all runs."""
+    """The argument of every stage: a recipe, the folder of its records, the folder of all runs."""
 
     recipe: Recipe
     data: Path

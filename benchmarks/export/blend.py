@@ -128,7 +128,7 @@ def searched(members: Members) -> str:
     ]
     return (
         f"{len(read)} members, {truth.shape[0]:,} videos, {truth.shape[1]} classes: gathering "
-        f"{gathered - started:.0f} s, searching {found - gathered:.0f} s, judging on videos not searched on "
+        f"{gathered - started:.0f} s, searching {found - gathered:.0f} s, scoring held-out videos "
         f"{judged - found:.0f} s; peak memory {peak:.2f} GiB (dense, the members alone are "
         f"{len(read) * truth.size * 4 / 2**30:.2f} GiB).\n\n"
         f"Within {limit / 1e6:,.0f} MB: GAP@20 {best.gap:.6f} among {candidates.hits.shape[1]} candidates a "

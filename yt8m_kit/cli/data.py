@@ -40,7 +40,7 @@ def download(
     """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
 
     --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
-    --limit the first so many files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
+    --limit the first N files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
     official servers. --dry_run says how many bytes would come and how long that takes.
     """
     from yt8m_kit.data.download import assets, download

@@ -1,4 +1,4 @@
-"""Members' probabilities of the few classes of each video that a blend can put into its top 20.
+"""Pruned predictions: the classes of each video that can reach a blend's top 20.
 
 Twenty members' probabilities of 20,000 videos and 3862 classes are 6 GiB, and GAP@20 of one blend of them
 takes seconds. But a class that is far down in every member is so in every blend. Of each video the classes
@@ -36,7 +36,7 @@ class Candidates:
     outside: Floats
 
     def rows(self, chosen: NDArray[np.bool_], positives: int) -> "Candidates":
-        """Those of some of the videos."""
+        """Select some of the videos."""
         return Candidates(self.members[:, chosen], self.hits[chosen], positives, self.outside[:, chosen])
 
     def mix(self, weights: Weights) -> Floats:
@@ -54,7 +54,7 @@ class Candidates:
         )
 
     def share_exact(self, weights: Weights) -> float:
-        """Share of the videos whose top 20 are shown to be those of all classes."""
+        """Share of the videos whose top 20 are provably those of all classes."""
         least_N = (self._top(self.mix(weights)).min(axis=1) >> np.uint32(1)).view(np.float32)
         return float(np.mean(least_N >= weights.astype(np.float32) @ self.outside))
 
@@ -69,7 +69,7 @@ class Candidates:
 def keep_top_classes(
     read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], kept: int = KEPT
 ) -> Candidates:
-    """Candidates of members whose probabilities float32 (N, C) are read one at a time, each twice."""
+    """Prune members' probabilities float32 (N, C), which are read one at a time, each twice."""
     largest, total = np.zeros(truth_NC.shape, np.float32), np.zeros(truth_NC.shape, np.float32)
     for member in read:
         probabilities = member()
@@ -88,7 +88,7 @@ def keep_top_classes(
 
 
 def _chosen(largest: Floats, total: Floats, kept: int) -> NDArray[np.int32]:
-    """Labels (N, P), half of them by the total; `largest` is used up."""
+    """Choose labels (N, P), half of them by the total; `largest` is overwritten."""
     likely, _ = top(total, kept // 2)
     np.put_along_axis(largest, likely, np.inf, axis=1)
     labels, _ = top(largest, kept)

@@ -1,4 +1,4 @@
-"""Which members an ensemble blends and with which weights: by GAP@20 on the validation split."""
+"""Choose the members of an ensemble and their weights by GAP@20 on the validation split."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -45,12 +45,12 @@ def ensemble(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
 
 
 def shares_in(found: dict[str, Any]) -> list[str]:
-    """The members that take part."""
+    """Names of the members with a weight."""
     return [member for member, weight in found["weights"].items() if weight > 0]
 
 
 def _blended(experiment: Experiment, name: str) -> dict[str, Any]:
-    """What ensemble.json holds."""
+    """Content of ensemble.json."""
     blend = experiment.recipe.ensemble(name)
     if len(blend.members) == 1:
         return {"weights": {blend.members[0]: 1.0}}
@@ -78,7 +78,7 @@ def _probabilities(read: Read) -> Probabilities:
 
 
 def _same_videos(read: Sequence[Read]) -> Truth:
-    """The truth that all members were evaluated against."""
+    """The labels that all members were evaluated against."""
     ids, _, truth = read[0]()
     if any(not np.array_equal(ids, other()[0]) for other in read[1:]):
         raise KitError(
@@ -128,7 +128,7 @@ def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:
 
 
 def report(about: dict[str, Any]) -> str:
-    """The curve of bytes against GAP@20 as a table, and what the search is worth on videos it did not see."""
+    """Table of bytes against GAP@20, and GAP@20 of searched and equal weights on held-out videos."""
     rows = [
         {
             "bytes": point["bytes"],
@@ -141,6 +141,6 @@ def report(about: dict[str, Any]) -> str:
     held = about["held_out_gap"]
     kept = "searched" if about["searched"] else "equal"
     return (
-        f"{plain(rows)}videos not searched on: GAP@20 {held['searched']:.5f} with searched weights, "
+        f"{plain(rows)}held-out videos: GAP@20 {held['searched']:.5f} with searched weights, "
         f"{held['equal']:.5f} with equal ones; {kept} weights are kept."
     )

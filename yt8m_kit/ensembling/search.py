@@ -1,4 +1,4 @@
-"""Which members to blend, and with which weights, so that GAP@20 is largest within a byte budget.
+"""Search for the members and weights of the largest GAP@20 within a byte budget.
 
 All choices are made on GAP@20 itself. Whatever is tried on the way is remembered with its bytes, so that one
 search gives the whole curve of bytes against GAP.
@@ -16,7 +16,7 @@ import numpy as np
 from yt8m_kit.ensembling.candidate_classes import Candidates, Floats, Weights
 from yt8m_kit.errors import UsageError
 
-EXACT = 6  # of at most so many members every subset is searched
+EXACT = 6  # up to this number of members every subset is searched
 ROUNDS = 30  # members that greedy adds, with repetition
 # Factors by which one member's weight is changed, coarse to fine; 0 drops it.
 FACTORS = ((0.0, 0.5, 2.0), (0.8, 1.25), (0.93, 1.07))
@@ -37,19 +37,19 @@ class Blend(NamedTuple):
 
     @property
     def members(self) -> tuple[int, ...]:
-        """Places of the members within."""
+        """Indices of the members with a weight."""
         return tuple(int(place) for place in np.flatnonzero(self.weights))
 
 
 class Search:
-    """One search; `found` is the best blend met for each subset of members."""
+    """A search; `found` holds the best blend tried for each subset of members."""
 
     def __init__(self, candidates: Candidates, sizes: Sequence[int], budget: int):
         self.candidates, self.sizes, self.budget = candidates, np.array(sizes), budget
         self.found: dict[tuple[int, ...], Blend] = {}
 
     def run(self) -> "Search":
-        """Every subset where members are few; else greedy from both ends, and the best of each size tuned."""
+        """Try every subset where members are few; else greedily, and tune the best of each size."""
         everything = np.full(len(self.sizes), 1 / len(self.sizes))
         if len(self.sizes) <= EXACT:
             self._subsets()
@@ -65,7 +65,7 @@ class Search:
         return self
 
     def best(self) -> Blend:
-        """The best within the budget; of equals the smaller. UsageError where nothing is."""
+        """The best blend within the budget, of equals the smaller. Raises UsageError if none is."""
         within = [blend for blend in self.found.values() if blend.size <= self.budget]
         if not within:
             raise UsageError(
@@ -75,7 +75,7 @@ class Search:
         return max(within, key=lambda blend: (blend.gap, -blend.size))
 
     def curve(self) -> list[Blend]:
-        """Blends that nothing smaller is as good as, by size; at most POINTS, the best of each stretch."""
+        """Pareto front of blends by size, at most POINTS of them."""
         front: list[Blend] = []
         for blend in sorted(self.found.values(), key=lambda blend: (blend.size, -blend.gap)):
             if not front or blend.gap > front[-1].gap:
@@ -140,7 +140,7 @@ class Search:
                 self._climb(weights)
 
     def _forward(self, budget: int, worth: Callable[[float, int], float]) -> None:
-        """Greedy with replacement: add the member of most worth (GAP gained, bytes added), time and again."""
+        """Greedy with replacement: repeatedly add the member of most worth (GAP gained, bytes added)."""
         counts = np.zeros(len(self.sizes))
         mixed, gap = self.candidates.mix(counts), 0.0
         for _ in range(ROUNDS):
@@ -155,7 +155,7 @@ class Search:
             self._note(counts, gap)
 
     def _backward(self, blend: Blend) -> None:
-        """Leave out, again and again, the member whose going costs the least GAP a byte."""
+        """Repeatedly drop the member that costs the least GAP per byte."""
         while len(blend.members) > 1:
             mixed = self.candidates.mix(blend.weights)
             gaps = self._gaps(mixed, [{member: -blend.weights[member]} for member in blend.members])
@@ -165,7 +165,7 @@ class Search:
             blend = self._climb(rest)
 
     def _swap(self, blend: Blend) -> None:
-        """Put one member in the place of another, within the budget, for as long as that raises GAP."""
+        """Swap members within the budget for as long as that raises GAP."""
         while True:
             swaps = [
                 (within, int(other))
@@ -186,7 +186,7 @@ class Search:
 def held_out(
     candidates: Candidates, positives: np.ndarray, sizes: Sequence[int], budget: int, seed: int = 0
 ) -> tuple[float, float]:
-    """GAP of searched and of equal weights on videos that the search did not see.
+    """GAP of searched and of equal weights on held-out videos.
 
     The whole search, members and weights, is run on each half of the videos and judged on the other; equal
     weights are those of the members that it chose. positives (N,): true labels of each video.

@@ -1,4 +1,4 @@
-"""GAP@20, Hit@1, PERR and mAP of a member's weights or of an exported graph, on a split with labels."""
+"""Score a member's weights or an exported graph: GAP@20, Hit@1, PERR and mAP."""
 
 import json
 from pathlib import Path

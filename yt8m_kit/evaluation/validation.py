@@ -1,4 +1,4 @@
-"""A model's probabilities on a split with labels, and the GAP@20 by which stages choose.
+"""Predictions on a labelled split, and validation GAP@20.
 
 # N videos, C classes
 """
@@ -30,7 +30,7 @@ class Predictions(NamedTuple):
 def predictions(
     predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
 ) -> Predictions:
-    """What `predict` makes of a split; UsageError where the split has no labels."""
+    """Predict a labelled split. Raises UsageError if it has no labels."""
     ids: list[str] = []
     probabilities, truth = [], []
     started = time.perf_counter()
@@ -45,7 +45,7 @@ def predictions(
 
 
 def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what: str) -> float:
-    """GAP@20 of a model on a split with labels; only the top 20 of each video are kept meanwhile."""
+    """GAP@20 of a model on a labelled split; memory holds only the top 20 of each video."""
     confidences, hits, positives = [], [], 0
     for batch, predicted in sweep_split(predictor(model), dataset, paths, what):
         labels, best = top(predicted)

@@ -1,4 +1,4 @@
-"""An ensemble, or a member alone, as one graph with encoded weights: a folder, at most 2^30 bytes."""
+"""Export an ensemble, or a single member, as one graph with encoded weights of at most 2^30 bytes."""
 
 import gc
 import tempfile
@@ -64,7 +64,7 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
 
 @contextmanager
 def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
-    """A folder to fill, which becomes the graph: as it is, or packed."""
+    """A folder that becomes the graph, as it is or packed."""
     with job.writing() as out:
         if not archive:
             yield out
@@ -101,7 +101,7 @@ def encoded(
     formats: Mapping[str, str],
     kept: Mapping[str, Encoded],
 ) -> Part:
-    """A member whose weights are stored as codes; seeds of random layers are left out.
+    """Encode a member's weights; seeds of random layers are left out.
 
     outline: the same model, whose variables hold nothing. formats: by path. kept: codes that were chosen
     before, by path. Raises KitError for weights that are not finite.

@@ -1,4 +1,4 @@
-"""Serialized SequenceExamples to frames, by operations of the graph.
+"""Parse serialized SequenceExamples to frames with graph operations.
 
 For serving: the kit itself reads records without TensorFlow (yt8m_kit.data), which is faster.
 
@@ -52,7 +52,7 @@ def _bytes(name: str, strings_BN: tf.Tensor, lengths_B: tf.Tensor, width: int, d
 
 
 def _first(candidates: list[tf.Tensor]) -> tf.Tensor:
-    """Element by element the first that is not empty."""
+    """The first non-empty string, element by element."""
     chosen = candidates[-1]
     for candidate in reversed(candidates[:-1]):
         chosen = tf.where(candidate == "", chosen, candidate)

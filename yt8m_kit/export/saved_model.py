@@ -48,7 +48,7 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
 
 
 def _kept(encoded: Encoded) -> Decoded | tf.Variable:
-    """What a weight is read from; the many small ones that need no decoding are variables themselves."""
+    """The storage of a weight; small ones that need no decoding are plain variables."""
     if encoded.format == "float32":
         return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
     return Decoded(encoded)

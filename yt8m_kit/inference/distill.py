@@ -1,4 +1,4 @@
-"""A teacher's soft labels for its students: predicted once, kept beside the records."""
+"""Write a teacher's soft labels for its students: predicted once, one file per shard."""
 
 from collections.abc import Iterable
 from pathlib import Path

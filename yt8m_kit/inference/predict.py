@@ -1,4 +1,4 @@
-"""From the exported graph and a split to the CSV of the top 20 labels."""
+"""Predict a split with the exported graph: the top 20 labels of each video, as a CSV."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ def predict(
 
 
 class _Rows:
-    """The rows of a prediction, kept so that a later attempt can resume after them.
+    """The rows of a prediction, saved so that an interrupted one can resume.
 
     done: rows that stand. start: where in the split to go on.
     """
@@ -92,7 +92,7 @@ class _Rows:
         self._digest.update(encoded)
 
     def _kept(self) -> tuple[int, Position, int]:
-        """Rows and position of an earlier attempt, and its bytes; none where it left nothing sound."""
+        """Rows, position and bytes of an interrupted attempt; zero if it left nothing intact."""
         if not (self._partial.exists() and self._place.exists()):
             return 0, Position(), 0
         try:

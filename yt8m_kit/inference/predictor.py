@@ -14,7 +14,7 @@ from yt8m_kit.layers.inputs.sampling import average_rounds
 
 
 def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of arrays, which calls `model`, compiled once a shape; weights are read at each call."""
+    """Compile a function of arrays that calls `model`, once per shape; weights are read at each call."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

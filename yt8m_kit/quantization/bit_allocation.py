@@ -1,4 +1,4 @@
-"""Which of its formats each tensor gets, so that the sum of errors is smallest within a byte budget."""
+"""Bit allocation: the format of each tensor that minimizes the sum of errors within a byte budget."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Option(NamedTuple):
 
 
 def allocate(tensors: Sequence[Sequence[Option]], budget: int) -> list[Option]:
-    """One option of each tensor, in order.
+    """Choose one option of each tensor, in order.
 
     Every tensor starts with its smallest option; then, over all tensors, the upgrade that takes away the most
     error a byte is made first. Along the lower convex hull of each tensor's options that is the optimum of
@@ -38,7 +38,7 @@ def allocate(tensors: Sequence[Sequence[Option]], budget: int) -> list[Option]:
 
 
 def _hull(options: Sequence[Option]) -> list[tuple[float, Option]]:
-    """Upgrades from the smallest option along the lower convex hull, with the error a byte they take away."""
+    """Upgrades from the smallest option along the lower convex hull, with the error they remove per byte."""
     at = min(options, key=lambda option: (option.size, option.error))
     steps = []
     while better := [option for option in options if option.error < at.error and option.size > at.size]:
@@ -49,7 +49,7 @@ def _hull(options: Sequence[Option]) -> list[tuple[float, Option]]:
 
 
 def _filled(tensors: Sequence[Sequence[Option]], chosen: list[Option], left: int) -> list[Option]:
-    """The choice after single changes that fit into what is left, the largest gain first."""
+    """Spend the rest on single changes that fit, the largest gain first."""
     while True:
         gains = [
             (now.error - option.error, place, option)

@@ -1,4 +1,4 @@
-"""The bytes of an ensemble spent where they matter, and codes rounded so that its outputs change least.
+"""Mixed-precision bit allocation and calibrated rounding.
 
 Both go by videos of the train split: validation stays what it is for.
 """
@@ -30,7 +30,7 @@ def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     mixed: of each tensor, each format is tried alone and the error of its member's probabilities measured;
     the bytes under the ensemble's limit go where they take away most of the blend's error. Errors of
     different tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by
-    the second moments of the kernels' inputs, and kept beside the plan.
+    the second moments of the kernels' inputs, and saved.
     """
     stage = Stages(experiment).quantize(name)
     with working(stage, anew=anew) as job:
@@ -43,7 +43,7 @@ def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
 
 
 def _plan(experiment: Experiment, name: str) -> dict[str, Any]:
-    """What plan.json holds; codes are written on the way."""
+    """Content of plan.json; writes calibrated codes."""
     recipe, blend = experiment.recipe, experiment.recipe.ensemble(name)
     shares = experiment.shares(name)
     tensors = stored(recipe, list(shares), blend.codec)
@@ -66,7 +66,7 @@ def _plan(experiment: Experiment, name: str) -> dict[str, Any]:
 def _measured(
     experiment: Experiment, tensors: Sequence[StoredTensor], videos: Videos, calibrated: bool
 ) -> Errors:
-    """What each format of each tensor does to its member's probabilities."""
+    """Measure the error of a member's probabilities for each format of each tensor."""
     errors: Errors = {}
     for member, own in _by_member(tensors, "measure"):
         with format_trial(experiment, member, videos, calibrated=calibrated) as trial:
@@ -75,14 +75,14 @@ def _measured(
 
 
 def _round(experiment: Experiment, tensors: Sequence[StoredTensor], videos: Videos, run: Run) -> None:
-    """Keep the best codes of every tensor beside the plan."""
+    """Save the best codes of every tensor."""
     for member, own in _by_member(tensors, "round"):
         with format_trial(experiment, member, videos, calibrated=True) as trial:
             save_codes(run, member, {t.path: trial.best(t.path, t.format)[0] for t in own})
 
 
 def _by_member(tensors: Sequence[StoredTensor], what: str) -> Iterator[tuple[str, list[StoredTensor]]]:
-    """Each member with its tensors that are not left as they are, under a bar."""
+    """Each member with its encoded tensors, under a progress bar."""
     members = list(dict.fromkeys(tensor.member for tensor in tensors))
     with progress.bar(len(members), what, unit=" members") as bar:
         for member in members:
@@ -91,14 +91,14 @@ def _by_member(tensors: Sequence[StoredTensor], what: str) -> Iterator[tuple[str
 
 
 def large(tensors: Sequence[StoredTensor], member: str) -> list[StoredTensor]:
-    """The tensors of a member that a codec does not leave as they are."""
+    """The tensors of a member that a codec encodes."""
     return [tensor for tensor in tensors if tensor.member == member and tensor.format != "float32"]
 
 
 def allocated(
     tensors: list[StoredTensor], errors: Errors, shares: dict[str, float], budget: int
 ) -> list[StoredTensor]:
-    """The tensors in the formats that are worth their bytes."""
+    """The tensors in their allocated formats."""
     options = []
     for tensor in tensors:
         measured = errors[tensor.member].get(tensor.path, {tensor.format: 0.0})
@@ -108,7 +108,7 @@ def allocated(
 
 
 def report(tensors: Sequence[StoredTensor], shares: dict[str, float]) -> str:
-    """How many bits a weight each member got, as a table."""
+    """Table of bits per weight by member."""
     rows = []
     for member, share in shares.items():
         own = [tensor for tensor in tensors if tensor.member == member]

@@ -42,7 +42,7 @@ def with_format(tensor: StoredTensor, format: str) -> StoredTensor:
 
 
 def graph_overhead(rounds: int) -> int:
-    """Bytes that a member takes beside its codes, on the safe side; it comes again with each round."""
+    """Upper bound of a member's bytes besides its codes; grows with each round."""
     return MEMBER_BYTES + rounds * ROUND_BYTES
 
 

@@ -1,4 +1,4 @@
-"""What storing one tensor in a format does to a member's probabilities, measured on videos."""
+"""Error of a member's probabilities for one tensor in one format, measured on held-out videos."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import StoredTensor
 from yt8m_kit.run import Experiment
 
-SEEN = 1024  # videos by which codes are rounded
+CALIBRATION = 1024  # videos by which codes are rounded
 
 
-JUDGED = 256  # others, on which errors are measured
+HELD_OUT = 256  # others, on which errors are measured
 
 
 BATCH = 64
@@ -34,23 +34,23 @@ MIXED_FORMATS = ("int4", "int4_g128", "int6", "int8", "float16")  # formats that
 
 
 class Videos(NamedTuple):
-    """seen: to round by. judged: batches of others, to measure on."""
+    """calibration: to round by. held_out: batches of other videos, to measure on."""
 
-    seen: Batch
-    judged: list[Batch]
+    calibration: Batch
+    held_out: list[Batch]
 
 
 class FormatTrial:
-    """A trained model's tensors into formats, and what that does to its probabilities.
+    """Formats of a trained model's tensors, and the error of its probabilities that they cause.
 
-    moments: of kernels' inputs by path, to round by. judged: videos to measure on.
+    moments: of kernels' inputs by path, to round by. held_out: videos to measure on.
     """
 
-    def __init__(self, model: keras.Model, moments: dict[str, Any], judged: Sequence[Batch]):
-        self.model, self.moments, self._judged = model, moments, judged
+    def __init__(self, model: keras.Model, moments: dict[str, Any], held_out: Sequence[Batch]):
+        self.model, self.moments, self._held_out = model, moments, held_out
         self.variables = {v.path: v for v in model.variables if is_float(v)}
         self._predict = predictor(model)
-        self._exact = [self._predict(batch) for batch in judged]
+        self._exact = [self._predict(batch) for batch in held_out]
         self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
 
     def _factors_of(self, path: str, exact: Any) -> list[Any]:
@@ -82,7 +82,7 @@ class FormatTrial:
         return {t.path: {format: self.best(t.path, format)[1] for format in MIXED_FORMATS} for t in tensors}
 
     def _error(self) -> float:
-        off = [np.square(self._predict(b) - p).sum(axis=1) for b, p in zip(self._judged, self._exact)]
+        off = [np.square(self._predict(b) - p).sum(axis=1) for b, p in zip(self._held_out, self._exact)]
         return float(np.mean(np.concatenate(off), dtype=np.float64))
 
 
@@ -90,22 +90,22 @@ class FormatTrial:
 def format_trial(
     experiment: Experiment, name: str, videos: Videos, *, calibrated: bool
 ) -> Iterator[FormatTrial]:
-    """The trial of a member; its model's memory is free afterwards."""
+    """The trial of a member; frees its model's memory at the end."""
     model = averaged_model(experiment, name)
     moments = {}
     if calibrated:
         kernels = {variable.path for variable in model.variables if len(variable.shape) == 2}
-        seen = (videos.seen.frames, videos.seen.num_frames)
+        seen = (videos.calibration.frames, videos.calibration.num_frames)
         moments = second_moments(model, experiment.recipe.dataset, *seen, kernels)
-    yield FormatTrial(model, moments, videos.judged)
+    yield FormatTrial(model, moments, videos.held_out)
     del model, moments
     gc.collect()
 
 
 def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
-    """The first videos of the shuffled split; at most a quarter of a small one to measure on."""
-    drawn = next(read_batches(paths, dataset, SEEN + JUDGED, seed=0, mix=4))
-    aside = max(min(JUDGED, len(drawn.ids) // 4), 1)
+    """Calibration and held-out videos: the first of the shuffled split, a quarter of a small one held out."""
+    drawn = next(read_batches(paths, dataset, CALIBRATION + HELD_OUT, seed=0, mix=4))
+    aside = max(min(HELD_OUT, len(drawn.ids) // 4), 1)
     batches = [_part(drawn, start, min(start + BATCH, aside)) for start in range(0, aside, BATCH)]
     return Videos(_part(drawn, aside, len(drawn.ids)), batches)
 

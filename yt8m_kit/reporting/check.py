@@ -1,4 +1,4 @@
-"""A recipe against what was published: parameters, bytes by codec, and the data it needs."""
+"""Check a recipe against published sizes (parameters, bytes by codec), and for the data it needs."""
 
 from pathlib import Path
 

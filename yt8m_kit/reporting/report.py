@@ -1,4 +1,4 @@
-"""What a recipe's runs reached, as a table."""
+"""Report of a recipe's runs as a table: scores, sizes, speeds."""
 
 from pathlib import Path
 from statistics import median
@@ -71,7 +71,7 @@ def _training_rate(run: Run) -> float | None:
 
 
 def _epoch_seconds(recipe: Recipe, name: str, run: Run) -> float | None:
-    """What an epoch takes at the median rate; None where the length is in steps or validation may end it."""
+    """Seconds of an epoch at the median rate; None if epochs do not determine the length."""
     member, rate = recipe.members.get(name), _training_rate(run)
     if rate is None or member is None or member.epochs is None or member.patience:
         return None

@@ -1,4 +1,4 @@
-"""Predictions in words."""
+"""Print predictions by label name."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""The weights a member goes on with: the last ones, or an average that serves validation better."""
+"""Choose final weights: last checkpoint or average, by validation GAP@20."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -130,7 +130,7 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 def _ema(
     wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
 ) -> Variant:
-    """Train on from the converged weights and take their running average."""
+    """Continue training from the converged weights and average on the way."""
 
     def put() -> None:
         shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()

@@ -1,4 +1,4 @@
-"""BatchNorm statistics estimated anew for given weights, from training batches."""
+"""Re-estimate BatchNorm statistics of given weights on training batches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ def normalizing_layers(model: keras.Model) -> list[Any]:
 
 @contextmanager
 def without_moving(model: keras.Model) -> Iterator[None]:
-    """Put the moving statistics back at the end as they were."""
+    """Restore the moving statistics at the end."""
     layers = normalizing_layers(model)
     variables = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     before = [keras.ops.convert_to_numpy(variable) for variable in variables]

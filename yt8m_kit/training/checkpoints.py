@@ -1,4 +1,4 @@
-"""What a training run needs to go on exactly where it was, and the weights that are averaged later."""
+"""Full state for exact resume; weights kept for averaging."""
 
 import json
 import zipfile
@@ -17,7 +17,7 @@ Arrays = list[NDArray[Any]]
 
 
 class State(NamedTuple):
-    """All that changes while training.
+    """Everything that changes in training.
 
     Step, place in the data, model and optimiser variables; running averages of the model's variables
     where there are any; notes: JSON values that the stage wants to find again.
@@ -44,7 +44,7 @@ def _group(archive: Any, group: str) -> Arrays:
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Replace the folder's state; the one before it is kept until the new one is whole."""
+    """Replace the folder's state; the previous one is kept until the new one is complete."""
     path = folder / "state.npz"
     header = {"step": state.step, "position": list(state.position), "notes": state.notes}
     fresh = folder / "state.next.npz"
@@ -56,7 +56,7 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def load_state(folder: Path) -> State | None:
-    """The newest whole state, None where there is none; KitError where all that is there is damaged.
+    """The newest intact state, None if there is none. Raises KitError if every one is damaged.
 
     Every array is read through the archive's checksum, so that a flipped byte is found here.
     """
@@ -79,7 +79,7 @@ def load_state(folder: Path) -> State | None:
 
 
 def save_weights(folder: Path, name: str, model: Sequence[Any]) -> None:
-    """Keep the model variables as weights-NAME.npz; those to be averaged are named by their step."""
+    """Save the model variables as weights-NAME.npz; those to be averaged are named by their step."""
     _write(folder / f"weights-{name}.npz", {"model": model}, {})
 
 

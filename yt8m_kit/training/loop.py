@@ -1,4 +1,4 @@
-"""The steps of a training, one after the other: logged, validated, checkpointed, resumed."""
+"""The training loop: log, validate, checkpoint, resume."""
 
 import math
 import signal
@@ -37,11 +37,11 @@ class StoppedError(KitError):
 
 @dataclass
 class Loop:
-    """One stage of training: a model and an optimiser on their way through `total` steps.
+    """One stage of training: a model and an optimiser over `total` steps.
 
     folder: where checkpoints go. keep: the range of steps whose weights are kept for averaging.
     validate: gives the GAP@20 of the model as it is, asked every member.validate_steps.
-    shadows: running averages to keep up, if any. A run that is called again goes on where it was.
+    shadows: running averages to update, if any. A second call resumes from the last checkpoint.
     """
 
     run: Run
@@ -97,7 +97,7 @@ class Loop:
                     self._save(keep=due and self._is_kept())
                 if asked_to_stop and self.step < self.total:
                     raise StoppedError(
-                        f"interrupted at step {self.step} of {self.total}; the same command goes on there."
+                        f"interrupted at step {self.step} of {self.total}; the same command resumes there."
                     )
 
     def _one(self, batches: Iterator[Batch], stepper: Stepper) -> Any:

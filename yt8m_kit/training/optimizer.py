@@ -1,4 +1,4 @@
-"""Adam as the winners used it: staircase decay by examples, each gradient clipped by its own norm."""
+"""Adam as in the winning solutions: staircase decay by examples, each gradient clipped by its own norm."""
 
 import math
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class ClippedAdam(keras.optimizers.Adam):  # type: ignore[misc]
 
 
 def optimizer_of(member: Member, learning_rate: float) -> ClippedAdam:
-    """The optimiser of a member, from that learning rate on."""
+    """The optimiser of a member, starting at that learning rate."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         learning_rate, member.decay_examples / member.batch_size, member.decay, staircase=True
     )

@@ -17,9 +17,9 @@ from yt8m_kit.training.optimizer import ClippedAdam
 
 
 class Stepper(NamedTuple):
-    """How to train on a batch, and where the outcome is.
+    """A training step and access to its state.
 
-    step: one update by a batch, answers its loss. sync: brings the model's and the optimiser's variables
+    step: one update by a batch, returns its loss. sync: brings the model's and the optimiser's variables
     up to date with the steps. values: the model's variables as they are now, as the backend's arrays.
     """
 
@@ -54,7 +54,7 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) 
 def tensorflow_step(
     model: keras.Model, optimizer: ClippedAdam, epsilon: float, *, compiled: str | None = None
 ) -> Stepper:
-    """Gradients by oneDNN's kernels, large variables' updates compiled by XLA (three times faster on CPUs).
+    """Gradients by oneDNN's kernels; XLA compiles large variables' updates (three times faster on CPUs).
 
     compiled: what XLA compiles, the "update", "everything" or "nothing"; None: "everything" for a model whose
     attribute `compile_whole_step` is true, else "update" (benchmarks/training/compilation.py).
@@ -86,7 +86,7 @@ def tensorflow_step(
 
 
 def _compile(function: Callable[..., None]) -> Callable[..., None]:
-    """By XLA, within the graph that calls it."""
+    """Compile with XLA, within the calling graph."""
     import tensorflow as tf
 
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
@@ -102,7 +102,7 @@ def _tensor(array: np.ndarray) -> Any:
 
 
 def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
-    """Everything in one compiled function whose state is donated."""
+    """One compiled function whose state is donated."""
     import jax
 
     trained = _trained(model)

@@ -1,4 +1,4 @@
-"""From records and a recipe's member to trained weights, resumable at any step."""
+"""Train a member of a recipe, resumable at any step."""
 
 import math
 from collections.abc import Callable
