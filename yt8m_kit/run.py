@@ -7,10 +7,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.output.files import explaining, write_all
 from yt8m_kit.recipe import Recipe
 
 
@@ -99,17 +101,20 @@ class Run:
     @contextmanager
     def alone(self, words: tuple[str, ...] = ()) -> Iterator[None]:
         """Hold the run for this process, whose command is `words`; UsageError where another one holds it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.lock.open("a+", encoding="utf-8") as lock:
+        with explaining(self.lock):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileIO(self.lock, "a+")
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(
                     f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
                 ) from None
-            lock.truncate(0)
-            lock.write(f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}")
-            lock.flush()
+            holder = f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}"
+            with explaining(self.lock):
+                lock.truncate(0)
+                write_all(lock, holder.encode())
             yield
 
     def holder(self) -> str:

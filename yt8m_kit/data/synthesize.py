@@ -195,13 +195,14 @@ def _complete(out: Path, settings: dict[str, Any]) -> bool:
             raise UsageError(
                 f"{out} holds a data set with {', '.join(differing)}: choose another folder or delete it."
             )
+        unfinished.unlink(missing_ok=True)
         return True
     shards = list(out.glob("*.tfrecord"))
     if shards and not unfinished.exists():
         raise UsageError(f"{shards[0]} was not synthesized: choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
-    for shard in shards:
+    for shard in (*shards, *out.glob(".*.tfrecord.partial")):
         shard.unlink()
     return False
 

@@ -1,7 +1,7 @@
 """Export an ensemble, or a single member, as one graph with encoded weights of at most 2^30 bytes."""
 
 import gc
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,9 +69,14 @@ def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
         if not archive:
             yield out
             return
-        with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
-            yield Path(temporary)
-            pack(Path(temporary), out)
+        folder = out.with_name(f"{out.name}.members")  # a fixed name: what a killed process left is replaced
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+            pack(folder, out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parts(

@@ -17,6 +17,7 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import sweep_split
 from yt8m_kit.output import progress
+from yt8m_kit.output.files import explaining, give_name
 from yt8m_kit.output.sealed import read_sealed, write_sealed
 from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
@@ -39,17 +40,17 @@ def predict(
     stages = Stages(experiment)
     stage, dataset = stages.predict(name, split), experiment.recipe.dataset
     with working(stage, anew=anew) as job:
-        if job.is_done:
-            return stage.main
-        paths = splits.find(experiment.data, split)
         partial, position = stage.partials
-        top = load_graph(verified(stages.export(name)), "top")
-        rows = _write_rows(top, dataset, paths, partial, position, strict)
-        check(partial, dataset.classes, rows)
-        job.figures = {"videos": rows}
-        with job.writing() as temporary:
-            os.replace(partial, temporary)
-        position.unlink(missing_ok=True)
+        if not job.is_done:
+            paths = splits.find(experiment.data, split)
+            top = load_graph(verified(stages.export(name)), "top")
+            rows = _write_rows(top, dataset, paths, partial, position, strict)
+            check(partial, dataset.classes, rows)
+            job.figures = {"videos": rows}
+            with job.writing() as temporary:
+                give_name(partial, temporary)  # a second one: nothing is predicted again if this fails
+        for leftover in (position, partial):
+            leftover.unlink(missing_ok=True)
     return stage.main
 
 
@@ -76,19 +77,22 @@ class _Rows:
 
     def save(self, position: Position | None = None) -> None:
         """Flush what is written to disk, and remember where it ends."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with explaining(self._partial):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         if position is not None:
             place = {"bytes": self._file.tell(), "rows": self.done, "position": list(position)}
             write_sealed(self._place, place | {"digest": self._digest.hexdigest()})
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with explaining(self._partial):
+            self._file.close()
 
     def _write(self, rows: str) -> None:
         encoded = rows.encode()
-        self._file.write(encoded)
+        with explaining(self._partial):
+            self._file.write(encoded)
         self._digest.update(encoded)
 
     def _kept(self) -> tuple[int, Position, int]:

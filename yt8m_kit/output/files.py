@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a folder: every file in it is synced before the folder is renamed."""
-    temporary = path.with_name(f".{path.name}.partial")
+    """As `replacing`, for a folder: every file in it is synced before the folder is renamed.
+
+    An old folder is moved away for a moment; the next call brings it back if a kill came in between.
+    """
+    temporary, retired = (path.with_name(f".{path.name}.{state}") for state in ("partial", "retired"))
+    if retired.exists() and not path.exists():
+        os.replace(retired, path)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -51,7 +57,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             _sync(file)
         if path.exists():
             # A folder cannot replace a folder that is not empty: the old one is moved away first.
-            retired = path.with_name(f".{path.name}.retired")
             shutil.rmtree(retired, ignore_errors=True)
             os.replace(path, retired)
             os.replace(temporary, path)
@@ -63,6 +68,25 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         _explain(path, error)
         raise
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Context manager around a write in place, such as an append; an OSError becomes a KitError.
+
+    It names `path`: an operation on an open file raises an OSError without a name.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise KitError(f"cannot write {path}: {error.strerror or error}{_free(path)}.") from error
+
+
+def write_all(file: FileIO, content: bytes) -> None:
+    """Write to an unbuffered file, which may take less than is given, until all of it is written."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _explain(path: Path, error: BaseException) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import Stamp, digest, stamp
 from yt8m_kit.output.sealed import read_sealed, write_sealed
 
@@ -64,6 +65,23 @@ def read_record(path: Path) -> Record | None:
     body = read_sealed(path)
     files = {name: (known, list(at)) for name, (known, at) in body.pop("files").items()}
     return Record(files=files, **body)
+
+
+def pending(path: Path) -> Path:
+    """Where the record at `path` lies until its product has taken its name."""
+    return path.with_suffix(".next.json")
+
+
+def is_pending_valid(path: Path, product: Path, name: str) -> bool:
+    """True where a pending record describes `product`, the file `name` of the record, as it is now.
+
+    So it does once the product has taken its name; a process killed at that moment leaves it pending.
+    """
+    try:
+        record = read_record(pending(path))
+        return record is not None and product.exists() and digest(product) == record.files[name][0]
+    except KitError:  # damaged, or just promoted by the process that works there
+        return False
 
 
 def changes(before: Sources, after: Sources, splits: set[str] | None = None) -> list[str]:

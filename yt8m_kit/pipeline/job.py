@@ -14,7 +14,7 @@ from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
-from yt8m_kit.output.provenance import Record, file_entry, now, read_record, write_record
+from yt8m_kit.output.provenance import Record, file_entry, now, pending, write_record
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun, refusal
 
@@ -52,7 +52,7 @@ class Job:
         files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
         seconds = round(time.monotonic() - self._began, 1)
         record = Record(self.sources, files, self.figures, now(), seconds, __version__)
-        write_record(_next(self.stage), record)
+        write_record(pending(self.stage.record), record)
 
 
 @contextmanager
@@ -115,10 +115,13 @@ def _figure(value: Any) -> str:
 
 
 def put_aside(stage: Stage) -> None:
-    """Move a product, what an interrupted attempt left of it, and their records to old/DATE of the run."""
+    """Move a product, what an interrupted attempt left of it, and their records to old/DATE of the run.
+
+    The main file goes last, so that a stale product whose move was interrupted is still known as stale.
+    """
     run = stage.run.path
     aside = run / "old" / datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
-    for path in (*stage.files, *stage.partials, stage.record, begun_record(stage)):
+    for path in (*stage.partials, begun_record(stage), stage.record, *reversed(stage.files)):
         if path.exists():
             target = aside / path.relative_to(run)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,24 +130,12 @@ def put_aside(stage: Stage) -> None:
         progress.say(f"kept aside: {aside}")
 
 
-def _next(stage: Stage) -> Path:
-    return stage.record.with_suffix(".next.json")
-
-
 def _settle(stage: Stage) -> None:
     """Promote the record of a product that has just taken its name; drop one whose product never did."""
-    path = _next(stage)
-    if not path.exists():
-        return
-    try:
-        record = read_record(path)
-    except KitError:
-        record = None
-    name = stage.main.relative_to(stage.run.path).as_posix()
-    if record and stage.main.exists() and digest(stage.main) == record.files[name][0]:
-        os.replace(path, stage.record)
+    if stage.is_pending():
+        os.replace(pending(stage.record), stage.record)
     else:
-        path.unlink()
+        pending(stage.record).unlink(missing_ok=True)
 
 
 def verified(stage: Stage, file: Path | None = None) -> Path:
@@ -153,7 +144,7 @@ def verified(stage: Stage, file: Path | None = None) -> Path:
     Raises KitError for a damaged one, with the way out; UsageError where there is none.
     """
     file = file or stage.main
-    record = read_record(stage.record)
+    record = stage.made()
     name = file.relative_to(stage.run.path).as_posix()
     if record is None or name not in record.files or not file.exists():
         raise UsageError(f"{file} is not there; run: {stage.command}")
@@ -169,7 +160,7 @@ def csv_of(stage: Stage) -> Path:
 
     Raises UsageError where it is missing or stale, KitError where it is not as it was written.
     """
-    if stage.main.exists() and read_record(stage.record) is None:
+    if stage.main.exists() and stage.made() is None:
         progress.say(f"nothing is known of what {stage.main} was made from")
         return stage.main
     state = Inspection(stage).state(stage)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.output.provenance import Sources, read_record
+from yt8m_kit.output.provenance import Record, Sources, is_pending_valid, pending, read_record
 from yt8m_kit.run import Experiment, Run
 
 # Raised where a stage would make something else of the same sources.
@@ -73,6 +73,14 @@ class Stage:
             self.run.provenance / f"{self.main.relative_to(self.run.path).as_posix().replace('/', '.')}.json"
         )
 
+    def made(self) -> Record | None:
+        """The record of the product that is there, None for an unknown one; KitError for a damaged record."""
+        return read_record(pending(self.record) if self.is_pending() else self.record)
+
+    def is_pending(self) -> bool:
+        """True where the product has taken its name, and its record is still to be promoted."""
+        return is_pending_valid(self.record, self.main, self.main.relative_to(self.run.path).as_posix())
+
     def sources(self) -> Sources:
         """What the product would be made from now, as JSON values."""
         dataset = asdict(self.experiment.recipe.dataset)
@@ -88,7 +96,7 @@ class Stage:
 
     def identity(self) -> str | None:
         """The digest of the product's content, as its record has it; None where there is no product."""
-        record = read_record(self.record)
+        record = self.made()
         if record is None:
             return None
         name = (self.content or self.main).relative_to(self.run.path).as_posix()

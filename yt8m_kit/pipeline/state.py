@@ -53,7 +53,7 @@ class Inspection:
     def _look(self, stage: Stage) -> State:
         if not stage.main.exists():
             return State("unfinished", tuple(begun_changed(stage))) if is_begun(stage) else State("missing")
-        record = read_record(stage.record)
+        record = stage.made()
         if record is None:
             return _bad(stage, "stale", ["nothing is known of what it was made from"], None)
         if damage := files_changed(stage, record):

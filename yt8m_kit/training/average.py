@@ -16,6 +16,7 @@ from yt8m_kit.inference.member_model import save_weights, trained_model
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import give_name, replacing, write_json
 from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment, Run
@@ -38,25 +39,24 @@ def average(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     Without an average in the recipe the trained weights are taken as they are. Raises UsageError where the
     training is not done or a range holds no checkpoint.
     """
-    member, stages = experiment.recipe.member(name), Stages(experiment)
+    stages = Stages(experiment)
     stage = stages.average(name)
     with working(stage, anew=anew) as job:
-        if job.is_done:
-            return stage.main
-        trained = stages.train(name)
-        if member.average is None:
-            _take(job, verified(trained))
-            return stage.main
-        model = trained_model(experiment, name, trained, member.precision)
-        kept = _best(experiment, member, stage.run, model, job)
-        _take(job, kept or trained.main)
+        if not job.is_done:
+            weights = _chosen(experiment, name, stages.train(name), job)
+            with job.writing() as temporary:
+                give_name(weights, temporary)
         (stage.run.path / CANDIDATE).unlink(missing_ok=True)
     return stage.main
 
 
-def _take(job: Job, weights: Path) -> None:
-    with job.writing() as temporary:
-        give_name(weights, temporary)
+def _chosen(experiment: Experiment, name: str, trained: Stage, job: Job) -> Path:
+    """The file of the final weights."""
+    member = experiment.recipe.member(name)
+    if member.average is None:
+        return verified(trained)
+    model = trained_model(experiment, name, trained, member.precision)
+    return _best(experiment, member, trained.run, model, job) or trained.main
 
 
 def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, job: Job) -> Path | None:

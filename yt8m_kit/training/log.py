@@ -3,14 +3,16 @@
 import json
 import struct
 import time
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from yt8m_kit.data.format.protobuf import delimited, encoded_varint
 from yt8m_kit.data.format.tfrecord import framed
-from yt8m_kit.output.files import write_text
+from yt8m_kit.output.files import explaining, write_all, write_text
 
 VALIDATION = "validation_"
+EVENTS = "events.out.tfevents.yt8m"
 
 
 def read_rows(metrics: Path, stage: str) -> list[dict[str, Any]]:
@@ -50,14 +52,15 @@ class TrainingLog:
         self._metrics, self._stage = metrics, stage
         kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
         write_text(metrics, "".join(json.dumps(row) + "\n" for row in kept))
-        self._events = {name: _begun(tensorboard / name) for name in ("train", "validate")}
+        self._events = {name: _begun(tensorboard / name / EVENTS) for name in ("train", "validate")}
         for row in read_rows(metrics, stage):
             self._add_events(row)
 
     def append(self, step: int, figures: dict[str, float]) -> None:
-        """Add a row."""
-        with self._metrics.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"stage": self._stage, "step": step, **figures}) + "\n")
+        """Add a row. Raises KitError where it cannot be written."""
+        line = json.dumps({"stage": self._stage, "step": step, **figures}) + "\n"
+        with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
+            write_all(lines, line.encode())
         self._add_events({"step": step, **figures})
 
     def close(self) -> None:
@@ -69,17 +72,22 @@ class TrainingLog:
         for name, value in row.items():
             if name != "step":
                 run = "validate" if name.startswith(VALIDATION) else "train"
-                self._events[run].write(framed(_event(row["step"], name.removeprefix(VALIDATION), value)))
-        for file in self._events.values():
-            file.flush()
+                _add(self._events[run], _event(row["step"], name.removeprefix(VALIDATION), value))
 
 
-def _begun(folder: Path) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "events.out.tfevents.yt8m").open("wb")
+def _begun(path: Path) -> FileIO:
+    with explaining(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = FileIO(path, "w")
     # The first event of a file names the format: Event{wall_time = 1, file_version = 3}.
-    file.write(framed(_wall_time() + delimited(3, b"brain.Event:2")))
+    _add(file, _wall_time() + delimited(3, b"brain.Event:2"))
     return file
+
+
+def _add(file: FileIO, event: bytes) -> None:
+    """Append an event; TensorBoard reads files that grow."""
+    with explaining(Path(str(file.name))):
+        write_all(file, framed(event))
 
 
 def _wall_time() -> bytes:
