@@ -6,11 +6,13 @@ the recipe, the data set, shards of some splits, and the products of other stage
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.format import vocabulary
+from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.provenance import Sources, read_record
 from yt8m_kit.pipeline.shards import shards_of
@@ -217,7 +219,8 @@ class Stages:
             return (self.average(name),)
         run = self.experiment.run(name)
         if run.ensemble.exists():
-            members = tuple(self.experiment.shares(name))
+            with suppress(KitError):  # found damaged where it is used
+                members = tuple(self.experiment.shares(name))
         return (self.ensemble(name), *(self.average(member) for member in members))
 
     def quantize(self, name: str) -> Stage:

@@ -139,7 +139,7 @@ def test_an_upload_goes_on_where_it_was(kaggle, entrant, command):
     code, _, err = command(entrant.words(), **GOOD)
     assert code == 8
     assert "the upload stands at 0 of" in err
-    state = json.loads(entrant.entry.read_text())
+    state = read_sealed(entrant.entry)
     assert (state["sent"], state["asked"], PLACE in state["url"]) == (False, False, True)
     assert entrant.entry.stat().st_mode & 0o777 == 0o600
     kaggle.faults.clear()
