@@ -149,7 +149,7 @@ class Experiment:
         members = self.recipe.ensemble(name).members
         try:
             weights = {str(member): float(weight) for member, weight in found["weights"].items()}
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             weights = {}
         if not (set(weights) <= set(members) and all(0 <= w < math.inf for w in weights.values())):
             weights = {}

@@ -8,7 +8,7 @@ from typing import Any
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import write_text
 
-ADVICE = "Make the product again with --anew."
+ADVICE = "Delete it, or make its product again with --anew."
 
 
 def write_sealed(path: Path, value: Any) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.kaggle_entrant import VIDEOS
 from tests.fakes.kaggle_entrant import entrant as make_entrant
 from tests.fakes.kaggle_server import ALWAYS, KEY, PLACE, SECRETS, USER, Fault
+from yt8m_kit.output.sealed import read_sealed
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.kaggle import attempt, bounded, errors, upload
 
@@ -131,6 +132,19 @@ def test_a_dry_run_sends_nothing(kaggle, entrant, command):
     assert "all checks passed, submissions left: 5; nothing was sent" in err
     assert kaggle.steps() == ["info", "limits"]
     assert not entrant.ledger.exists()
+
+
+def test_an_attempt_with_another_tag_is_refused(kaggle, entrant, command):
+    """By another tag the submission would not be found, and made twice."""
+    kaggle.fail("blob", Fault("cut", at=5000), ALWAYS)
+    kaggle.fail("held", Fault("reset"), ALWAYS)
+    assert command(entrant.words(), **GOOD)[0] == 8
+    kaggle.faults.clear()
+    entrant.entry.write_text(entrant.entry.read_text().replace('"yt8m-', '"yt7m-'))
+    code, _, err = command(entrant.words(), **GOOD)
+    assert code == 1
+    assert "kaggle_entry.json is damaged; see on Kaggle what was submitted" in err
+    assert not kaggle.submissions
 
 
 def test_an_upload_goes_on_where_it_was(kaggle, entrant, command):

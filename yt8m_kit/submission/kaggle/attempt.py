@@ -75,7 +75,9 @@ class SubmissionAttempt:
     @classmethod
     def _load(cls, path: Path) -> "SubmissionAttempt":
         try:
-            attempt, blank = cls(path, **read_sealed(path)), cls(path, "", "", "")
+            kept = Run.read(path)
+            kept = kept if "tag" in kept else read_sealed(path)  # older ones have no digest
+            attempt, blank = cls(path, **kept), cls(path, "", "", "")
             good = all(isinstance(value, type(vars(blank)[name])) for name, value in vars(attempt).items())
         except (KitError, TypeError):
             good = False
