@@ -84,7 +84,7 @@ def test_a_damaged_or_foreign_checkpoint_is_named(tmp_path):
     with pytest.raises(KitError, match=r"weights-00000001.npz is of another model"):
         assign_mean(model, checkpoints.weights_in(tmp_path, 0, 9))
     (tmp_path / "weights-00000001.npz").write_bytes(b"PK\x03\x04 not really")
-    with pytest.raises(KitError, match=r"damaged checkpoint .*weights-00000001.npz"):
+    with pytest.raises(KitError, match=r"weights-00000001.npz is damaged"):
         assign_mean(model, checkpoints.weights_in(tmp_path, 0, 9))
 
 

@@ -13,6 +13,7 @@ from yt8m_kit.inference.member_model import averaged_model, counts
 from yt8m_kit.inference.predictor import load_graph, predictor
 from yt8m_kit.metrics import scores
 from yt8m_kit.output import progress
+from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.files import replacing
 from yt8m_kit.pipeline.job import Job, verified, working
 from yt8m_kit.pipeline.stages import Stages
@@ -88,6 +89,6 @@ def probabilities_of(
     stage = stages.weight_scores(name, split)
     if not stage.main.exists():
         _score_weights(stages, name, split, strict=False, anew=False)
-    with np.load(verified(stage, stage.run.probabilities(split)), allow_pickle=False) as kept:
-        truth = np.unpackbits(kept["truth"], axis=1, count=experiment.recipe.dataset.classes).astype(bool)
-        return kept["ids"], kept["probabilities"], truth
+    kept = dict(read_arrays(verified(stage, stage.run.probabilities(split)), f"Run: {stage.command} --anew"))
+    truth = np.unpackbits(kept["truth"], axis=1, count=experiment.recipe.dataset.classes).astype(bool)
+    return kept["ids"], kept["probabilities"], truth

@@ -6,6 +6,7 @@ import numpy as np
 
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
+from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.files import replacing
 from yt8m_kit.quantization.sizes import StoredTensor, stored, with_format
 from yt8m_kit.recipe import Ensemble, Recipe
@@ -39,10 +40,9 @@ def load_codes(run: Run, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
     if not path.exists():
         return {}
     arrays: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as kept:
-        for name in kept.files:
-            tensor, format, key = name.split("|")
-            arrays.setdefault((tensor, format), {})[key] = kept[name]
+    for name, array in read_arrays(path, "Quantize again with --anew."):
+        tensor, format, key = name.split("|")
+        arrays.setdefault((tensor, format), {})[key] = array
     if set(arrays) != {(t.path, t.format) for t in tensors if t.format != "float32"}:
         raise KitError(f"{path} is of another plan than {run.plan}; quantize again with --anew.")
     return {

@@ -1,7 +1,5 @@
 """Full state for exact resume; weights kept for averaging."""
 
-import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
-from yt8m_kit.output.files import replacing
+from yt8m_kit.output import progress
+from yt8m_kit.output.arrays import read_arrays, read_header, write_arrays
 
 Arrays = list[NDArray[Any]]
 
@@ -35,12 +34,7 @@ def _write(path: Path, groups: Mapping[str, Sequence[Any]], header: dict[str, An
     named = {
         f"{group}/{i:04d}": np.asarray(a) for group, arrays in groups.items() for i, a in enumerate(arrays)
     }
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), allow_pickle=False, **named)
-
-
-def _group(archive: Any, group: str) -> Arrays:
-    return [archive[key] for key in sorted(archive.files) if key.startswith(f"{group}/")]
+    write_arrays(path, named, header)
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -58,7 +52,7 @@ def save_state(folder: Path, state: State) -> None:
 def load_state(folder: Path) -> State | None:
     """The newest intact state, None if there is none. Raises KitError if every one is damaged.
 
-    Every array is read through the archive's checksum, so that a flipped byte is found here.
+    Contents are compared with the archive's CRCs, and its arrays with the list in its header.
     """
     damaged = []
     for name in ("state.npz", "state.next.npz", "state.previous.npz"):
@@ -66,16 +60,27 @@ def load_state(folder: Path) -> State | None:
         if not path.exists():
             continue
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                header = json.loads(str(archive["header"]))
-                model, slots, shadows = (_group(archive, n) for n in ("model", "optimizer", "shadows"))
-            position = Position(*header["position"])
-            return State(header["step"], position, model, slots, shadows, header["notes"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            state = _read_state(path)
+        except KitError as error:
             damaged.append(str(path))
+            progress.say(str(error))
+        else:
+            return state
     if damaged:
         raise KitError(f"damaged checkpoint {', '.join(damaged)}. Delete {folder} to train from the start.")
     return None
+
+
+def _read_state(path: Path) -> State:
+    advice = "An older checkpoint is used where there is one."
+    header = read_header(path, advice)
+    groups: dict[str, Arrays] = {"model": [], "optimizer": [], "shadows": []}
+    for name, array in sorted(read_arrays(path, advice, indexed=True), key=lambda found: found[0]):
+        groups[name.partition("/")[0]].append(array)
+    try:
+        return State(header["step"], Position(*header["position"]), **groups, notes=header["notes"])
+    except (KeyError, TypeError) as error:
+        raise KitError(f"{path} is damaged: {error}. {advice}") from None
 
 
 def save_weights(folder: Path, name: str, model: Sequence[Any]) -> None:
@@ -95,11 +100,6 @@ def weights_in(folder: Path, first: int, last: int) -> list[Path]:
 
 
 def read_weights(path: Path) -> Iterator[NDArray[Any]]:
-    """The model variables of kept weights one by one; KitError where the file is damaged."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            for key in sorted(archive.files):
-                if key.startswith("model/"):
-                    yield archive[key]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise KitError(f"damaged checkpoint {path}: {error}. Delete it to average without it.") from error
+    """The model variables of kept weights one by one, in order; KitError where the file is damaged."""
+    for _, array in read_arrays(path, "Delete it to average without it.", indexed=True):
+        yield array

@@ -6,7 +6,6 @@ whole train split (first place). Probabilities outside the top k count as zero.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.errors import DataError, KitError
+from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing
 
@@ -48,7 +48,7 @@ def read_digests(index: Path) -> dict[str, str]:
     try:
         digests: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["shards"]
         return dict(digests.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KitError(f"cannot read the index of soft labels {index}: {error}. Write them again.") from None
 
 
@@ -59,14 +59,15 @@ class ShardLabels:
     """
 
     def __init__(self, path: Path, known: str | None = None):
+        advice = "Write them again."
+        if known is not None and path.exists() and digest(path) != known:
+            raise KitError(f"{path} is damaged: its SHA-256 is not the one it was written with. {advice}")
+        kept = dict(read_arrays(path, advice))
         try:
-            if known is not None and digest(path) != known:
-                raise ValueError("its SHA-256 is not the one it was written with")
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                self._rows = {str(video): row for row, video in enumerate(kept["ids"])}
-                self._labels, self._probabilities = kept["labels"], kept["probabilities"].astype(np.float32)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise KitError(f"cannot read the soft labels {path}: {error}. Write them again.") from error
+            self._rows = {str(video): row for row, video in enumerate(kept["ids"])}
+            self._labels, self._probabilities = kept["labels"], kept["probabilities"].astype(np.float32)
+        except (KeyError, TypeError, ValueError) as error:
+            raise KitError(f"{path} is damaged: {error!r}. {advice}") from None
 
     def mix(self, labels_C: NDArray[np.float32], video: str, weight: float) -> None:
         """Labels <- (1 - weight) * labels + weight * teacher, in place. DataError for an unknown video."""
