@@ -24,6 +24,7 @@ from yt8m_kit.data.loader.manifest import FILE, Manifest
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import AUDIOSET, YOUTUBE8M_2018, Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
+from yt8m_kit.output.sealed import read_sealed
 
 SMALL = Dataset("small", (("rgb", 7), ("audio", 3)), classes=10, max_frames=5)
 NOWHERE = sources(urls="http://127.0.0.1:1")
@@ -132,6 +133,18 @@ def test_bad_shards_are_named_again_without_reading(folder, examined, capsys):
 def test_a_damaged_manifest_is_ignored(folder, examined, text):
     check(folder)
     (folder / FILE).write_text(text)
+    check(folder)
+    assert len(examined) == 8
+
+
+def test_an_edited_manifest_is_ignored(folder, examined):
+    """A record less would be trained on."""
+    check(folder)
+    text = (folder / FILE).read_text()
+    assert splits.count(shards(folder)) == 20
+    (folder / FILE).write_text(text.replace("\n    5,\n", "\n    4,\n"))
+    assert text != (folder / FILE).read_text()
+    assert splits.count(shards(folder)) == 20
     check(folder)
     assert len(examined) == 8
 
@@ -276,7 +289,7 @@ def test_deleted_shards_leave_the_manifest(folder):
     check(folder)
     (folder / "train0003.tfrecord").unlink()
     check(folder, again=True)
-    assert len(json.loads((folder / FILE).read_text())["shards"]) == 3
+    assert len(read_sealed(folder / FILE)["shards"]) == 3
     assert Manifest(folder, SMALL).get(folder / "train0000.tfrecord") is not None
 
 

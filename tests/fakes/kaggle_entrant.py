@@ -1,6 +1,5 @@
 """A user with a CSV to submit: own home folder, recipes and runs, isolated from the real ones."""
 
-import json
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tests.fakes.kaggle_server import COMPETITION
+from yt8m_kit.output.sealed import read_sealed, write_sealed
 from yt8m_kit.submission.csv_reader import HEADER
 from yt8m_kit.submission.csv_writer import text
 
@@ -70,8 +70,8 @@ class Entrant(NamedTuple):
     def age_request(self, seconds: float) -> None:
         """Move the request of an unconfirmed submission, if there is one, into the past."""
         if self.entry.exists():
-            state = json.loads(self.entry.read_text())
-            self.entry.write_text(json.dumps(state | {"requested": state["requested"] - seconds}))
+            state = read_sealed(self.entry)
+            write_sealed(self.entry, state | {"requested": state["requested"] - seconds})
 
 
 def entrant(home: Path, videos: int = VIDEOS) -> Entrant:

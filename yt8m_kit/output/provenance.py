@@ -12,7 +12,7 @@ from typing import Any
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import Stamp, digest, stamp
-from yt8m_kit.output.sealed import read_sealed, write_sealed
+from yt8m_kit.output.sealed import ADVICE, read_sealed, write_sealed
 
 Sources = dict[str, Any]
 
@@ -63,8 +63,11 @@ def read_record(path: Path) -> Record | None:
     if not path.exists():
         return None
     body = read_sealed(path)
-    files = {name: (known, list(at)) for name, (known, at) in body.pop("files").items()}
-    return Record(files=files, **body)
+    try:
+        files = {name: (known, list(at)) for name, (known, at) in body.pop("files").items()}
+        return Record(files=files, **body)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KitError(f"{path} is not a record of sources: {error}. {ADVICE}") from None
 
 
 def pending(path: Path) -> Path:

@@ -8,11 +8,18 @@ from typing import Any
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import write_text
 
+ADVICE = "Delete it, or make its product again with --anew."
+
 
 def write_sealed(path: Path, value: Any) -> None:
     """Write a JSON value atomically, with the SHA-256 of its text."""
+    write_text(path, json.dumps(sealed(value), indent=1) + "\n")
+
+
+def sealed(value: Any) -> dict[str, Any]:
+    """A JSON value with the SHA-256 of its text."""
     body = json.dumps(value)
-    write_text(path, json.dumps({"sha256": _seal(body), "content": json.loads(body)}, indent=1) + "\n")
+    return {"sha256": _seal(body), "content": json.loads(body)}
 
 
 def read_sealed(path: Path) -> Any:
@@ -23,7 +30,7 @@ def read_sealed(path: Path) -> Any:
             raise ValueError("it is not as it was written")
         return kept["content"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise KitError(f"{path} is damaged: {error}.") from None
+        raise KitError(f"{path} is damaged: {error}. {ADVICE}") from None
 
 
 def _seal(body: str) -> str:

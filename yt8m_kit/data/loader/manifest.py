@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import write_shared
+from yt8m_kit.output.sealed import read_sealed, sealed
 
 FILE = "verified.json"
-_FORMAT = 1  # raise it when verification of an unchanged shard could give another result
+_FORMAT = 2  # raise it when verification of an unchanged shard could give another result
 
 
 class Finding(NamedTuple):
@@ -49,7 +51,7 @@ class Manifest:
     def save(self) -> None:
         """Write the manifest atomically, without shards that no longer exist."""
         existing = {name: found for name, found in self._shards.items() if (self.path.parent / name).exists()}
-        text = json.dumps(self._about | {"shards": existing}, indent=1) + "\n"
+        text = json.dumps(sealed(self._about | {"shards": existing}), indent=1) + "\n"
         write_shared(self.path, text.encode())
 
 
@@ -67,11 +69,10 @@ def counts(paths: Sequence[Path]) -> dict[Path, int]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and shards of a manifest; both empty if it is missing or damaged."""
+    """Header and shards of a manifest; both empty if it is missing, damaged or was edited."""
     try:
-        about = json.loads(path.read_text())
+        about = read_sealed(path)
         shards = about.pop("shards")
-        sound = about["format"] == _FORMAT and all(len(found) == 6 for found in shards.values())
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        sound = False
-    return (about, shards) if sound else ({}, {})
+        return (about, shards) if about["format"] == _FORMAT else ({}, {})
+    except (KitError, AttributeError, KeyError, TypeError):
+        return {}, {}

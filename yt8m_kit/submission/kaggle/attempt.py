@@ -16,6 +16,7 @@ from typing import Any
 from yt8m_kit.errors import KitError
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_private_json
+from yt8m_kit.output.sealed import read_sealed, sealed
 from yt8m_kit.run import Run
 from yt8m_kit.submission.kaggle.client import Client
 from yt8m_kit.submission.kaggle.errors import (
@@ -74,9 +75,11 @@ class SubmissionAttempt:
     @classmethod
     def _load(cls, path: Path) -> "SubmissionAttempt":
         try:
-            attempt, blank = cls(path, **Run.read(path)), cls(path, "", "", "")
+            kept = Run.read(path)
+            kept = kept if "tag" in kept else read_sealed(path)  # older ones have no digest
+            attempt, blank = cls(path, **kept), cls(path, "", "", "")
             good = all(isinstance(value, type(vars(blank)[name])) for name, value in vars(attempt).items())
-        except TypeError:
+        except (KitError, TypeError):
             good = False
         if not good:
             raise KitError(
@@ -95,7 +98,8 @@ class SubmissionAttempt:
         """Apply the changes and write the file."""
         for name, value in changes.items():
             setattr(self, name, value)
-        write_private_json(self.path, {name: value for name, value in asdict(self).items() if name != "path"})
+        kept = {name: value for name, value in asdict(self).items() if name != "path"}
+        write_private_json(self.path, sealed(kept))
 
     def forget(self) -> None:
         """Delete the file: nothing is left to resume."""
