@@ -36,7 +36,7 @@ def read(path, split, dataset=DEMO):
 def test_files_of_a_data_set(tiny_data):
     splits = [f"{split}000{shard}.tfrecord" for split in ("test", "train", "validate") for shard in (0, 1)]
     assert sorted(path.name for path in tiny_data.path.iterdir()) == sorted(
-        [*splits, "manifest.json", "test_truth.csv"]
+        [*splits, "manifest.json", "test_truth.csv", "test_truth.csv.sha256"]
     )
     counts = [records.count(records.find(tiny_data.path, split)) for split in ("train", "validate", "test")]
     assert counts == [60, 40, 40]
@@ -112,7 +112,7 @@ def test_an_interrupted_set_is_written_again(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("yt8m_kit.data.synthesize.write_text", interrupt)
+        patched.setattr("yt8m_kit.data.synthesize.write_with_checksum", interrupt)
         with pytest.raises(KeyboardInterrupt):
             synthesize(tmp_path, **sizes)
     assert not (tmp_path / "manifest.json").exists()

@@ -27,7 +27,7 @@ def test_rows_come_back_as_they_were(folder):
     assert first["public"] == 0.1
     assert first["private"] != first["private"]
     assert (second["ref"], second["status"]) == (4712, "pending")
-    assert [path.name for path in folder.iterdir()] == ["results.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == ["results.csv", "results.csv.sha256"]
     assert "12345678" in ledger.history()
 
 

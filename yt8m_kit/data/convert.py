@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.output.checksums import write_with_checksum
 from yt8m_kit.output.digest import digest
-from yt8m_kit.output.files import replacing, replacing_folder
+from yt8m_kit.output.files import replacing_folder
 from yt8m_kit.output.provenance import Record, Sources, changes, now, read_record, write_record
 
 RECORD = "converted.json"  # in the folder of the shards: what they were made from
@@ -59,8 +59,7 @@ def convert(
     folder = out / split
     sources = _sources_of(paths, dataset, labels, names, videos)
     if names and (not folder.exists() or _is_of(folder, sources)):
-        with replacing(out / vocabulary.FILE) as copy:
-            shutil.copyfile(names, copy)
+        write_with_checksum(out / vocabulary.FILE, names.read_bytes())
     if folder.exists() and _is_of(folder, sources):
         progress.say(f"up to date: {folder}")
         return folder

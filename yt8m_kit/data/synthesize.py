@@ -23,9 +23,10 @@ from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.format.examples import example, sequence_example
 from yt8m_kit.data.format.feature_quantization import quantize
 from yt8m_kit.dataset import DEMO, DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import write_json, write_text
+from yt8m_kit.output.checksums import write_with_checksum
+from yt8m_kit.output.files import write_json
 
 _SETTINGS, _UNFINISHED = "manifest.json", "unfinished"  # written last; exists while shards are written
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
@@ -161,7 +162,7 @@ def synthesize(
                         truth.append(f"{video_id},{' '.join(map(str, labels))}\n")
                         bar.update()
             if split == "test":
-                write_text(out / "test_truth.csv", "".join(truth))
+                write_with_checksum(out / "test_truth.csv", "".join(truth).encode())
             first += videos
     write_json(out / _SETTINGS, settings)
     (out / _UNFINISHED).unlink()
@@ -185,7 +186,7 @@ def _complete(out: Path, settings: dict[str, Any]) -> bool:
     """Whether `out` holds this set; if not, prepare it and delete the shards of an interrupted call."""
     settings_file, unfinished = out / _SETTINGS, out / _UNFINISHED
     if settings_file.exists():
-        stored = json.loads(settings_file.read_text())
+        stored = _read_settings(settings_file)
         differing = [
             f"{key}={stored.get(key)}, not {value}"
             for key, value in settings.items()
@@ -205,6 +206,13 @@ def _complete(out: Path, settings: dict[str, Any]) -> bool:
     for shard in (*shards, *out.glob(".*.tfrecord.partial")):
         shard.unlink()
     return False
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")).items())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise KitError(f"{path} is damaged: {error}. Delete its folder and synthesize again.") from None
 
 
 def _records(

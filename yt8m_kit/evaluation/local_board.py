@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.metrics import gap
+from yt8m_kit.output.checksums import check_checksum
 from yt8m_kit.output.provenance import now
 from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
@@ -42,11 +43,12 @@ def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, 
 def read_truth(path: Path, classes: int) -> dict[str, set[int]]:
     """Read the true labels of each video from a CSV `VideoId,Labels`, labels separated by spaces.
 
-    Raises UsageError for a missing file, and KitError for a malformed one, a label out of range, a
+    Raises UsageError for a missing file, and KitError for a damaged or malformed one, a label out of range, a
     duplicate video (each by line) or no label at all.
     """
     if not path.exists():
         raise UsageError(f"the local board needs the labels {path}; without them, use --to=kaggle.")
+    check_checksum(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.reader(file, strict=True))

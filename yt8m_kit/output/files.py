@@ -123,6 +123,7 @@ def write_shared(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mine.write_bytes(content)
+        _sync(mine)
         os.replace(mine, path)
     except OSError as error:
         mine.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import KitError
-from yt8m_kit.output.files import replacing
+from yt8m_kit.output.checksums import check_checksum, write_with_checksum
 from yt8m_kit.output.tables import plain
 
 COLUMNS = {
@@ -41,10 +41,12 @@ def path() -> Path:
 def read() -> pd.DataFrame:
     """Read all rows, oldest first; none if there is no file.
 
-    Raises KitError for an unreadable file or another header, and naming line and column for a wrong cell.
+    Raises KitError for an unreadable file, one that is not as results.csv.sha256 says, or another header,
+    and naming line and column for a wrong cell.
     """
     rows = []
     if path().exists():
+        check_checksum(path())
         try:
             with path().open(encoding="utf-8-sig", newline="") as file:
                 lines = csv.reader(file, strict=True)
@@ -120,8 +122,7 @@ def upsert(row: dict[str, Any]) -> None:
         else:
             new = _table([row])
             rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
-        with replacing(path()) as temporary:
-            rows.to_csv(temporary, index=False)
+        write_with_checksum(path(), rows.to_csv(index=False).encode())
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def commit() -> str:
 
     try:
         head = git("rev-parse", "--short=12", "HEAD").stdout.strip()
-        own = [f":(exclude,top)submissions/{name}" for name in ("results.csv", "README.md")]
+        own = [f":(exclude,top)submissions/{name}" for name in ("results.csv*", "README.md")]
         changed = git("diff", "--quiet", "HEAD", "--", ":(top)", *own).returncode
     except OSError:
         return ""

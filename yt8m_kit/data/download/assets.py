@@ -11,7 +11,7 @@ from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.transfer import fetch_small
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import DataError
-from yt8m_kit.output.files import write_shared
+from yt8m_kit.output.checksums import write_with_checksum
 
 _LABELS = {"2": "youtube8m/csv/2/vocabulary.csv", "3": "youtube8m/csv/segments/vocabulary.csv"}
 _PCA = "yt8m_pca.tgz"
@@ -39,7 +39,7 @@ def _fetch(
     path: Path, remote: str, urls: Sequence[str], check: Callable[[bytes], object], policy: RetryPolicy
 ) -> Path:
     if not path.exists():
-        write_shared(path, fetch_small(remote, Mirrors(urls, policy), check))
+        write_with_checksum(path, fetch_small(remote, Mirrors(urls, policy), check))
     return path
 
 

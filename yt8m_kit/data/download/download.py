@@ -20,7 +20,7 @@ from yt8m_kit.data.download.probe import probe
 from yt8m_kit.data.download.transfer import Outcome, TransferProgress, fetch, fetch_small
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.output.files import write_shared
+from yt8m_kit.output.checksums import check_checksum, write_with_checksum
 
 MIRRORS = {name: f"http://{name}.data.yt8m.org" for name in ("us", "eu", "asia")}
 PLANS = "http://data.yt8m.org"
@@ -50,7 +50,7 @@ def sources(mirror: str = "us", urls: str | None = None) -> Sources:
 def read_plan(partition: Partition, data: Path, urls: Sequence[str], policy: RetryPolicy = _POLICY) -> bytes:
     """Read the partition's plan: the copy stored below `data`, else the one of a server.
 
-    Raises DataError if the stored copy is damaged, KitError if no server has the plan.
+    Raises KitError if the stored copy is damaged or no server has the plan.
     """
     stored = data / partition.plan
     if not stored.exists():
@@ -60,6 +60,7 @@ def read_plan(partition: Partition, data: Path, urls: Sequence[str], policy: Ret
         parse_plan(text)
     except DataError as error:
         raise DataError(f"{stored}: {error}. Delete it; it is downloaded again.") from None
+    check_checksum(stored)
     return text
 
 
@@ -114,7 +115,7 @@ def download(
 def store_plan(path: Path, text: bytes) -> None:
     """Store the text of a plan unless one is stored already."""
     if not path.exists():
-        write_shared(path, text)
+        write_with_checksum(path, text)
 
 
 class Estimate(NamedTuple):

@@ -78,7 +78,7 @@ def parse_plan(text: bytes) -> list[Shard]:
     try:
         files = json.loads(text)["files"]
         shards = [Shard(str(name), str(md5)) for name, md5 in files.items()]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise DataError(f"not a download plan: it begins with {text[:40]!r}") from None
     for shard in shards:
         if not (_NAME.fullmatch(shard.remote) and _MD5.fullmatch(shard.md5)):

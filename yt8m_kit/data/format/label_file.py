@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from yt8m_kit.errors import DataError
+from yt8m_kit.output.checksums import check_checksum
 
 _HEADERS = ("id", "video", "video_id", "videoid", "video_file")
 
@@ -22,8 +23,9 @@ class LabelFile:
         self._lines: dict[str, list[int]] = {}
         self._used: set[str] = set()
         try:
+            check_checksum(path)
             rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path}: cannot be read: {error}.") from error
         for line, row in enumerate(rows, 1):
             if row and not (line == 1 and row[0].strip().lower() in _HEADERS):
@@ -39,7 +41,7 @@ class LabelFile:
         self._lines[video] = [self._number(line, text) for text in texts if text]
 
     def _number(self, line: int, text: str) -> int:
-        number = int(text) if text.isdecimal() else self._numbers.get(text)
+        number = int(text) if text.isdecimal() and len(text) < 10 else self._numbers.get(text)
         if number is None or number >= self._classes:
             known = f"a number below {self._classes}"
             if self._numbers:

@@ -4,9 +4,12 @@ import csv
 from pathlib import Path
 
 from yt8m_kit.errors import DataError
+from yt8m_kit.output.checksums import check_checksum
 
 FILE = "vocabulary.csv"  # in the folder of a data set
 _NUMBER, _NAME = ("index",), ("name", "display_name")  # column names, in lower case
+
+_DIGITS = 9  # of a class number, at most
 
 
 def parse(text: bytes) -> dict[int, str]:
@@ -19,7 +22,10 @@ def parse(text: bytes) -> dict[int, str]:
         lines = text.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError(f"not a vocabulary: it begins with {text[:40]!r}") from None
-    rows = [row for row in csv.reader(lines) if row]
+    try:
+        rows = [row for row in csv.reader(lines) if row]
+    except csv.Error as error:
+        raise DataError(f"not a vocabulary: {error}") from None
     if not rows:
         raise DataError("not a vocabulary: it is empty")
     header = [cell.strip().lower() for cell in rows[0]]
@@ -38,15 +44,19 @@ def _numbered(rows: list[list[str]], number: int, name: int) -> dict[int, str]:
     names: dict[int, str] = {}
     for line, row in enumerate(rows, 2):
         label = row[number] if len(row) > max(number, name) else ""
-        if not label.isdecimal() or int(label) in names:
+        if not (label.isdecimal() and len(label) <= _DIGITS) or int(label) in names:
             raise DataError(f"line {line} must begin with a new class number; got {','.join(row)[:60]!r}")
         names[int(label)] = row[name].strip()
     return names
 
 
 def read(path: Path) -> dict[int, str]:
-    """Read the names from a file, see parse. Raises DataError with the path, also if it cannot be read."""
+    """Read the names from a file, see parse.
+
+    Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.
+    """
     try:
+        check_checksum(path)
         return parse(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
