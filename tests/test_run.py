@@ -6,9 +6,10 @@ import textwrap
 
 import pytest
 
+from yt8m_kit import recipe
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import replacing, replacing_folder, write_json, write_text
-from yt8m_kit.run import Run
+from yt8m_kit.run import Experiment, Run
 
 
 def names(folder):
@@ -87,3 +88,23 @@ def test_a_missing_stage_is_named(tmp_path):
     run = Run.of(tmp_path, "demo", "netvlad")
     with pytest.raises(UsageError, match="run: yt8m train demo netvlad"):
         run.need(run.trained, "train")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    ["7", "null", "{}", '{"logistic": "x"}', '{"logistic": -1}', '{"logistic": NaN}', '{"foreign": 1.0}',
+     '{"logistic": 1' + "0" * 400 + "}"],
+)  # fmt: skip
+def test_blend_weights_that_make_no_sense_are_named(tmp_path, tiny_recipes, weights):
+    """The huge number is larger than a float can be."""
+    experiment = Experiment(recipe.load("tiny"), tmp_path, tmp_path / "runs")
+    write_text(experiment.run("blend").ensemble, f'{{"weights": {weights}}}')
+    with pytest.raises(KitError, match=r"ensemble\.json is damaged: .* yt8m ensemble tiny blend --anew"):
+        experiment.shares("blend")
+
+
+def test_a_damaged_lock_file_names_nobody(tmp_path):
+    run = Run(tmp_path)
+    with run.alone():
+        run.lock.write_bytes(b"train\xff")
+        assert run.holder() == "train\ufffd"

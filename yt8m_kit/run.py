@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -94,8 +95,8 @@ class Run:
     def read(path: Path) -> Any:
         """A JSON file of the run; KitError names it where it is damaged."""
         try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise KitError(f"cannot read {path}: {error}. Delete it and run the stage again.") from error
 
     @contextmanager
@@ -124,7 +125,7 @@ class Run:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return ""
         except BlockingIOError:
-            return self.lock.read_text(encoding="utf-8")
+            return self.lock.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
@@ -144,11 +145,22 @@ class Experiment:
     def shares(self, name: str) -> dict[str, float]:
         """Each member's share of a blend, summing to 1; members of share 0 are left out.
 
-        Raises UsageError where an ensemble's weights are not there yet.
+        Raises UsageError where an ensemble's weights are not there yet, KitError where they are damaged.
         """
         if name in self.recipe.members:
             return {name: 1.0}
         run = self.run(name)
-        weights = run.read(run.need(run.ensemble, "ensemble"))["weights"]
-        total = sum(weights.values())
+        found = run.read(run.need(run.ensemble, "ensemble"))
+        members = self.recipe.ensemble(name).members
+        try:
+            weights = {str(member): float(weight) for member, weight in found["weights"].items()}
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            weights = {}
+        if not (set(weights) <= set(members) and all(0 <= w < math.inf for w in weights.values())):
+            weights = {}
+        if not (total := sum(weights.values())):
+            raise KitError(
+                f"{run.ensemble} is damaged: it does not hold weights of {', '.join(members)}. Run: "
+                f"yt8m ensemble {self.recipe.name} {name} --anew"
+            )
         return {member: weight / total for member, weight in weights.items() if weight > 0}

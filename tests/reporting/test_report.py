@@ -1,6 +1,7 @@
 """The table of a recipe's runs, from what the stages left."""
 
 import json
+import shutil
 
 import pytest
 
@@ -29,3 +30,18 @@ def test_markdown_has_the_same_cells(tiny_runs, capsys):
     assert [" ".join(filter(None, row)).split() for row in cells] == [
         line.split() for line in plain.splitlines()
     ]
+
+
+def test_a_damaged_file_is_named_and_the_rest_is_shown(tiny_runs, tmp_path, capsys):
+    """Scores of one member with another digit, a log that ends too early."""
+    runs = tmp_path / "runs"
+    shutil.copytree(tiny_runs, runs)
+    scores = runs / "tiny/logistic/validate.weights.json"
+    scores.write_text(scores.read_text().replace("gap", "gaq"))
+    metrics = runs / "tiny/netvlad/metrics.jsonl"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:-1]))
+    assert main(["report", "tiny", f"--runs={runs}"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["name", "netvlad"]
+    assert f"{scores} is damaged: its SHA-256 is not the one it was made with" in err
+    assert f"{metrics} is damaged: its last row is not of step 30." in err

@@ -155,6 +155,26 @@ def verified(stage: Stage, file: Path | None = None) -> Path:
     return file
 
 
+def read_or_warn(stage: Stage, file: Path | None = None) -> dict[str, Any]:
+    """The JSON object of a product's file; empty where there is none or, with a message, where it is damaged.
+
+    A file without a record is read as it is.
+    """
+    file = file or stage.main
+    if not file.exists():
+        return {}
+    try:
+        if stage.made() is not None:
+            verified(stage, file)
+        found = stage.run.read(file)
+        if isinstance(found, dict):
+            return found
+        raise KitError(f"{file} is damaged: it holds no JSON object. Run: {stage.command} --anew")
+    except KitError as error:
+        progress.say(str(error))
+        return {}
+
+
 def csv_of(stage: Stage) -> Path:
     """A prediction's CSV to be read or submitted: up to date, or of unknown origin, which is said.
 

@@ -1,10 +1,12 @@
 """The stage graph of an experiment: the one truth about what is made from what, in which order."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.format import vocabulary
+from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import digest
 from yt8m_kit.pipeline.shards import shards_of
 from yt8m_kit.pipeline.stage import Stage
@@ -133,7 +135,8 @@ class Stages:
             return (self.average(name),)
         run = self.experiment.run(name)
         if run.ensemble.exists():
-            members = tuple(self.experiment.shares(name))
+            with suppress(KitError):  # found damaged where it is used
+                members = tuple(self.experiment.shares(name))
         return (self.ensemble(name), *(self.average(member) for member in members))
 
     def quantize(self, name: str) -> Stage:

@@ -13,7 +13,7 @@ import numpy as np
 from yt8m_kit.data.loader import splits
 from yt8m_kit.output import progress
 from yt8m_kit.output.tables import plain
-from yt8m_kit.pipeline.job import working
+from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.bit_allocation import Option, allocate
 from yt8m_kit.quantization.sizes import StoredTensor, graph_overhead, stored, total_bytes, with_format
@@ -35,6 +35,8 @@ def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     stage = Stages(experiment).quantize(name)
     with working(stage, anew=anew) as job:
         if not job.is_done:
+            for need in stage.needs:
+                verified(need)
             found = _plan(experiment, name)
             job.figures = {"bytes": found["bytes"]}
             with job.writing() as temporary:

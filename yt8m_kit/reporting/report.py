@@ -1,21 +1,25 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.output import progress
 from yt8m_kit.output.tables import MIB, Row, markdown, plain
-from yt8m_kit.recipe import Recipe
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.pipeline.job import read_or_warn
+from yt8m_kit.pipeline.stages import Stages
+from yt8m_kit.recipe import Member
+from yt8m_kit.run import Experiment
 from yt8m_kit.training.log import read_rows
 
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
-    """One row for each member and ensemble with something to show: scores on a split, sizes, board."""
-    recipe = experiment.recipe
-    names = [*recipe.members, *recipe.ensembles]
-    rows = [_row(recipe, name, experiment.run(name), split) for name in names]
+    """One row for each member and ensemble with something to show: scores on a split, sizes, board.
+
+    What a damaged file held is left out, and the file named on stderr.
+    """
+    recipe, stages = experiment.recipe, Stages(experiment)
+    rows = [_row(stages, name, split) for name in (*recipe.members, *recipe.ensembles)]
     rows = [row for row in rows if row["GAP@20"]]
     if not rows:
         raise UsageError(
@@ -24,14 +28,16 @@ def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool
     return (markdown if as_markdown else plain)(rows)
 
 
-def _row(recipe: Recipe, name: str, run: Run, split: str) -> Row:
-    weights = _read(run, run.evaluation(split, "weights"))
-    blend = _read(run, run.ensemble) if split == "validate" else {}
-    graph = _read(run, run.evaluation(split, "graph"))
-    exported = _read(run, run.export)
-    board = _read(run, run.score)
+def _row(stages: Stages, name: str, split: str) -> Row:
+    is_member = name in stages.recipe.members
+    weights = read_or_warn(stages.weight_scores(name, split)) if is_member else {}
+    blend = read_or_warn(stages.ensemble(name)) if split == "validate" and not is_member else {}
+    graph = read_or_warn(stages.graph_scores(name, split))
+    exported = read_or_warn(stages.export(name), stages.experiment.run(name).export)
+    board = read_or_warn(stages.submit(name))
+    rows = _training_rows(stages, name) if is_member else []
     scores = weights or graph
-    parameters = _parameters(recipe, name, run, split)
+    parameters = _parameters(stages, name, split)
     whole = weights.get("gap", blend.get("validation_gap"))
     lost = whole - graph["gap"] if whole and graph else None
     return {
@@ -45,42 +51,48 @@ def _row(recipe: Recipe, name: str, run: Run, split: str) -> Row:
         "float32 MiB": _figure(parameters and parameters * 4 / MIB, 2),
         "exported MiB": _figure(exported.get("bytes") and exported["bytes"] / MIB, 2),
         "GAP lost": _figure(lost, 5),
-        "trained videos/s": _figure(_training_rate(run), 0),
-        "epoch s": _figure(_epoch_seconds(recipe, name, run), 1),
+        "trained videos/s": _figure(_training_rate(rows), 0),
+        "epoch s": _figure(_epoch_seconds(stages.recipe.members.get(name), rows), 1),
         "predicted videos/s": _figure((graph or weights).get("videos_per_second"), 0),
         "board public": _figure(board.get("public")),
         "board private": _figure(board.get("private")),
     }
 
 
-def _parameters(recipe: Recipe, name: str, run: Run, split: str) -> int | None:
-    folder = run.path.parent
-    runs = [Run(folder / member) for member in recipe.ensemble(name).members]
-    known = [_read(each, each.evaluation(split, "weights")).get("parameters_saved") for each in runs]
+def _parameters(stages: Stages, name: str, split: str) -> int | None:
+    members = stages.recipe.ensemble(name).members
+    known = [read_or_warn(stages.weight_scores(each, split)).get("parameters_saved") for each in members]
     return None if None in known else sum(filter(None, known))
 
 
-def _training_rate(run: Run) -> float | None:
+def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
+    """The rows of a training's log; none, with a message, where they end before the training's last step."""
+    metrics = stages.experiment.run(name).metrics
+    rows = read_rows(metrics, "checkpoints")
+    try:
+        record = stages.train(name).made()
+    except KitError as error:
+        progress.say(str(error))
+        record = None
+    steps = record.figures.get("steps") if record and metrics.exists() else None
+    if steps is not None and steps != (rows[-1]["step"] if rows else 0):
+        progress.say(f"{metrics} is damaged: its last row is not of step {steps}.")
+        return []
+    return rows
+
+
+def _training_rate(rows: list[dict[str, Any]]) -> float | None:
     """Median videos a second between the rows of metrics.jsonl; the first one holds the compilation."""
-    rates = [
-        row["videos_per_second"]
-        for row in read_rows(run.metrics, "checkpoints")
-        if "videos_per_second" in row
-    ]
+    rates = [row["videos_per_second"] for row in rows if "videos_per_second" in row]
     return median(rates[1:]) if len(rates) > 1 else None
 
 
-def _epoch_seconds(recipe: Recipe, name: str, run: Run) -> float | None:
+def _epoch_seconds(member: Member | None, rows: list[dict[str, Any]]) -> float | None:
     """Seconds of an epoch at the median rate; None if epochs do not determine the length."""
-    member, rate = recipe.members.get(name), _training_rate(run)
+    rate = _training_rate(rows)
     if rate is None or member is None or member.epochs is None or member.patience:
         return None
-    steps = max(row["step"] for row in read_rows(run.metrics, "checkpoints"))
-    return float(steps * member.batch_size / member.epochs / rate)
-
-
-def _read(run: Run, path: Path) -> dict[str, Any]:
-    return run.read(path) if path.exists() else {}
+    return float(max(row["step"] for row in rows) * member.batch_size / member.epochs / rate)
 
 
 def _figure(value: float | None, digits: int = 4) -> str:

@@ -10,6 +10,8 @@ from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.data.reading.soft_labels import SoftLabels, read_digests
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.pipeline.job import verified
+from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.training.steps import IN_FLIGHT
@@ -27,9 +29,8 @@ def shuffled(
     """
     soft_labels = None
     if member.teacher is not None:
-        teacher = experiment.run(member.teacher)
-        digests = read_digests(teacher.need(teacher.soft_label_index, "distill"))
-        soft_labels = SoftLabels(teacher.soft_labels, member.teacher_weight, digests)
+        index = verified(Stages(experiment).distill(member.teacher))
+        soft_labels = SoftLabels(index.parent, member.teacher_weight, read_digests(index))
 
     def batches(start: Position) -> Generator[Batch]:
         endless = read_batches(

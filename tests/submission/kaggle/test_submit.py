@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.kaggle_entrant import VIDEOS
 from tests.fakes.kaggle_entrant import entrant as make_entrant
 from tests.fakes.kaggle_server import ALWAYS, KEY, PLACE, SECRETS, USER, Fault
+from yt8m_kit.output.sealed import read_sealed
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.kaggle import attempt, bounded, errors, upload
 
@@ -133,13 +134,26 @@ def test_a_dry_run_sends_nothing(kaggle, entrant, command):
     assert not entrant.ledger.exists()
 
 
+def test_an_attempt_with_another_tag_is_refused(kaggle, entrant, command):
+    """By another tag the submission would not be found, and made twice."""
+    kaggle.fail("blob", Fault("cut", at=5000), ALWAYS)
+    kaggle.fail("held", Fault("reset"), ALWAYS)
+    assert command(entrant.words(), **GOOD)[0] == 8
+    kaggle.faults.clear()
+    entrant.entry.write_text(entrant.entry.read_text().replace('"yt8m-', '"yt7m-'))
+    code, _, err = command(entrant.words(), **GOOD)
+    assert code == 1
+    assert "kaggle_entry.json is damaged; see on Kaggle what was submitted" in err
+    assert not kaggle.submissions
+
+
 def test_an_upload_goes_on_where_it_was(kaggle, entrant, command):
     kaggle.fail("blob", Fault("cut", at=5000), ALWAYS)
     kaggle.fail("held", Fault("reset"), ALWAYS)
     code, _, err = command(entrant.words(), **GOOD)
     assert code == 8
     assert "the upload stands at 0 of" in err
-    state = json.loads(entrant.entry.read_text())
+    state = read_sealed(entrant.entry)
     assert (state["sent"], state["asked"], PLACE in state["url"]) == (False, False, True)
     assert entrant.entry.stat().st_mode & 0o777 == 0o600
     kaggle.faults.clear()

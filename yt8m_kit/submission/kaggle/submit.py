@@ -7,7 +7,7 @@ from typing import Any
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.pipeline.job import csv_of
+from yt8m_kit.pipeline.job import csv_of, read_or_warn
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
@@ -37,7 +37,8 @@ def submit(
     """
     recipe, run = experiment.recipe, experiment.run(name)
     competition, message = _competition(recipe), _message(message, recipe.name, name)
-    csv_of(Stages(experiment).predict(name))
+    stages = Stages(experiment)
+    csv_of(stages.predict(name))
     with run.alone(("submit", recipe.name, name)):
         check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
@@ -49,8 +50,9 @@ def submit(
             progress.say(f"all checks passed, submissions left: {client.check_quota()}; nothing was sent")
             return run.submission
         if not ref:
+            known = _known_figures(stages, name, sha256)
             ref = submit_once(client, run.submission, attempt, message)
-            ledger.upsert(_row(recipe.name, name, run, sha256, ref))
+            ledger.upsert(_row(recipe.name, name, run, sha256, ref) | known)
         attempt.forget()
     if wait:
         await_score.wait(client, ref)
@@ -102,18 +104,25 @@ def _known(sha256: str, *, again: bool) -> int:
     return 0
 
 
+def _known_figures(stages: Stages, name: str, sha256: str) -> dict[str, Any]:
+    """Bytes of the exported model, and the CSV's score on the local board; None where not known."""
+    exported = read_or_warn(stages.export(name), stages.experiment.run(name).export)
+    local = read_or_warn(stages.submit(name))
+    return {
+        "model_bytes": exported.get("bytes"),
+        "local": local.get("all") if local.get("sha256") == sha256 else None,
+    }
+
+
 def _row(recipe: str, name: str, run: Run, sha256: str, ref: int) -> dict[str, Any]:
     """Row of results.csv for a new submission."""
-    local = run.read(run.score) if run.score.exists() else {}
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": ledger.commit(),
         "recipe": recipe,
         "ensemble": name,
-        "model_bytes": run.read(run.export).get("bytes") if run.export.exists() else None,
         "bytes": run.submission.stat().st_size,
         "sha256": sha256,
-        "local": local.get("all") if local.get("sha256") == sha256 else None,
         "ref": ref,
         "status": "pending",
     }
