@@ -38,13 +38,49 @@ def test_rows_beyond_the_step_that_is_resumed_are_dropped(tmp_path):
     ['{"stage": "ema", "step": 2', "[]", "7", '{"stage": "ema"}', '{"stage": "ema", "step": 2, "loss": "x"}',
      "\x00\xff", '{"stage": 1, "step": 2}'],
 )  # fmt: skip
-def test_a_damaged_line_costs_no_other(tmp_path, line):
+def test_a_damaged_line_costs_no_other(tmp_path, line, capsys):
+    """Rows of older versions, without CRCs, between which something else stands."""
     metrics = tmp_path / "metrics.jsonl"
     good = json.dumps({"stage": "ema", "step": 50, "loss": 1.0})
     metrics.write_text(f"{good}\n{line}\n{good}\n")
     assert len(read_rows(metrics, "ema")) == 2
-    TrainingLog(metrics, "ema", tmp_path / "curves", 100).close()
-    assert metrics.read_text() == f"{good}\n{good}\n"
+    assert "metrics.jsonl is damaged: 1 row left out" in capsys.readouterr().err
+    TrainingLog(metrics, "ema", tmp_path / "curves", 50).close()
+    capsys.readouterr()
+    assert read_rows(metrics, "ema") == [{"step": 50, "loss": 1.0}] * 2
+    assert capsys.readouterr().err == ""
+
+
+def three_rows(folder):
+    log = TrainingLog(folder / "metrics.jsonl", "ema", folder / "curves", 0)
+    for step in (50, 100, 150):
+        log.append(step, {"loss": step / 100})
+    log.close()
+    return folder / "metrics.jsonl", (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (lambda lines: [lines[0].replace("0.5", "0.7"), *lines[1:]], [100, 150]),  # another number
+        (lambda lines: [lines[0], lines[2]], [50]),  # a row is missing
+        (lambda lines: [lines[0], *lines], [50, 100, 150]),  # or there twice
+    ],
+)
+def test_rows_that_were_not_written_so_are_left_out_with_a_message(tmp_path, change, left, capsys):
+    metrics, lines = three_rows(tmp_path)
+    metrics.write_text("".join(change(lines)))
+    assert [row["step"] for row in read_rows(metrics, "ema")] == left
+    assert "metrics.jsonl is damaged: 1 row left out" in capsys.readouterr().err
+
+
+def test_a_line_that_a_kill_cut_short_is_no_damage(tmp_path, capsys):
+    metrics, lines = three_rows(tmp_path)
+    metrics.write_text("".join(lines)[:-9])
+    assert [row["step"] for row in read_rows(metrics, "ema")] == [50, 100]
+    assert capsys.readouterr().err == ""
+    TrainingLog(metrics, "ema", tmp_path / "curves", 150).close()
+    assert "it has no row of step 150" in capsys.readouterr().err
 
 
 def test_curves_can_be_read(tmp_path):

@@ -3,40 +3,67 @@
 import json
 import struct
 import time
+import zlib
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.format.protobuf import delimited, encoded_varint
 from yt8m_kit.data.format.tfrecord import framed
+from yt8m_kit.output import progress
 from yt8m_kit.output.files import explaining, write_all, write_text
 
 VALIDATION = "validation_"
 EVENTS = "events.out.tfevents.yt8m"
 
 
-def read_rows(metrics: Path, stage: str) -> list[dict[str, Any]]:
-    """The rows of one stage of training in metrics.jsonl, without its name; damaged lines are left out."""
+Row = dict[str, Any]
+
+
+def read_rows(metrics: Path, stage: str) -> list[Row]:
+    """The rows of one stage of training in metrics.jsonl, without its name.
+
+    Each row has the CRC-32 of itself and the one before it, in hex. Damaged rows, and those before which
+    others are missing, are left out, and counted on stderr; a last line that a kill cut short is not.
+    """
     found = [row for row in _rows(metrics) if row["stage"] == stage]
     return [{key: value for key, value in row.items() if key != "stage"} for row in found]
 
 
-def _rows(metrics: Path) -> list[dict[str, Any]]:
+def _rows(metrics: Path) -> list[Row]:
     if not metrics.exists():
         return []
-    lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [row for line in lines if (row := _row(line))]
+    *lines, last = metrics.read_text(encoding="utf-8", errors="replace").split("\n")
+    found: list[Row] = []
+    damaged, before = 0, ""
+    for line in [*lines, *filter(None, [last])]:
+        row = _row(line)
+        crc = row.pop("crc", None) if row else ""
+        if row and crc in (None, _crc(row, before)):  # logs of older versions have none
+            found.append(row)
+        elif line is not last:
+            damaged += 1
+        before = before if crc is None else crc
+    if damaged:
+        progress.say(f"{metrics} is damaged: {progress.plural(damaged, 'row')} left out.")
+    return found
 
 
-def _row(line: str) -> dict[str, Any] | None:
-    """A line of the log; None for one that a kill cut short, or that is damaged otherwise."""
+def _row(line: str) -> Row | None:
+    """A line of the log; None for one that is no row."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_row = isinstance(row, dict) and isinstance(row.get("step"), int) and isinstance(row.get("stage"), str)
-    figures = [value for name, value in row.items() if name not in ("stage", "step")] if is_row else [None]
+    if not is_row or not isinstance(row.get("crc", ""), str):
+        return None
+    figures = [value for name, value in row.items() if name not in ("stage", "step", "crc")]
     return row if all(isinstance(value, int | float) for value in figures) else None
+
+
+def _crc(row: Row, before: str) -> str:
+    return f"{zlib.crc32(f'{before}{json.dumps(row)}'.encode()):08x}"
 
 
 class TrainingLog:
@@ -51,17 +78,24 @@ class TrainingLog:
     def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int):
         self._metrics, self._stage = metrics, stage
         kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
-        write_text(metrics, "".join(json.dumps(row) + "\n" for row in kept))
+        if step and not any((row["stage"], row["step"]) == (stage, step) for row in kept):
+            progress.say(f"{metrics} is damaged: it has no row of step {step}.")
+        self._crc = ""
+        write_text(metrics, "".join(self._line(row) for row in kept))
         self._events = {name: _begun(tensorboard / name / EVENTS) for name in ("train", "validate")}
         for row in read_rows(metrics, stage):
             self._add_events(row)
 
     def append(self, step: int, figures: dict[str, float]) -> None:
         """Add a row. Raises KitError where it cannot be written."""
-        line = json.dumps({"stage": self._stage, "step": step, **figures}) + "\n"
+        line = self._line({"stage": self._stage, "step": step, **figures})
         with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
             write_all(lines, line.encode())
         self._add_events({"step": step, **figures})
+
+    def _line(self, row: Row) -> str:
+        self._crc = _crc(row, self._crc)
+        return json.dumps({**row, "crc": self._crc}) + "\n"
 
     def close(self) -> None:
         """Close the event files."""
