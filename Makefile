@@ -22,7 +22,7 @@ $(if $(filter 1,$(words $(RUNS))),,$(error RUNS must be a folder without blanks 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  faults bench clean
+  faults fuzz bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -95,6 +95,9 @@ leaderboard: .venv/installed  ## regenerate submissions/README.md
 
 faults: .venv/installed-tests  ## generate docs/faults.md: each fault of a submission to Kaggle (half an hour)
 	$(BIN)/python -m tools.fault_table --write
+
+fuzz: .venv/installed-tests  ## generate docs/faults_files.md: damage to every kind of file (ten minutes)
+	$(BIN)/python -m tools.fuzz --write
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \

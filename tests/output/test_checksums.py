@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from yt8m_kit.errors import KitError
-from yt8m_kit.output import checksums, files
+from yt8m_kit.output import checksums
 from yt8m_kit.output.checksums import check_checksum, checksum_file, write_with_checksum
+from yt8m_kit.output.files import write_shared
 
 
 def test_sha256sum_agrees_and_an_edit_is_refused(tmp_path):
@@ -36,7 +37,7 @@ def test_a_damaged_sha256_file_refuses(tmp_path, text):
 
 @pytest.mark.parametrize(("writes", "content"), [(0, b"old\n"), (1, b"old\n"), (2, b"new\n")])
 def test_a_kill_between_two_writes_leaves_a_valid_file(tmp_path, monkeypatch, writes, content):
-    path, write_shared = tmp_path / "list.csv", files.write_shared
+    path = tmp_path / "list.csv"
     write_with_checksum(path, b"old\n")
     left = iter(range(writes))
 

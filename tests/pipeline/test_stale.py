@@ -19,6 +19,7 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.dataset import DEMO
+from yt8m_kit.output.checksums import write_with_checksum
 from yt8m_kit.output.digest import digest
 
 
@@ -164,7 +165,8 @@ def last_test_video_lost(place: Place) -> None:
         for video in batch.ids
     }
     lines = truth.read_text().splitlines(keepends=True)
-    truth.write_text("".join(line for line in lines if line.split(",")[0] in {"VideoId", *lost.ids, *others}))
+    kept = [line for line in lines if line.split(",")[0] in {"VideoId", *lost.ids, *others}]
+    write_with_checksum(truth, "".join(kept).encode())
 
 
 RATE = "steps=20, learning_rate=1e-2"

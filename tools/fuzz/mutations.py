@@ -67,7 +67,7 @@ def _emptied(content: bytes, rng: Random) -> bytes:
 
 
 BYTES = (*(_flip, _overwrite, _truncate, _insert, _delete, _swap, _repeat) * 5, _emptied)
-VALUES: tuple[object, ...] = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     "",

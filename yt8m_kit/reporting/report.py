@@ -5,7 +5,6 @@ from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.output.provenance import read_record
 from yt8m_kit.output.tables import MIB, Row, markdown, plain
 from yt8m_kit.pipeline.job import read_or_warn
 from yt8m_kit.pipeline.stages import Stages
@@ -71,7 +70,7 @@ def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
     metrics = stages.experiment.run(name).metrics
     rows = read_rows(metrics, "checkpoints")
     try:
-        record = read_record(stages.train(name).record)
+        record = stages.train(name).made()
     except KitError as error:
         progress.say(str(error))
         record = None

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.kaggle_faults import GOOD_KEY, status
 from tests.fakes.kaggle_server import ALWAYS, Fault
 from tools.submission_campaign import FAULTS, SCENARIOS, run
+from yt8m_kit.output.sealed import read_sealed, sealed
 from yt8m_kit.submission.kaggle import attempt, upload
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -95,19 +96,21 @@ def test_a_state_without_the_time_of_the_request(kaggle, entrant, submit):
     """The file's own time stands in for it."""
     kaggle.fail("create", Fault("reset"))
     assert submit()[0] == DOUBT
-    state = json.loads(entrant.entry.read_text())
+    state = read_sealed(entrant.entry)
     assert abs(state.pop("requested") - time.time()) < 60
     entrant.entry.write_text(json.dumps(state))
     assert submit()[0] == DOUBT
     assert kaggle.steps().count("create") == 1
 
 
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["with a digest", "of an older version"])
 @pytest.mark.parametrize("damage", [{"requested": "now"}, {"asked": 1}, {"tag": None}, {"more": 1}])
-def test_a_damaged_state(kaggle, entrant, submit, damage):
+def test_a_damaged_state(kaggle, entrant, submit, damage, is_sealed):
     kaggle.fail("create", Fault("reset", made=True))
     kaggle.hidden = ALWAYS
     assert submit()[0] == DOUBT
-    entrant.entry.write_text(json.dumps(json.loads(entrant.entry.read_text()) | damage))
+    state = read_sealed(entrant.entry) | damage
+    entrant.entry.write_text(json.dumps(sealed(state) if is_sealed else state))
     code, line = submit()
     assert code == 1
     assert f"{entrant.entry} is damaged" in line
