@@ -22,7 +22,7 @@ $(if $(filter 1,$(words $(RUNS))),,$(error RUNS must be a folder without blanks 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  faults fuzz bench clean
+  faults fuzz kills bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -98,6 +98,10 @@ faults: .venv/installed-tests  ## generate docs/faults.md: each fault of a submi
 
 fuzz: .venv/installed-tests  ## generate docs/faults_files.md: damage to every kind of file (ten minutes)
 	$(BIN)/python -m tools.fuzz --write
+
+kills: .venv/installed-tests  ## generate docs/faults_kills.md: kills and full disks in every stage (an hour)
+	$(BIN)/python -m tools.kill_campaign --write
+	$(BIN)/python -m tools.full_disk --write
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \

@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,9 @@ def convert(
         progress.say(f"up to date: {folder}")
         return folder
     faults = Faults()
-    with replacing_folder(folder) as temporary:
-        count = _write(_records(paths, dataset, table, faults, strict), temporary, split, videos)
+    records = _records(paths, dataset, table, faults, strict)
+    with closing(records), replacing_folder(folder) as temporary:
+        count = _write(records, temporary, split, videos)
         if not count:
             raise DataError(f"no usable record in {source}: {faults.summary()}")
         write_record(temporary / RECORD, Record(sources, figures={"videos": count}, made=now()))
@@ -124,7 +126,7 @@ def _write(records: Iterator[bytes], folder: Path, split: str, videos: int) -> i
 
 def _records(
     paths: Sequence[Path], dataset: Dataset, table: LabelFile | None, faults: Faults, strict: bool
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield the record of each good video; collect the faults of the others."""
     seen: set[str] = set()
     if table:  # any label of a record is valid, because the table replaces it

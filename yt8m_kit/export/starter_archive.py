@@ -22,7 +22,6 @@ from yt8m_kit.codecs.encoding import decode
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
-from yt8m_kit.output.files import replacing
 
 v1 = tf.compat.v1
 PREFIX = "inference_model"
@@ -60,7 +59,7 @@ def write_members(dataset: Dataset, parts: list[Part], rounds: int, folder: Path
 
 def pack(folder: Path, path: Path) -> None:
     """Pack the files of a folder flat, in the order of their names; the same files make the same archive."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with path.open("wb") as file:
         # Codes hardly get smaller, whatever the level.
         zipped = gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0)
         with zipped, tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive:

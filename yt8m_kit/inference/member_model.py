@@ -1,5 +1,6 @@
 """A member's model, rebuilt from its recipe and loaded with weights."""
 
+import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,15 +33,21 @@ def model_of(member: Member, dataset: Dataset, precision: str = "float32") -> ke
         keras.config.set_dtype_policy("float32")
 
 
+class _Memory(io.BytesIO):
+    """A file in memory under the ending that Keras insists on."""
+
+    def __str__(self) -> str:
+        return "memory.weights.h5"
+
+
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write a model's weights (no optimiser) to an HDF5 file of any name."""
-    # Keras insists on the ending.
-    written = path.with_name(path.name + ".weights.h5")
-    try:
-        model.save_weights(written)
-        written.rename(path)
-    finally:
-        written.unlink(missing_ok=True)
+    """Write a model's weights (no optimizer) to an HDF5 file of any name.
+
+    The file is built in memory: HDF5 ends the process with a segmentation fault where a disk is full.
+    """
+    memory = _Memory()
+    model.save_weights(memory)
+    path.write_bytes(memory.getbuffer())
 
 
 def load_weights(model: keras.Model, path: Path) -> keras.Model:
