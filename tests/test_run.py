@@ -60,6 +60,28 @@ def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path):
     assert names(tmp_path) == ["file.txt"]
 
 
+def test_processes_that_write_one_file_at_a_time_leave_one_whole_file(tmp_path):
+    """The temporary file of one that was killed is there at the start."""
+    path = tmp_path / "shared.json"
+    (tmp_path / ".shared.json.partial").write_text("killed" * 10_000)
+    script = """
+        import sys
+        from pathlib import Path
+        from yt8m_kit.output.files import write_shared
+        for _ in range(200):
+            write_shared(Path(sys.argv[1]), sys.argv[2].encode() * 1000)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), path]
+    writers = [subprocess.Popen([*command, letter]) for letter in "abcd"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            seen.add(path.read_text())
+    assert [writer.returncode for writer in writers] == [0] * 4
+    assert seen <= {letter * 1000 for letter in "abcd"}
+    assert names(tmp_path) == ["shared.json"]
+
+
 def test_two_processes_cannot_share_a_run(tmp_path):
     run = Run.of(tmp_path, "recipe", "member")
     script = (

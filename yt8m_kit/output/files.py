@@ -1,5 +1,6 @@
 """Atomic file writes: under a temporary name, synced, then renamed."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -119,15 +120,39 @@ def give_name(source: Path, path: Path) -> None:
 
 def write_shared(path: Path, content: bytes) -> None:
     """Write a small file atomically while other processes may write it, too: the last one wins."""
-    mine = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    temporary = path.with_name(f".{path.name}.partial")
+    with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        mine.write_bytes(content)
-        _sync(mine)
-        os.replace(mine, path)
-    except OSError as error:
-        mine.unlink(missing_ok=True)
-        raise KitError(f"cannot write {path}: {error.strerror or error}.") from error
+        with _held(temporary) as file:
+            try:
+                write_all(file, content)
+                os.replace(temporary, path)
+            except OSError:
+                temporary.unlink()
+                raise
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[FileIO]:
+    """Hold the file of that name, empty, for this process, waiting for others that hold it.
+
+    The one before may have renamed or removed the file that was waited for; then the name is opened again.
+    """
+    while True:
+        with FileIO(path, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_named(file, path):
+                file.truncate(0)
+                yield file
+                return
+
+
+def _is_named(file: FileIO, path: Path) -> bool:
+    """True where the open file still has that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:
