@@ -5,15 +5,17 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.support.families import ROWS, TOY
-from tests.support.small_shards import flip_payload
+from tests.support.small_shards import HEADER, damage, flip_payload
 from yt8m_kit import backend, models
 from yt8m_kit.cli.main import main
+from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.inference.drawn_frames import drawer, expected_share, sampling_layer
@@ -335,6 +337,50 @@ def test_bad_records_are_skipped_by_count_and_an_error_by_id(tmp_path, capsys):
     assert main([*words, "--count=2"]) == 0
     assert "skipped 1 record in 1 shard" in capsys.readouterr().err
     assert list(lengths(tmp_path / "out")) == list(lengths(data))[:2]
+
+
+def test_a_fault_that_may_hide_a_video_is_named(tmp_path, capsys):
+    from yt8m_kit.data.synthesize import synthesize
+
+    synthesize(tmp_path, train=4, validate=1, test=1, shards=1)
+    *_, last = lengths(tmp_path)
+    shard = tmp_path / "train0000.tfrecord"
+    damage(shard, int(tfrecord.index(shard).offsets[2]) - HEADER)
+    assert main(["sample", "tiny", "netvlad", f"--data={tmp_path}", f"--videos={last}"]) == 2
+    assert f"no video {last!r}" in (err := capsys.readouterr().err)
+    assert "skipped 1 record in 1 shard: train0000.tfrecord record 2: " in err
+
+
+SLOW = """
+import sys, time
+from yt8m_kit.inference import resampled_shards
+serialize = resampled_shards.sequence_example
+def slow(*arguments, **options):
+    time.sleep(0.1)
+    return serialize(*arguments, **options)
+resampled_shards.sequence_example = slow
+from yt8m_kit.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_killed_while_writing_leaves_no_shards_and_the_next_attempt_the_same_ones(tiny_data, tmp_path):
+    words = ["sample", "tiny", "netvlad", f"--data={tiny_data.path}"]
+    assert main([*words, f"--out={tmp_path / 'whole'}"]) == 0
+    words.append(f"--out={tmp_path / 'out'}")
+    process = subprocess.Popen([sys.executable, "-c", SLOW, *words], stderr=subprocess.DEVNULL)
+    partial = tmp_path / "out/.train.partial/.train0000.tfrecord.partial"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (partial.exists() and partial.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "out/train").exists()
+    assert main(words) == 0
+    whole, again = (tmp_path / name / "train/train0000.tfrecord" for name in ("whole", "out"))
+    assert again.read_bytes() == whole.read_bytes()
+    assert not partial.parent.exists()
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,11 @@ def select_ids(paths: Sequence[Path], id_keys: Sequence[str], ids: Sequence[str]
 
     id_keys: context keys that may hold the id. Raises UsageError for an id that no record has.
     """
-    missing, records = set(ids), dict[Path, list[int]]()
+    missing, records, faults = set(ids), dict[Path, list[int]](), Faults()
     known = ""
     with progress.bar(len(paths), "search", " shards") if len(paths) > _MANY else nullcontext() as bar:
         for path in paths:
-            for record, known in _ids(path, id_keys):
+            for record, known in _ids(path, id_keys, faults):
                 if known in missing:
                     missing.remove(known)
                     records.setdefault(path, []).append(record)
@@ -51,11 +51,12 @@ def select_ids(paths: Sequence[Path], id_keys: Sequence[str], ids: Sequence[str]
     unknown = next(each for each in ids if each in missing)
     example = f"; there is, e.g., {known!r}" if known else ""
     shards = progress.plural(len(paths), "shard")
-    raise UsageError(f"no video {unknown!r} in {shards} of {paths[0].parent}{example}.")
+    skipped = f"; {faults.summary()}" if faults else ""
+    raise UsageError(f"no video {unknown!r} in {shards} of {paths[0].parent}{example}{skipped}.")
 
 
-def _ids(path: Path, id_keys: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield number and id of each record of a shard; records without a readable id are left out."""
+def _ids(path: Path, id_keys: Sequence[str], faults: Faults) -> Iterator[tuple[int, str]]:
+    """Yield number and id of each record of a shard; records without a readable id are added to `faults`."""
 
     def decode(payload: np.ndarray) -> str:
         try:
@@ -65,11 +66,13 @@ def _ids(path: Path, id_keys: Sequence[str]) -> Iterator[tuple[int, str]]:
 
     buffer = RecordBuffer()
     with ShardGroup([path]) as group:
+        for fault in group.faults:
+            faults.add(fault)
         for record in range(len(group)):
             try:
                 yield record, group.read(record, decode, buffer, check_crc=False)
-            except RecordError:
-                continue
+            except RecordError as fault:
+                faults.add(fault)
 
 
 def read_selected(selection: Selection, dataset: Dataset, faults: Faults) -> Iterator[Video]:
