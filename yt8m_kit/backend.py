@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def chosen() -> str:
+    """The backend that start() takes where none is given: KERAS_BACKEND, or TensorFlow."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
 def start(backend: str | None = None) -> None:
-    """Use `backend`, or KERAS_BACKEND, or TensorFlow; must run before anything imports keras."""
+    """Use `backend`, or the chosen one; must run before anything imports keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = backend or os.environ.get("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = backend or chosen()
     with _no_collection():
         if os.environ["KERAS_BACKEND"] == "tensorflow":
             _start_tensorflow()

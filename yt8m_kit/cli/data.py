@@ -4,12 +4,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from yt8m_kit.cli.places import Split, data_place
+from yt8m_kit import backend
+from yt8m_kit.cli.places import Split, data_place, experiment
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import load
 
 Level = Literal["frame", "video"]
 Version = Literal["2", "3"]
+SHOWN = 5  # videos in a table of samples, unless ids or another number are given
 _DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
 
 
@@ -123,3 +125,43 @@ def convert(
     return convert(
         source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
     )
+
+
+def sample(
+    recipe: str,
+    member: str,
+    *,
+    split: Split = "train",
+    videos: str | None = None,
+    count: int | None = None,
+    epochs: int = 1,
+    seed: int | None = None,
+    out: Path | None = None,
+    data: Path | None = None,
+    anew: bool = False,
+) -> Path | None:
+    """Print which frames a member draws in training and sees at prediction, or write them as shards.
+
+    Of --videos=ID,ID, or the first --count: 5 for the table, all with --out. --epochs is how often training
+    draws; --seed replaces the member's. --out=FOLDER writes shards FOLDER/SPLIT of the frames drawn in
+    training, one epoch after the other, with ids and labels unchanged. --anew replaces shards of other
+    sources; the old ones are kept aside.
+    """
+    from yt8m_kit.inference.resampled_shards import ResampledShards
+    from yt8m_kit.inference.sample_request import sample_request
+
+    given = experiment(recipe, data)
+    if count is None and videos is None and out is None:
+        count = SHOWN
+    request = sample_request(given, member, split, videos=videos, count=count, epochs=epochs, seed=seed)
+    shards = ResampledShards(request, out) if out else None
+    if shards and shards.are_made(anew=anew):
+        return shards.folder
+    backend.start()
+    from yt8m_kit.inference.sample import sample_table, write_resampled
+
+    if shards:
+        write_resampled(request, shards)
+        return shards.folder
+    print(sample_table(request), end="")
+    return None

@@ -20,7 +20,7 @@ from yt8m_kit.errors import KitError, UsageError
 VERBS = (
     *(recipes.recipes, recipes.members, recipes.ensembles, recipes.stages, recipes.check),
     *(pipeline.run, pipeline.status),
-    *(data.synthesize, data.download, data.verify, data.convert),
+    *(data.synthesize, data.download, data.verify, data.convert, data.sample),
     *(training.train, training.distill, training.average),
     *(export.ensemble, export.quantize, export.export),
     *(results.evaluate, results.predict, results.show, results.segments),

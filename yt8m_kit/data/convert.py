@@ -1,7 +1,6 @@
 """Convert records of own videos to shards in the format of YouTube-8M."""
 
 import dataclasses
-import itertools
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -9,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit.data.format import tfrecord, vocabulary
+from yt8m_kit.data.format import vocabulary
 from yt8m_kit.data.format.examples import Video, parse, sequence_example
 from yt8m_kit.data.format.label_file import LabelFile
-from yt8m_kit.data.format.tfrecord import RecordError
+from yt8m_kit.data.format.tfrecord import RecordError, write_shards
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
@@ -67,7 +66,7 @@ def convert(
     faults = Faults()
     records = _records(paths, dataset, table, faults, strict)
     with closing(records), replacing_folder(folder) as temporary:
-        count = _write(records, temporary, split, videos)
+        count = write_shards(records, temporary, split, videos)
         if not count:
             raise DataError(f"no usable record in {source}: {faults.summary()}")
         write_record(temporary / RECORD, Record(sources, figures={"videos": count}, made=now()))
@@ -111,17 +110,6 @@ def _sources(source: Path) -> list[Path]:
     if not paths:
         raise UsageError(f"{source} holds no records: looked for {' and '.join('*' + s for s in suffixes)}.")
     return paths
-
-
-def _write(records: Iterator[bytes], folder: Path, split: str, videos: int) -> int:
-    """Write shards of `videos` records each; returns the number of records."""
-    count = 0
-    for record in records:  # the first of a shard
-        with tfrecord.writing(folder / f"{split}{count // videos:04d}.tfrecord") as write:
-            for each in itertools.chain([record], itertools.islice(records, videos - 1)):
-                write(each)
-                count += 1
-    return count
 
 
 def _records(

@@ -45,6 +45,12 @@ def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
     return function(dataset, **hyperparameters)
 
 
+def description(family: str) -> str:
+    """Return the first sentence of a family's documentation: its layers in order, without the full stop."""
+    first = (import_module(f"{__name__}.{family}").build.__doc__ or "").partition("\n")[0]
+    return first.partition(". ")[0].rstrip(".")
+
+
 def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
     """Build the model with variables that are not allocated, for graphs that supply the values.
 

@@ -4,6 +4,7 @@ A shard is a sequence of records: payload length (uint64), masked CRC-32C of the
 masked CRC-32C of the payload (uint32), all little-endian. https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,3 +126,14 @@ def writing(path: Path) -> Iterator[Callable[[bytes], None]]:
             file.write(framed(payload))
 
         yield write
+
+
+def write_shards(records: Iterator[bytes], folder: Path, split: str, size: int) -> int:
+    """Write FOLDER/SPLIT0000.tfrecord and so on, `size` payloads each; returns the number of payloads."""
+    count = 0
+    for record in records:  # the first of a shard
+        with writing(folder / f"{split}{count // size:04d}.tfrecord") as write:
+            for each in itertools.chain([record], itertools.islice(records, size - 1)):
+                write(each)
+                count += 1
+    return count

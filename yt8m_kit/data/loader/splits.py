@@ -17,11 +17,7 @@ def find(data: Path, split: str) -> list[Path]:
 
     Raises UsageError if there are none, or if they are in several folders, such as those of 2018 and 2019.
     """
-    patterns = (
-        f"{split}*.tfrecord",
-        f"{split}/*.tfrecord",
-        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
-    )
+    patterns = _patterns(split)
     for pattern in patterns:
         paths = sorted(data.glob(pattern))
         folders = sorted({path.parent for path in paths})
@@ -34,6 +30,20 @@ def find(data: Path, split: str) -> list[Path]:
     raise UsageError(
         f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
         f"the official ones, `yt8m synthesize {data}` makes a small data set."
+    )
+
+
+def folders(data: Path, split: str) -> set[Path]:
+    """Find all folders at or below `data` in which `find` looks for shards of a split and that hold some."""
+    return {path.parent for pattern in _patterns(split) for path in data.glob(pattern)}
+
+
+def _patterns(split: str) -> tuple[str, ...]:
+    """Where shards of a split may lie; the first pattern with shards wins."""
+    return (
+        f"{split}*.tfrecord",
+        f"{split}/*.tfrecord",
+        *(f"*/{level}/{split}/*.tfrecord" for level in _LEVELS),
     )
 
 
