@@ -96,7 +96,8 @@ class Campaign:
         count = self.counts[command.verb]
         for kill in range(self.most + 1):
             before, done = command.progress(), [each for each in self._mains(place) if each.exists()]
-            code = self._attempt(place, number, command, kill < self.most and self.left > 0)
+            is_killed = kill < self.most and self.left > 0 and not command.main.exists()
+            code = self._attempt(place, number, command, is_killed)
             if code != KILLED:
                 return
             self.left -= 1
