@@ -1,4 +1,4 @@
-"""Averages, validation, gradient accumulation and event files, each against its formula; resume after a kill."""
+"""Averages, validation, accumulation and event files, each against its formula; resume after a kill."""
 
 import json
 import signal
