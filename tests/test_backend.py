@@ -1,11 +1,11 @@
-"""Starting Keras' backend, once and again."""
+"""Start of Keras' backend, first and repeated."""
 
 import gc
 
 from yt8m_kit import backend
 
 
-def test_to_start_again_keeps_no_garbage():
+def test_repeated_start_freezes_no_garbage():
     backend.start()
     frozen = gc.get_freeze_count()
     backend.start()

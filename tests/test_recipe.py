@@ -1,4 +1,4 @@
-"""Recipes say what is wrong with them, and every recipe that ships loads."""
+"""Recipes: every wrong setting is a clear error, and every bundled recipe loads."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe
 ONE = Member("frame_logistic", steps=1)
 
 
-def test_every_recipe_that_ships_loads_under_its_own_name():
+def test_every_bundled_recipe_loads_under_its_own_name():
     assert {"audioset", "baselines", "demo", "expanded"} <= set(recipe.names())
     for name in recipe.names():
         loaded = recipe.load(name)
@@ -18,7 +18,7 @@ def test_every_recipe_that_ships_loads_under_its_own_name():
         assert loaded.description
 
 
-def test_unknown_names_are_answered_with_those_that_exist():
+def test_unknown_name_lists_the_existing_ones():
     with pytest.raises(UsageError, match=r"no recipe 'nope' .*there are: .*demo"):
         recipe.load("nope")
     made = Recipe("r", "d", AUDIOSET, {"a": ONE}, {"both": Ensemble(("a",))})
@@ -49,12 +49,12 @@ def test_unknown_names_are_answered_with_those_that_exist():
         (lambda: Recipe("r", "d", AUDIOSET, {"a": ONE}, {"a": Ensemble(("a",))}), "both a member and"),
     ],
 )
-def test_a_wrong_setting_is_named(make, message):
+def test_wrong_setting_is_a_usage_error(make, message):
     with pytest.raises(UsageError, match=message):
         make()
 
 
-def test_a_folder_of_ones_own(tmp_path, monkeypatch):
+def test_recipes_from_another_folder(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("RECIPE = 3\n")
     monkeypatch.setenv("YT8M_RECIPES", str(tmp_path))
     assert recipe.names() == ["mine"]

@@ -1,4 +1,4 @@
-"""Keras' backend: chosen before Keras is imported, TensorFlow started quietly and made reproducible."""
+"""Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ def chosen() -> str:
 
 
 def start(backend: str | None = None) -> None:
-    """Use `backend`, or the chosen one; must run before anything imports keras."""
+    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = backend or chosen()
     with _no_collection():
@@ -27,10 +27,10 @@ def start(backend: str | None = None) -> None:
 def _no_collection() -> Iterator[None]:
     """Pause Python's garbage collector while Keras is first imported, and freeze what exists by then.
 
-    Half a million objects of modules, none of them garbage: to look through them again and again takes a
-    third of the time that it takes to import TensorFlow.
+    Scanning half a million module objects, none of them garbage, again and again takes a third of
+    TensorFlow's import time.
     """
-    if "keras" in sys.modules:  # what has come since may be garbage
+    if "keras" in sys.modules:  # objects created since may be garbage
         yield
         return
     gc.disable()
@@ -42,9 +42,9 @@ def _no_collection() -> Iterator[None]:
 
 
 def _start_tensorflow() -> None:
-    """Import TensorFlow and let it find its devices; what it writes to stderr is shown only if that fails.
+    """Import TensorFlow and initialise its devices; its stderr is shown only if that fails.
 
-    Its native code writes some lines straight to the file descriptor, whatever the log level.
+    Its native code writes some lines directly to the file descriptor, at any log level.
     """
     with tempfile.TemporaryFile() as kept:
         sys.stderr.flush()
@@ -54,8 +54,8 @@ def _start_tensorflow() -> None:
             with _missing("jax"):
                 import tensorflow as tf
 
-            # The graph rewriter's arithmetic stage orders sums by the addresses of its nodes: the same
-            # program differs in the last bit from process to process, and a resumed run with it.
+            # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
+            # the last bit between processes, so that a resumed run would not be bit-identical.
             tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
             tf.constant(0)
         except BaseException:
@@ -69,10 +69,10 @@ def _start_tensorflow() -> None:
 
 @contextmanager
 def _missing(module: str) -> Iterator[None]:
-    """Make a module look as if it were not installed, unless it was imported before.
+    """Hide a module from imports, unless it is already imported.
 
-    TensorFlow Lite's converter imports JAX where it finds it, a fifth of TensorFlow's own time to start, for
-    conversions that nobody asks for.
+    TensorFlow Lite's converter imports JAX if it is installed, which adds a fifth to TensorFlow's start-up
+    and is only used by conversions that the kit never does.
     """
     if module in sys.modules:
         yield

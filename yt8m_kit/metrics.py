@@ -1,6 +1,6 @@
 """GAP@20, Hit@1, PERR and mAP of label confidences, in numpy.
 
-# N videos, C classes, k confidences kept of a video
+# N videos, C classes, k labels kept per video
 """
 
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TOP = 20  # confidences of a video that count
-_ROWS = 256  # videos whose keys fit into the cache
-_KEYS = 1 << 15  # keys of pairs that do
+TOP = 20  # labels of a video that count
+_ROWS = 256  # videos whose keys fit in the cache
+_KEYS = 1 << 15  # keys of pairs that fit in the cache
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -19,9 +19,8 @@ Bools = NDArray[np.bool_]
 def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floats]:
     """Labels int32 (N, k) and confidences float32 (N, k) of the k most probable classes, descending.
 
-    Equal confidences come in the order of their labels, so that the result does not depend on the batch.
-    Confidence and label are packed into one number, which numpy selects ten times as fast as it selects
-    places.
+    Ties are ordered by label, so that the result does not depend on the batch. Confidence and label are
+    packed into one integer key: numpy partitions those ten times as fast as it argpartitions.
     """
     videos, classes = probabilities_NC.shape
     k = min(k, classes)
@@ -43,7 +42,7 @@ def _ordered(values: Floats) -> NDArray[np.uint32]:
 
 
 def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A 32-bit hash of each index (splitmix64 finaliser), to order ties without bias; overwrites index."""
+    """Hash each index to 32 bits (splitmix64 finaliser), to order ties without bias; overwrites `index`."""
     index *= np.uint64(0x9E3779B97F4A7C15)
     index ^= index >> np.uint64(30)
     index *= np.uint64(0xBF58476D1CE4E5B9)
@@ -52,7 +51,7 @@ def _scatter(index: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _keys(confidences: Floats, hits: Bools) -> NDArray[np.uint64]:
-    """Pack confidence, tie breaker and hit of each pair into one number, in cache-sized blocks."""
+    """Pack confidence, tie breaker and hit of each pair into one integer, in cache-sized blocks."""
     keys = np.empty(confidences.size, np.uint64)
     for start in range(0, keys.size, _KEYS):
         part = keys[start : start + _KEYS]
@@ -65,11 +64,11 @@ def _keys(confidences: Floats, hits: Bools) -> NDArray[np.uint64]:
 
 
 def gap(confidences_Nk: Floats, hits_Nk: Bools, positives: int) -> float:
-    """Global average precision over the pooled top confidences of all videos.
+    """Global average precision (GAP) over the pooled top k predictions of all videos.
 
-    confidences: float32 (N, k), non-negative. hits: bool (N, k). positives: all true labels of all
-    videos, also those outside the top k. Ties are ordered by a hash of their place, neither for nor
-    against. One sort of packed uint64 keys: confidence, tie breaker, hit.
+    confidences_Nk: float32, non-negative. hits_Nk: bool. positives: number of true labels of all videos,
+    including those outside the top k. Ties are ordered by a hash of their index, which favours neither hits
+    nor misses. Raises ValueError without positives. Sorts packed uint64 keys: confidence, tie breaker, hit.
     """
     if positives <= 0:
         raise ValueError(f"GAP needs at least one positive label; got {positives}.")
@@ -93,15 +92,15 @@ def gap_at_20(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
 
 
 def hit_at_1(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
-    """Share of videos whose most probable class is true."""
+    """Hit@1: share of videos whose most probable class is a true label."""
     best_N = np.argmax(probabilities_NC, axis=1)
     return float(np.mean(truth_NC[np.arange(best_N.size), best_N] > 0))
 
 
 def perr(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
-    """Precision at equal recall rate: of a video with n true labels, the share of its n best that are true.
+    """Precision at equal recall rate (PERR): precision of the top n of a video with n true labels.
 
-    Mean over the videos that have a label.
+    Mean over the videos with labels. Raises ValueError if there are none.
     """
     counts_N = np.count_nonzero(truth_NC, axis=1)
     if not counts_N.any():
@@ -122,13 +121,13 @@ def average_precision(confidences_N: Floats, truth_N: NDArray[Any]) -> float:
 
 
 def mean_average_precision(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> float:
-    """Mean over the classes that have a positive of their average precision over all videos."""
-    seen = np.flatnonzero(np.count_nonzero(truth_NC, axis=0))
-    return float(np.mean([average_precision(probabilities_NC[:, c], truth_NC[:, c]) for c in seen]))
+    """Mean average precision (mAP) over the classes with at least one positive."""
+    present = np.flatnonzero(np.count_nonzero(truth_NC, axis=0))
+    return float(np.mean([average_precision(probabilities_NC[:, c], truth_NC[:, c]) for c in present]))
 
 
 def scores(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> dict[str, float]:
-    """All four figures of dense probabilities (N, C) against multi-hot truth (N, C)."""
+    """GAP@20, mAP, Hit@1 and PERR of dense probabilities (N, C) against multi-hot truth (N, C)."""
     return {
         "gap": gap_at_20(probabilities_NC, truth_NC),
         "map": mean_average_precision(probabilities_NC, truth_NC),

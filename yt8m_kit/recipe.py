@@ -12,7 +12,7 @@ from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 
-SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries were over 10^9
+SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries exceeded 10^9
 PRECISIONS = ("float32", "mixed_bfloat16")
 KEEP_AVERAGE = ("always", "better")
 
@@ -21,7 +21,7 @@ KEEP_AVERAGE = ("always", "better")
 class Range:
     """The equal-weight mean of the checkpoints with first <= step <= last (Liu & Liu, YT8M-T).
 
-    searched: 1 takes that range; n > 1 tries n ranges that end with it and start ever later.
+    searched: 1 uses that range; n > 1 tries n ranges with the same end and evenly spaced starts.
     """
 
     first: int
@@ -39,9 +39,9 @@ class Range:
 class Ema:
     """The exponential moving average of a second stage of training that starts from the converged weights.
 
-    Fresh optimiser slots, its own learning rate, an average over every batch (first place). gamma is the
-    share of the newest weights: what their code calls half-life is 1 / gamma; the true half-life is
-    log(2) / gamma batches. Length is steps, or epochs.
+    Fresh optimiser slots, its own learning rate, an average updated after every batch (first place). gamma is
+    the weight of the newest values: what their code calls half-life is 1 / gamma; the true half-life is
+    log(2) / gamma batches. The length is given as steps or as epochs.
     """
 
     steps: int | None = None
@@ -58,7 +58,7 @@ class Ema:
             raise UsageError(f"gamma must be over 0 and at most 1; got {self.gamma}.")
 
     def steps_of(self, videos: int, batch_size: int) -> int:
-        """Length in steps on a train split of that many videos."""
+        """Length in steps on a train split of `videos` videos."""
         return self.steps if self.steps is not None else math.ceil((self.epochs or 0) * videos / batch_size)
 
 
@@ -66,16 +66,16 @@ class Ema:
 class Member:
     """One model family, trained one way.
 
-    Length is `steps`, or `epochs` over the train split. The learning rate falls by `decay` every
-    `decay_examples` examples (staircase). `batch_size` videos make an update, in `accumulate` parts.
-    `mixup`: videos are blended in pairs while training, by shares from Beta(mixup, mixup).
-    `teacher`: the ensemble (or member) whose soft labels are `teacher_weight` of the target.
+    The length is `steps`, or `epochs` over the train split. The learning rate is multiplied by `decay` every
+    `decay_examples` examples (staircase). An update takes `batch_size` videos, in `accumulate` parts.
+    `mixup`: videos are mixed in pairs in training, with weights from Beta(mixup, mixup).
+    `teacher`: the ensemble (or member) whose soft labels have weight `teacher_weight` in the target.
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
-    average only where validation GAP says so. `statistics_batches` training batches re-estimate the
-    BatchNorm statistics of whatever weights come out (0: leave the moving averages). `validate_steps`:
-    how often validation GAP is looked at; `patience`: steps without a better one after which training
-    stops; `keep_best`: take the weights of the best one.
-    published_*: what `check` holds ours against: parameters saved, MiB by codec.
+    average only if it raises validation GAP. `statistics_batches`: number of training batches on which
+    BatchNorm statistics are re-estimated for the resulting weights (0: keep the moving averages).
+    `validate_steps`: steps between validations; `patience`: steps without a higher GAP after which training
+    stops; `keep_best`: use the weights of the highest GAP instead of the last.
+    published_*: the published values that `check` compares with: parameters saved, MiB by codec.
     """
 
     family: str
@@ -128,11 +128,11 @@ class Member:
             raise UsageError("patience and keep_best need validate_steps; got validate_steps=None.")
 
     def without_validation(self) -> "Member":
-        """The same member, not validated while it trains."""
+        """The same member without validation in training."""
         return replace(self, validate_steps=None, patience=None, keep_best=False)
 
     def frozen(self) -> dict[str, Any]:
-        """The settings as JSON values, without what was published."""
+        """The settings as JSON values, without the published values."""
         settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
 
@@ -141,12 +141,12 @@ class Member:
 class Ensemble:
     """Members blended into one graph.
 
-    weights: by member name (they need not sum to one), or None to search them on the validation split.
-    members: names, where the weights are searched. rounds: sampling rounds averaged in the graph.
-    codec: how large tensors are stored; mixed: each in the format that serves the blend best within `limit`.
-    limit: bytes of the exported graph. calibrated: codes of 8 bits or fewer are rounded so that the outputs
-    of layers change least on videos of the train split.
-    published_*: what the authors reported (MiB, GAP@20), None where they did not.
+    members: names; with searched weights, the candidates. weights: one per member (they need not sum to one),
+    or None to search them on the validation split. rounds: sampling rounds averaged in the graph.
+    codec: storage format of large tensors; mixed: the format of each is chosen for the blend within `limit`.
+    limit: bytes of the exported graph. calibrated: codes of 8 bits or fewer are rounded to minimise the error
+    of the layers' outputs on videos of the train split.
+    published_*: values reported by the authors (MiB, GAP@20), None if not reported.
     """
 
     members: tuple[str, ...]
@@ -173,7 +173,7 @@ class Ensemble:
 
     @property
     def is_measured(self) -> bool:
-        """Whether quantization needs videos, for measured formats or calibrated rounding."""
+        """Whether quantization needs videos, for bit allocation or calibrated rounding."""
         return self.codec == "mixed" or self.calibrated
 
 
@@ -198,22 +198,25 @@ class Recipe:
             self._check_teachers(name, ())
 
     def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
-        """Check that teachers exist, and that no member is taught by its own student."""
+        """Check that teachers exist and that they form no cycle."""
         if name in students:
-            raise UsageError(f"the teachers of {name} go in a circle: {' <- '.join([*students, name])}.")
+            raise UsageError(f"the teachers of {name} form a cycle: {' <- '.join([*students, name])}.")
         teacher = self.member(name).teacher
         if teacher is not None:
             for each in self.ensemble(teacher).members:
                 self._check_teachers(each, (*students, name))
 
     def member(self, name: str) -> Member:
-        """The member of that name; UsageError names those that exist."""
+        """The member of that name. Raises UsageError, which lists the existing ones, if there is none."""
         if name not in self.members:
             raise UsageError(f"no member {name!r} in recipe {self.name}; {self._has()}.")
         return self.members[name]
 
     def ensemble(self, name: str) -> Ensemble:
-        """The ensemble of that name; a member's name stands for the ensemble of that member alone."""
+        """The ensemble of that name; a member's name stands for the ensemble of only that member.
+
+        Raises UsageError, which lists the existing ones, if there is none.
+        """
         if name in self.members:
             return Ensemble((name,), weights=(1.0,))
         if name not in self.ensembles:
@@ -226,11 +229,11 @@ class Recipe:
 
 
 def folder() -> Path:
-    """Where recipes live: YT8M_RECIPES, or submissions/ next to the package or in the current folder."""
+    """The folder of recipes: YT8M_RECIPES, else submissions/ next to the package or in the current folder."""
     if "YT8M_RECIPES" in os.environ:
         return Path(os.environ["YT8M_RECIPES"])
-    beside = Path(__file__).resolve().parent.parent / "submissions"
-    return beside if beside.is_dir() else Path("submissions")
+    bundled = Path(__file__).resolve().parent.parent / "submissions"
+    return bundled if bundled.is_dir() else Path("submissions")
 
 
 def names() -> list[str]:
@@ -239,7 +242,10 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Recipe:
-    """The recipe submissions/NAME.py exports; UsageError names those that exist."""
+    """Load the recipe exported by submissions/NAME.py.
+
+    Raises UsageError if there is no such recipe (listing those that exist), or if the file exports none.
+    """
     if name not in names():
         raise UsageError(
             f"no recipe {name!r} in {folder()}; there are: {', '.join(names()) or 'none'}. "

@@ -1,4 +1,4 @@
-"""The local board: malformed labels are refused by line, never scored."""
+"""The local leaderboard: malformed labels are an error that gives the line, never scored."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_labels_by_video(tmp_path):
         (["a,1", "", "b,2"], "line 3: must hold an id and labels"),
     ],
 )
-def test_malformed_labels_are_named_by_line(tmp_path, lines, message):
+def test_malformed_labels_are_an_error_with_the_line(tmp_path, lines, message):
     path = truth(tmp_path, *lines)
     with pytest.raises(KitError) as caught:
         read_truth(path, 10)

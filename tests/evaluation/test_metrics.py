@@ -1,4 +1,4 @@
-"""The figures against plain Python written from their definitions."""
+"""Metrics against plain Python implementations of their definitions."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def case():
 
 
 def plain_gap(probabilities, truth, k=20):
-    """The pooled list of 13.5, walked."""
+    """GAP@k by definition: average precision over the pooled, sorted predictions."""
     pooled = []
     for row, true in zip(probabilities, truth):
         for label in sorted(range(len(row)), key=lambda c: -row[c])[:k]:
@@ -30,7 +30,7 @@ def plain_gap(probabilities, truth, k=20):
     return total / truth.sum()
 
 
-def test_gap_is_the_pooled_sum(case):
+def test_gap_matches_its_definition(case):
     probabilities, truth = case
     assert metrics.gap_at_20(probabilities, truth) == pytest.approx(
         plain_gap(probabilities, truth), abs=1e-12
@@ -44,15 +44,15 @@ def test_gap_counts_positives_outside_the_top_20():
     assert metrics.gap_at_20(probabilities, truth) == pytest.approx(0.5)
 
 
-def test_perfect_and_worthless():
+def test_perfect_and_wrong_predictions():
     truth = np.eye(30, dtype=bool)
     assert metrics.gap_at_20(truth.astype(np.float32), truth) == pytest.approx(1.0)
     wrong = np.roll(truth, 1, axis=1).astype(np.float32)
     assert metrics.hit_at_1(wrong, truth) == 0.0
 
 
-def test_ties_are_neither_favoured_nor_punished():
-    """With one confidence for all, GAP is about the share of hits: the expectation of a random order."""
+def test_ties_favour_neither_hits_nor_misses():
+    """With equal confidences, GAP is about the share of hits: the expectation for a random order."""
     rng = np.random.default_rng(1)
     hits = rng.random((5000, 20)) < 0.3
     value = metrics.gap(np.full(hits.shape, 0.5, np.float32), hits, int(hits.sum()))
@@ -70,7 +70,7 @@ def test_top_is_descending_and_breaks_ties_by_label():
     assert confidences.tolist() == [[np.float32(0.9), 0.5, 0.5]]
 
 
-def test_hit_and_perr(case):
+def test_hit_at_1_and_perr_match_their_definitions(case):
     probabilities, truth = case
     ranked = np.argsort(-probabilities, axis=1)
     hits = [truth[i, ranked[i, 0]] for i in range(len(truth))]
@@ -80,7 +80,7 @@ def test_hit_and_perr(case):
 
 
 def plain_average_precision(scores, truth):
-    """Sum over thresholds of (recall gained) * precision, with all equal scores at one threshold."""
+    """Sum over thresholds of recall gain * precision; equal scores share a threshold."""
     total, before = 0.0, 0.0
     for threshold in sorted(set(scores.tolist()), reverse=True):
         chosen = scores >= threshold
@@ -93,6 +93,6 @@ def plain_average_precision(scores, truth):
 def test_mean_average_precision_with_ties(case):
     probabilities, truth = case
     coarse = np.round(probabilities, 1)
-    seen = [c for c in range(truth.shape[1]) if truth[:, c].any()]
-    expected = np.mean([plain_average_precision(coarse[:, c], truth[:, c]) for c in seen])
+    present = [c for c in range(truth.shape[1]) if truth[:, c].any()]
+    expected = np.mean([plain_average_precision(coarse[:, c], truth[:, c]) for c in present])
     assert metrics.mean_average_precision(coarse, truth) == pytest.approx(expected, abs=1e-12)

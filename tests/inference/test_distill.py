@@ -1,4 +1,4 @@
-"""Soft labels: what is kept, how it is mixed, and that students come after their teachers."""
+"""Soft labels: storage, mixing with the truth, and order of teachers and students."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
 @pytest.fixture(scope="module")
 def taught(tiny_data, tiny_runs, tmp_path_factory):
-    """Runs with the logistic member's soft labels, its 10 best of each video."""
+    """Runs with soft labels of the logistic member, the top 10 of each video."""
     runs = tmp_path_factory.mktemp("taught") / "runs"
     shutil.copytree(tiny_runs, runs)
     with pytest.MonkeyPatch.context() as patch:
@@ -35,7 +35,7 @@ def taught(tiny_data, tiny_runs, tmp_path_factory):
     return runs
 
 
-def test_labels_are_mixed_in_the_reader(tiny_data, taught):
+def test_reader_mixes_soft_labels_with_the_truth(tiny_data, taught):
     """The target: lambda * (the teacher's ten best, zero elsewhere) + (1 - lambda) * truth, to float16."""
     paths = splits.find(tiny_data.path, "train")
     graph = load_graph(taught / "tiny/logistic/graph", "serving_default")
@@ -51,14 +51,14 @@ def test_labels_are_mixed_in_the_reader(tiny_data, taught):
         np.testing.assert_array_equal(one.frames, other.frames)
 
 
-def test_a_side_file_is_small(tiny_data, taught):
+def test_side_file_size(tiny_data, taught):
     shard = splits.find(tiny_data.path, "train")[0]
     side = side_file(taught / "tiny/logistic/soft_labels", shard)
     videos = splits.count([shard])
     assert side.stat().st_size < videos * (10 * 4 + 4 * 4) + 1500
 
 
-def test_other_settings_are_refused_and_the_same_do_nothing(tiny_data, taught, capsys):
+def test_other_top_is_a_usage_error_and_the_same_does_nothing(tiny_data, taught, capsys):
     words = ["distill", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={taught}"]
     assert main([*words, "--top=10"]) == 0
     for other in (["--top=20"], []):  # the default: 100, or all 50 classes
@@ -68,7 +68,7 @@ def test_other_settings_are_refused_and_the_same_do_nothing(tiny_data, taught, c
     assert "--top must lie between 1 and the 50 classes; got 51" in capsys.readouterr().err
 
 
-def test_a_student_learns_and_needs_its_teacher(tiny_data, taught, tmp_path, capsys):
+def test_student_trains_and_needs_its_teachers_soft_labels(tiny_data, taught, tmp_path, capsys):
     places = [f"--data={tiny_data.path}", f"--runs={taught}"]
     assert main(["train", "tiny", "student", *places]) == 0
     rows = [json.loads(line) for line in (taught / "tiny/student/metrics.jsonl").read_text().splitlines()]
@@ -77,7 +77,7 @@ def test_a_student_learns_and_needs_its_teacher(tiny_data, taught, tmp_path, cap
     assert "run: yt8m distill tiny logistic" in capsys.readouterr().err
 
 
-def test_a_video_without_soft_labels_is_named(tiny_data, tmp_path):
+def test_video_without_soft_labels_is_an_error(tiny_data, tmp_path):
     for shard in splits.find(tiny_data.path, "train"):
         soft_labels.write(side_file(tmp_path, shard), ["other"], np.zeros((1, 2), int), np.zeros((1, 2)))
     found = read_batches(
@@ -105,7 +105,7 @@ def stages(tmp_path, name):
     return known.leading_to([known.graph_scores(name), known.submit(name)])
 
 
-def test_stages_come_in_order(tmp_path):
+def test_stages_follow_their_needs(tmp_path):
     found = [" ".join(stage.words) for stage in stages(tmp_path, "second")]
     order = ["train r a", "train r b", "ensemble r both", "export r both", "distill r both", "train r first"]
     order += ["export r first", "distill r first", "train r second", "export r second", "predict r second"]
@@ -117,9 +117,9 @@ def test_stages_come_in_order(tmp_path):
         made.add(stage.main)
 
 
-def test_teachers_in_a_circle_are_refused():
+def test_cycle_of_teachers_is_a_usage_error():
     members = {"a": Member("x", steps=1, teacher="b"), "b": Member("x", steps=1, teacher="a")}
-    with pytest.raises(UsageError, match="the teachers of a go in a circle: a <- b <- a"):
+    with pytest.raises(UsageError, match="the teachers of a form a cycle: a <- b <- a"):
         Recipe("r", "d", DEMO, members)
     with pytest.raises(UsageError, match="no ensemble or member 'c'"):
         Recipe("r", "d", DEMO, {"a": Member("x", steps=1, teacher="c")})

@@ -1,4 +1,4 @@
-"""The CSV of a split: complete, resumable, scored on the local board."""
+"""Predictions of a split: complete, resumable, scored on the local leaderboard."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_killed_and_resumed_gives_the_same_file(runs, tiny_data):
-    """A process slowed down, killed between two saved positions, then run again."""
+    """A slowed-down process is killed between two saved positions, then run again."""
     words = ["predict", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={runs}"]
     assert main(["export", "tiny", "logistic", f"--runs={runs}"]) == 0
     assert main(words) == 0
@@ -91,7 +91,7 @@ def test_killed_and_resumed_gives_the_same_file(runs, tiny_data):
     assert not place.exists()
 
 
-def test_a_damaged_graph_is_named(runs, tiny_data, capsys):
+def test_damaged_graph_is_an_error_with_advice(runs, tiny_data, capsys):
     assert main(["export", "tiny", "logistic", f"--runs={runs}"]) == 0
     (runs / "tiny/logistic/graph/saved_model.pb").write_bytes(b"\x00\x01")
     assert main(["predict", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={runs}"]) == 1
@@ -102,7 +102,7 @@ def test_a_damaged_graph_is_named(runs, tiny_data, capsys):
     )
 
 
-def test_the_board_refuses_other_videos(tmp_path):
+def test_local_board_refuses_other_videos_and_malformed_truth(tmp_path):
     labels, confidences = np.zeros((1, 1), np.int32), np.ones((1, 1), np.float32)
     with pytest.raises(KitError, match=r"1 of the truth are missing, 1 are unknown, e.g. 'b'"):
         local_board.score(["a"], labels, confidences, {"b": {0}})
@@ -117,14 +117,14 @@ def test_the_board_refuses_other_videos(tmp_path):
         local_board.read_truth(path, 10)
 
 
-def test_an_empty_submission_is_refused(tmp_path):
+def test_empty_submission_is_an_error(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text(HEADER + "\n")
     with pytest.raises(KitError, match="has 0 rows; the split has 3 videos"):
         check(path, 50, 3)
 
 
-def test_the_halves_are_about_equal_and_drawn_once():
+def test_public_half_is_about_half_and_deterministic():
     public = [local_board.is_public(f"v{i:05d}") for i in range(4000)]
     assert 0.47 < np.mean(public) < 0.53
     assert local_board.is_public("abcd") == local_board.is_public("abcd")

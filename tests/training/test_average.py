@@ -1,4 +1,4 @@
-"""Averages and re-estimated statistics against numpy."""
+"""Weight averages and re-estimated BatchNorm statistics against numpy."""
 
 import shutil
 from pathlib import Path
@@ -39,12 +39,12 @@ def test_statistics_are_the_mean_over_batches(tiny_data):
     batches = list(read_batches(splits.find(tiny_data.path, "train"), DEMO, 10))[:4]
     reestimate(model, iter(batches), 4)
     (layer,) = normalizing_layers(model)
-    seen = [np.asarray(before({"frames": b.frames, "num_frames": b.num_frames})) for b in batches]
+    hidden = [np.asarray(before({"frames": b.frames, "num_frames": b.num_frames})) for b in batches]
     np.testing.assert_allclose(
-        layer.moving_mean.numpy(), np.mean([s.mean(0) for s in seen], axis=0), rtol=1e-4
+        layer.moving_mean.numpy(), np.mean([s.mean(0) for s in hidden], axis=0), rtol=1e-4
     )
     np.testing.assert_allclose(
-        layer.moving_variance.numpy(), np.mean([s.var(0) for s in seen], axis=0), rtol=1e-4
+        layer.moving_variance.numpy(), np.mean([s.var(0) for s in hidden], axis=0), rtol=1e-4
     )
     assert layer.momentum == 0.999
 
@@ -55,7 +55,7 @@ def test_every_normalizing_layer_of_a_family_is_found():
     assert len(normalizing_layers(model)) == len(stored) > 3
 
 
-def test_only_statistics_change(tiny_data):
+def test_reestimation_leaves_weights_unchanged(tiny_data):
     model = model_of(Member("netvlad", {"clusters": 4, "hidden": 8, "draws": 8}, steps=1), DEMO)
     before = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
     reestimate(model, read_batches(splits.find(tiny_data.path, "train"), DEMO, 10), 3)
@@ -78,10 +78,10 @@ def test_average_is_the_mean_of_the_range(tmp_path):
         np.testing.assert_allclose(variable.numpy(), (kept[20][i] + kept[30][i]) / 2, rtol=1e-6)
 
 
-def test_a_damaged_or_foreign_checkpoint_is_named(tmp_path):
+def test_checkpoint_damaged_or_of_another_model_raises_its_path(tmp_path):
     model, _ = small_model()
     checkpoints.save_weights(tmp_path, "00000001", [np.zeros(3, np.float32)])
-    with pytest.raises(KitError, match=r"weights-00000001.npz is of another model"):
+    with pytest.raises(KitError, match=r"weights-00000001.npz belongs to another model"):
         assign_mean(model, checkpoints.weights_in(tmp_path, 0, 9))
     (tmp_path / "weights-00000001.npz").write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(KitError, match=r"weights-00000001.npz is damaged"):
@@ -103,8 +103,8 @@ def test_state_round_trip(tmp_path):
     assert checkpoints.load_state(tmp_path / "nowhere") is None
 
 
-def test_the_verb_averages_what_training_kept(tiny_data, tiny_runs, tmp_path, capsys):
-    """Weights of the verb = plain mean of the kept arrays; a range without checkpoints is refused."""
+def test_average_verb_uses_the_kept_checkpoints(tiny_data, tiny_runs, tmp_path, capsys):
+    """averaged.weights.h5 holds the plain mean of the kept arrays; a range without checkpoints exits 2."""
     run = tiny_runs / "tiny/netvlad"
     found = checkpoints.weights_in(run / "checkpoints", 10, 30)
     assert [int(path.stem[-2:]) for path in found] == [10, 15, 20, 25, 30]

@@ -1,4 +1,4 @@
-"""The training log: rows after a resume, damaged lines, curves that TensorBoard reads."""
+"""The training log: rows after a resume, damaged lines, TensorBoard event files."""
 
 import json
 from collections import defaultdict
@@ -11,7 +11,7 @@ from yt8m_kit.training.log import TrainingLog, read_rows
 
 
 def read_events(folder: Path) -> dict[str, dict[int, float]]:
-    """Values by tag and step of the event files in a folder, by TensorFlow."""
+    """Values by tag and step of a folder's event files, read by TensorFlow."""
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for path in folder.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -20,7 +20,7 @@ def read_events(folder: Path) -> dict[str, dict[int, float]]:
     return dict(found)
 
 
-def test_rows_beyond_the_step_that_is_resumed_are_dropped(tmp_path):
+def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
     for stage in ("checkpoints", "ema"):
         log = TrainingLog(metrics, stage, tmp_path / stage, 0)
@@ -38,8 +38,8 @@ def test_rows_beyond_the_step_that_is_resumed_are_dropped(tmp_path):
     ['{"stage": "ema", "step": 2', "[]", "7", '{"stage": "ema"}', '{"stage": "ema", "step": 2, "loss": "x"}',
      "\x00\xff", '{"stage": 1, "step": 2}'],
 )  # fmt: skip
-def test_a_damaged_line_costs_no_other(tmp_path, line, capsys):
-    """Rows of older versions, without CRCs, between which something else stands."""
+def test_damaged_line_leaves_other_rows_intact(tmp_path, line, capsys):
+    """Rows of older versions, without CRCs, around a damaged line."""
     metrics = tmp_path / "metrics.jsonl"
     good = json.dumps({"stage": "ema", "step": 50, "loss": 1.0})
     metrics.write_text(f"{good}\n{line}\n{good}\n")
@@ -62,19 +62,19 @@ def three_rows(folder):
 @pytest.mark.parametrize(
     ("change", "left"),
     [
-        (lambda lines: [lines[0].replace("0.5", "0.7"), *lines[1:]], [100, 150]),  # another number
+        (lambda lines: [lines[0].replace("0.5", "0.7"), *lines[1:]], [100, 150]),  # a changed number
         (lambda lines: [lines[0], lines[2]], [50]),  # a row is missing
-        (lambda lines: [lines[0], *lines], [50, 100, 150]),  # or there twice
+        (lambda lines: [lines[0], *lines], [50, 100, 150]),  # a row occurs twice
     ],
 )
-def test_rows_that_were_not_written_so_are_left_out_with_a_message(tmp_path, change, left, capsys):
+def test_altered_rows_are_skipped_and_reported(tmp_path, change, left, capsys):
     metrics, lines = three_rows(tmp_path)
     metrics.write_text("".join(change(lines)))
     assert [row["step"] for row in read_rows(metrics, "ema")] == left
     assert "metrics.jsonl is damaged: 1 row left out" in capsys.readouterr().err
 
 
-def test_a_line_that_a_kill_cut_short_is_no_damage(tmp_path, capsys):
+def test_truncated_last_line_is_skipped_silently(tmp_path, capsys):
     metrics, lines = three_rows(tmp_path)
     metrics.write_text("".join(lines)[:-9])
     assert [row["step"] for row in read_rows(metrics, "ema")] == [50, 100]
@@ -83,7 +83,7 @@ def test_a_line_that_a_kill_cut_short_is_no_damage(tmp_path, capsys):
     assert "it has no row of step 150" in capsys.readouterr().err
 
 
-def test_curves_can_be_read(tmp_path):
+def test_event_files_are_read_by_tensorflow(tmp_path):
     log = TrainingLog(tmp_path / "metrics.jsonl", "checkpoints", tmp_path, 0)
     log.append(50, {"loss": 3.0, "learning_rate": 0.5})
     log.append(300, {"loss": 2.0})

@@ -7,7 +7,7 @@ import pytest
 from yt8m_kit.recipe import Member
 from yt8m_kit.training.optimizer import LARGE, ClippedAdam, optimizer_of
 
-SHAPES = [(3,), (LARGE // 64, 64), (40, 50)]  # the second is large enough to be compiled
+SHAPES = [(3,), (LARGE // 64, 64), (40, 50)]  # only the second is large enough to be compiled
 
 
 def after(optimizer, gradients_of_steps, compile_update):
@@ -28,9 +28,9 @@ def after(optimizer, gradients_of_steps, compile_update):
 
 @pytest.mark.parametrize("compile_update", [False, True])
 @pytest.mark.parametrize("accumulate", [None, 2])
-def test_updates_are_those_of_keras_adam(compile_update, accumulate):
+def test_updates_match_keras_adam(compile_update, accumulate):
     rng = np.random.default_rng(0)
-    # Norms far above and far below the limit, and none at all.
+    # Norms far above and far below the limit, and zero.
     sizes = [0.0, 1e-4, 1.0, 30.0, 1e-3, 5.0]
     steps = [[(size * rng.normal(size=shape)).astype(np.float32) for shape in SHAPES] for size in sizes]
     settings = {"epsilon": 1e-8, "gradient_accumulation_steps": accumulate}
@@ -43,7 +43,7 @@ def test_updates_are_those_of_keras_adam(compile_update, accumulate):
 
 @pytest.mark.parametrize("compile_update", [False, True])
 def test_the_norm_of_a_large_gradient_is_exact(compile_update):
-    """Summed up in the wrong way, so many float32 lose a percent."""
+    """A naive float32 sum of 16 million squares is off by a percent."""
     tf = pytest.importorskip("tensorflow")
     variable = keras.Variable(np.zeros((4096, 4096), np.float32))
     optimizer = ClippedAdam(0.01, clip_norm=1.0, epsilon=1e-8)
@@ -57,7 +57,7 @@ def test_the_norm_of_a_large_gradient_is_exact(compile_update):
     np.testing.assert_allclose(momentum.numpy(), (1 - optimizer.beta_1) * 0.01 / norm, rtol=1e-4)
 
 
-def test_a_members_settings_reach_its_optimizer():
+def test_optimizer_uses_the_members_settings():
     member = Member("netvlad", steps=1, batch_size=50, decay_examples=100, decay=0.5, clip_norm=0.3)
     optimizer = optimizer_of(member, 0.08)
     assert optimizer.clip_norm == 0.3

@@ -1,4 +1,4 @@
-"""Averages, validation, accumulation and curves: each against its formula, and resumed after a kill."""
+"""Averages, validation, accumulation and event files, each against its formula; resume after a kill."""
 
 import json
 import signal
@@ -30,31 +30,31 @@ def numbers(model):
     return [keras.ops.convert_to_numpy(v) for v in model.variables]
 
 
-def test_shadows_follow_their_formula():
+def test_moving_averages_follow_their_formula():
     model = model_of(Member("netvlad", {"clusters": 4, "hidden": 4, "draws": 4}, steps=1), DEMO)
-    shadows = ExponentialMovingAverage(model, 0.1)
+    averages = ExponentialMovingAverage(model, 0.1)
     rng = np.random.default_rng(0)
     floats = [v for v in model.variables if "float" in str(v.dtype)]
     expected = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in floats]
     for _ in range(5):
         for variable in floats:
             variable.assign(rng.standard_normal(tuple(variable.shape)).astype(np.float32))
-        shadows.update([v.value for v in model.variables])
+        averages.update([v.value for v in model.variables])
         new = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in floats]
         expected = [0.9 * old + 0.1 * value for old, value in zip(expected, new)]
-    for got, want in zip(shadows.state(), expected, strict=True):
+    for got, want in zip(averages.state(), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
     names = {v.name for v in floats}
     assert {"moving_mean", "moving_variance"} <= names
     again = ExponentialMovingAverage(model, 0.1)
-    again.load_state(shadows.state())
+    again.load_state(averages.state())
     again.copy_to_model()
     for variable, want in zip(floats, expected):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), want, rtol=1e-6, atol=1e-7)
 
 
-def test_accumulated_gradients_are_those_of_the_whole_batch(tiny_data):
-    """Two halves in one update or one batch: the same weights, for a model without batch statistics."""
+def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny_data):
+    """Accumulating two halves gives the weights of one batch, for a model without batch statistics."""
     found = []
     for accumulate in (1, 2):
         member = Member("frame_logistic", batch_size=16, steps=3, learning_rate=0.01, accumulate=accumulate)
@@ -74,7 +74,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tiny_data):
 
 
 def read_events(folder):
-    """{tag: {step: value}} of the event files TensorFlow reads in a folder."""
+    """Values by tag and step of a folder's event files, read by TensorFlow."""
     found: dict[str, dict[int, float]] = {}
     for path in folder.glob("*tfevents*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -83,7 +83,7 @@ def read_events(folder):
     return found
 
 
-def test_early_stopping_keeps_the_best_and_a_range_is_searched(tiny_data, tmp_path, capsys):
+def test_early_stopping_keeps_the_best_weights_and_a_range_is_searched(tiny_data, tmp_path, capsys):
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     assert main(["train", "tiny", "validated", *places]) == 0
     run = tmp_path / "tiny/validated"

@@ -50,7 +50,7 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_data, tmp_path_factory):
-    """The weights of the long member, trained in one go."""
+    """The weights of the long member, trained without interruption."""
     runs = tmp_path_factory.mktemp("uninterrupted")
     done = finish(tiny_data.path, runs, "long", env=os.environ | {"YT8M_RECIPES": str(RECIPES)})
     assert done.returncode == 0, done.stderr
@@ -58,8 +58,8 @@ def uninterrupted(tiny_data, tmp_path_factory):
     return runs / "tiny/long/trained.weights.h5"
 
 
-def begin(data, runs, after, *more):
-    """A process that trains the long member, once a checkpoint of step >= after is there."""
+def start(data, runs, after, *more):
+    """Start training the long member; return the process once a checkpoint has step >= `after`."""
     process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, text=True)
     state = runs / "tiny/long/checkpoints/state.npz"
     deadline = time.monotonic() + 60
@@ -71,21 +71,21 @@ def begin(data, runs, after, *more):
         except (OSError, ValueError, KeyError):
             pass
         time.sleep(0.005)
-    assert process.poll() is None, "the training was over too early"
+    assert process.poll() is None, "training finished before the signal"
     return process
 
 
-def begin_and_signal(data, runs, which, after):
-    """Start training the long member and send it a signal once a checkpoint of step >= after is there."""
-    process = begin(data, runs, after)
+def start_and_signal(data, runs, which, after):
+    """Start training the long member and send it a signal once a checkpoint has step >= `after`."""
+    process = start(data, runs, after)
     process.send_signal(which)
     _, stderr = process.communicate(timeout=60)
     return process.returncode, stderr
 
 
-def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tiny_data, tmp_path, uninterrupted):
+def test_killed_and_resumed_training_is_bit_identical(tiny_data, tmp_path, uninterrupted):
     for after in (20, 120):
-        code, _ = begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, after)
+        code, _ = start_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, after)
         assert code == -signal.SIGKILL
         assert not (tmp_path / "tiny/long/trained.weights.h5").exists()
     done = finish(tiny_data.path, tmp_path, "long")
@@ -96,8 +96,8 @@ def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tiny_data, tmp_path, un
     assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
 
 
-def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path, uninterrupted):
-    code, stderr = begin_and_signal(tiny_data.path, tmp_path, signal.SIGINT, 20)
+def test_ctrl_c_saves_a_checkpoint_and_reports_it(tiny_data, tmp_path, uninterrupted):
+    code, stderr = start_and_signal(tiny_data.path, tmp_path, signal.SIGINT, 20)
     assert code == 130
     last = stderr.splitlines()[-1]
     assert last.startswith("yt8m: interrupted at step ")
@@ -106,9 +106,9 @@ def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path, uninterrupted):
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
 
-def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupted):
-    """A process whose files may not grow beyond a size under the checkpoint's, after a good checkpoint."""
-    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
+def test_full_disk_leaves_the_last_checkpoint_intact(tiny_data, tmp_path, uninterrupted):
+    """After a good checkpoint, limit the file size of the process to half of a checkpoint's."""
+    start_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
     folder = tmp_path / "tiny/long/checkpoints"
     before = (folder / "state.npz").read_bytes()
     limited = f"""
@@ -130,8 +130,8 @@ def test_a_disk_that_fills_costs_no_checkpoint(tiny_data, tmp_path, uninterrupte
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny_data, tmp_path, uninterrupted, capsys):
-    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 40)
+def test_damaged_checkpoint_falls_back_to_the_previous_one(tiny_data, tmp_path, uninterrupted, capsys):
+    start_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 40)
     folder = tmp_path / "tiny/long/checkpoints"
     content = bytearray((folder / "state.npz").read_bytes())
     content[len(content) // 2] ^= 1
@@ -145,8 +145,8 @@ def last_step(folder):
     return state and state.step
 
 
-def test_a_checkpoint_that_is_missing_costs_no_more_than_itself(tmp_path):
-    """Also where a kill came between the renames; without any, training begins anew."""
+def test_missing_checkpoint_falls_back_to_the_next_newest(tmp_path):
+    """Also after a kill between the two renames; without a checkpoint, training starts over."""
     for step in (10, 20):
         checkpoints.save_state(tmp_path, checkpoints.State(step, Position(0, 0, step), [], [], [], {}))
     newest = tmp_path / "state.npz"
@@ -158,7 +158,7 @@ def test_a_checkpoint_that_is_missing_costs_no_more_than_itself(tmp_path):
     assert last_step(tmp_path) is None
 
 
-def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys):
+def test_all_checkpoints_damaged_is_a_one_line_error(tiny_data, tmp_path, capsys):
     folder = tmp_path / "tiny/long/checkpoints"
     words = ["train", "tiny", "long", f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     folder.mkdir(parents=True)
@@ -167,14 +167,14 @@ def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys)
     assert "nothing is known of what it was begun with" in capsys.readouterr().err
     (folder / "state.npz").unlink()
     folder.rmdir()
-    begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
+    start_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
     for state in folder.glob("state*.npz"):
         state.write_bytes(b"no archive")
     assert main(words) == 1
     assert f"damaged checkpoint {folder / 'state.npz'}" in capsys.readouterr().err
 
 
-def test_a_loss_that_runs_away_stops_with_what_to_do(tiny_data, tmp_path, capsys):
+def test_diverging_loss_stops_with_advice(tiny_data, tmp_path, capsys):
     assert main(["train", "tiny", "runaway", f"--data={tiny_data.path}", f"--runs={tmp_path}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert "the loss became nan before step 10 at learning rate 1e+38" in message
@@ -182,7 +182,7 @@ def test_a_loss_that_runs_away_stops_with_what_to_do(tiny_data, tmp_path, capsys
     assert not (tmp_path / "tiny/runaway/trained.weights.h5").exists()
 
 
-def test_a_changed_recipe_is_refused(tiny_data, tmp_path, monkeypatch, capsys):
+def test_changed_recipe_is_a_usage_error(tiny_data, tmp_path, monkeypatch, capsys):
     words = ["train", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={tmp_path / 'runs'}"]
     assert main(words) == 0
     changed = tmp_path / "recipes"
@@ -198,7 +198,7 @@ def test_a_changed_recipe_is_refused(tiny_data, tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def own_data(tiny_data, tmp_path):
-    """Shards that may be damaged."""
+    """A copy of the shards that a test may damage."""
     folder = tmp_path / "data"
     folder.mkdir()
     for path in tiny_data.path.glob("*.tfrecord"):
@@ -216,7 +216,7 @@ def flip(shard, record):
         file.write(bytes([byte ^ 1]))
 
 
-def test_a_bad_record_is_counted_or_with_strict_an_error(own_data, tmp_path, capsys):
+def test_bad_record_is_counted_or_an_error_with_strict(own_data, tmp_path, capsys):
     shard = splits.find(own_data, "train")[0]
     flip(shard, 0)
     words = ["train", "tiny", "logistic", f"--data={own_data}"]
@@ -226,9 +226,9 @@ def test_a_bad_record_is_counted_or_with_strict_an_error(own_data, tmp_path, cap
     assert f"skipped 1 record in 1 shard: {shard.name} record 0" in capsys.readouterr().err
 
 
-def test_records_that_turn_bad_in_a_later_epoch_are_skipped_counted_and_named(own_data, tmp_path):
-    """Damaged while the process trains, in its sixth epoch or later."""
-    process = begin(own_data, tmp_path / "runs", 20)
+def test_records_damaged_in_a_later_epoch_are_skipped_and_named(own_data, tmp_path):
+    """Damaged during training, in its sixth epoch or later."""
+    process = start(own_data, tmp_path / "runs", 20)
     for shard in splits.find(own_data, "train"):
         flip(shard, 7)
     _, stderr = process.communicate(timeout=120)
@@ -240,11 +240,9 @@ def test_records_that_turn_bad_in_a_later_epoch_are_skipped_counted_and_named(ow
     assert (tmp_path / "runs/tiny/long/trained.weights.h5").exists()
 
 
-def test_strict_stops_at_a_shard_that_turns_bad_and_goes_on_when_it_is_whole(
-    own_data, tmp_path, uninterrupted
-):
-    """One line names the shard; brought back, the run ends as if nothing had been."""
-    process = begin(own_data, tmp_path, 20, "--strict")
+def test_strict_stops_at_a_truncated_shard_and_resumes_once_it_is_restored(own_data, tmp_path, uninterrupted):
+    """One line names the shard; with the shard restored, the resumed run is bit-identical."""
+    process = start(own_data, tmp_path, 20, "--strict")
     shard = splits.find(own_data, "train")[1]
     whole = shard.read_bytes()
     os.truncate(shard, len(whole) // 2)
@@ -300,7 +298,7 @@ STEPS = """
     ],
 )
 def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperparameters):
-    """Without sampling, whose random draws differ by backend, the losses are the same to 1e-4."""
+    """Losses agree to a relative 1e-4 without frame sampling, whose random draws differ by backend."""
     case = json.dumps([family, hyperparameters, str(tmp_path / "first.weights.h5"), str(tiny_data.path)])
     found = {}
     for backend in ("tensorflow", "jax"):
@@ -316,7 +314,7 @@ def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperpara
     assert found["jax"][1] == pytest.approx(found["tensorflow"][1], rel=1e-4)
 
 
-def test_jax_trains_what_tensorflow_evaluates(tiny_data, tmp_path, capsys):
+def test_weights_trained_with_jax_are_evaluated_with_tensorflow(tiny_data, tmp_path, capsys):
     done = finish(tiny_data.path, tmp_path, "netvlad", env=os.environ | {"KERAS_BACKEND": "jax"})
     assert done.returncode == 0, done.stderr
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]

@@ -1,1 +1,1 @@
-"""Scores: validation, evaluation, the local board."""
+"""Scores: validation, evaluation, the local leaderboard."""

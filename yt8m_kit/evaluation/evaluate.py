@@ -24,11 +24,11 @@ from yt8m_kit.run import Experiment
 def evaluate(
     experiment: Experiment, name: str, *, split: str = "validate", strict: bool = False, anew: bool = False
 ) -> Path:
-    """Score a member's averaged weights, or an ensemble's graph, and return the file of scores.
+    """Score a member's averaged weights, or an ensemble's graph; return the path of the scores.
 
-    A member that was exported is scored both ways, so that what the codec costs can be seen. The
-    probabilities of the float model are kept for the blend. Raises UsageError where there is nothing to
-    score, or where scores are there of other weights or shards.
+    An exported member's graph is scored too, which shows the loss due to the codec. The probabilities of the
+    float model are kept for blending. strict: a bad record raises DataError instead of being skipped. Raises
+    UsageError if there is nothing to score, or if existing scores are of other weights or shards.
     """
     stages = Stages(experiment)
     if name not in experiment.recipe.members:
@@ -84,7 +84,7 @@ def _write_scores(job: Job, found: Predictions, about: dict[str, Any]) -> None:
 def probabilities_of(
     experiment: Experiment, name: str, *, split: str = "validate"
 ) -> tuple[NDArray[np.str_], NDArray[np.float32], NDArray[np.bool_]]:
-    """ids, probabilities (N, C) and truth (N, C) of a member on a split, evaluated where they are missing."""
+    """Ids (N,), probabilities and truth (N, C) of a member on a split; evaluates it if they are missing."""
     stages = Stages(experiment)
     stage = stages.weight_scores(name, split)
     if not stage.main.exists():

@@ -21,8 +21,8 @@ from yt8m_kit.submission.csv_reader import read
 def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, anew: bool = False) -> Path:
     """Score submission.csv against DATA/test_truth.csv and return the path of score.json.
 
-    dry_run: only check both files, and return the CSV's path. Raises UsageError for a missing file,
-    KitError for a malformed one.
+    dry_run: only check both files and return the CSV's path. Raises UsageError for a missing file, KitError
+    for a malformed one.
     """
     stages, classes = Stages(experiment), experiment.recipe.dataset.classes
     stage, predicted = stages.submit(name), stages.predict(name)
@@ -72,7 +72,7 @@ def read_truth(path: Path, classes: int) -> dict[str, set[int]]:
 
 
 def _truth_row(cells: list[str], classes: int) -> tuple[str, set[int]]:
-    """Id and labels of a row; ValueError says what is wrong with it."""
+    """Parse a row into id and labels. Raises ValueError if it is malformed."""
     if len(cells) != 2 or not cells[0]:
         raise ValueError(f"must hold an id and labels; got {','.join(cells)[:60]!r}")
     try:
@@ -90,10 +90,10 @@ def score(
     confidences_Nk: NDArray[np.float32],
     truth: dict[str, set[int]],
 ) -> dict[str, float]:
-    """GAP@20 over all videos and over the public and private halves; a half without labels is left out.
+    """GAP@20 over all videos and over the public and private halves; a half without labels is omitted.
 
-    labels_Nk, confidences_Nk: k predictions of each of N videos, best first. truth: labels by video.
-    Raises KitError unless both have the same videos.
+    labels_Nk int32, confidences_Nk float32: k predictions for each of N videos, best first. truth: labels by
+    video. Raises KitError unless predictions and truth have the same videos.
     """
     missing, foreign = truth.keys() - set(ids), set(ids) - truth.keys()
     if missing or foreign:

@@ -30,7 +30,7 @@ class Predictions(NamedTuple):
 def predictions(
     predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
 ) -> Predictions:
-    """Predict a labelled split. Raises UsageError if it has no labels."""
+    """Predict a labelled split. strict: a bad record raises DataError. Raises UsageError without labels."""
     ids: list[str] = []
     probabilities, truth = [], []
     started = time.perf_counter()
@@ -40,12 +40,12 @@ def predictions(
         truth.append(batch.labels > 0)
     rate = round(len(ids) / (time.perf_counter() - started), 1)
     if not any(part.any() for part in truth):
-        raise UsageError(f"{paths[0].parent} holds no labels; evaluate a split that has them, e.g. validate.")
+        raise UsageError(f"{paths[0].parent} has no labels; evaluate a split that has them, e.g. validate.")
     return Predictions(ids, np.concatenate(probabilities), np.concatenate(truth), rate)
 
 
 def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what: str) -> float:
-    """GAP@20 of a model on a labelled split; memory holds only the top 20 of each video."""
+    """GAP@20 of a model on a labelled split; keeps only each video's top 20. UsageError without labels."""
     confidences, hits, positives = [], [], 0
     for batch, predicted in sweep_split(predictor(model), dataset, paths, what):
         labels, best = top(predicted)
@@ -53,5 +53,5 @@ def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what
         hits.append(hits_of(labels, batch.labels))
         positives += int(np.count_nonzero(batch.labels))
     if not positives:
-        raise UsageError(f"{paths[0].parent} holds no labels to validate on.")
+        raise UsageError(f"{paths[0].parent} has no labels to validate on.")
     return gap(np.concatenate(confidences), np.concatenate(hits), positives)

@@ -1,1 +1,1 @@
-"""A model over a split: predictors, the sweep, predictions and soft labels."""
+"""Inference: predictors, passes over a split, predictions and soft labels."""

@@ -1,4 +1,4 @@
-"""Write a teacher's soft labels for its students: predicted once, one file per shard."""
+"""Distillation: write a teacher's soft labels, one file per shard of the train split."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,15 +20,16 @@ from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
 
-KEEP = 100  # soft labels a video, or all classes where there are fewer
+KEEP = 100  # soft labels per video, or all classes if there are fewer
 
 
 def distill(experiment: Experiment, teacher: str, *, top: int | None = None, anew: bool = False) -> Path:
-    """Write the top probabilities (None: KEEP) of the teacher's graph for every video of the train split.
+    """Write the teacher's soft labels for the train split; return the path of their index.
 
-    A side file for each shard; an interrupted run resumes after the last one. The index, with the digest
-    of each, comes last and is returned. Raises UsageError where the graph is not exported, or where labels of
-    another graph, of other shards or with another `top` are there.
+    top: probabilities kept per video, those of the most probable classes (None: KEEP). Writes one side file
+    per shard, then the index with the digest of each. An interrupted run resumes after the last complete
+    side file. Raises UsageError if the graph is not exported, if `top` is out of range, or if existing soft
+    labels are from another graph, other shards or another `top`.
     """
     classes, stages = experiment.recipe.dataset.classes, Stages(experiment)
     if top is None:
@@ -64,7 +65,7 @@ def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], t
 def _labels_of(
     swept: Iterable[tuple[Batch, dict[str, NDArray[np.float32]]]], top: int
 ) -> tuple[list[str], NDArray[np.int32], NDArray[np.float32]]:
-    """Ids of N videos, their `top` most probable classes and the probabilities, (N, top) each."""
+    """Ids of N videos, their `top` most probable classes int32 and probabilities float32, both (N, top)."""
     ids: list[str] = []
     labels, probabilities = [], []
     for batch, predicted in swept:

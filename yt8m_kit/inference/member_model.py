@@ -20,10 +20,10 @@ from yt8m_kit.run import Experiment
 
 
 def model_of(member: Member, dataset: Dataset, precision: str = "float32") -> keras.Model:
-    """The untrained model of a member: {"frames", "num_frames"} to probabilities float32 (B, C).
+    """Build a member's untrained model: {"frames", "num_frames"} to probabilities float32 (B, C).
 
     precision: "float32" for prediction and export, the member's own for training; the weights are
-    float32 either way. The initial weights depend on the member's seed alone.
+    float32 either way. The initial weights depend only on the member's seed.
     """
     keras.utils.set_random_seed(member.seed)
     keras.config.set_dtype_policy(precision)
@@ -41,7 +41,7 @@ class _Memory(io.BytesIO):
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write a model's weights (no optimizer) to an HDF5 file of any name.
+    """Write a model's weights, without optimiser state, to an HDF5 file of any name.
 
     The file is built in memory: HDF5 ends the process with a segmentation fault where a disk is full.
     """
@@ -51,7 +51,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 
 def load_weights(model: keras.Model, path: Path) -> keras.Model:
-    """Load a .weights.h5 file into the model and return it; KitError where it does not fit."""
+    """Load an HDF5 weights file into the model and return the model. Raises KitError if it does not fit."""
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
@@ -61,26 +61,26 @@ def load_weights(model: keras.Model, path: Path) -> keras.Model:
 
 
 def trained_model(experiment: Experiment, name: str, stage: Stage, precision: str = "float32") -> keras.Model:
-    """A member's model with the weights that a stage has made, whose content is compared with their record.
+    """A member's model with the weights made by a stage, verified against their digest.
 
-    Raises UsageError where they are not there, KitError where they are damaged.
+    Raises UsageError if they are missing, KitError if they are damaged.
     """
     model = model_of(experiment.recipe.member(name), experiment.recipe.dataset, precision)
     return load_weights(model, verified(stage))
 
 
 def averaged_model(experiment: Experiment, name: str) -> keras.Model:
-    """A member's model with its final weights, in float32. Raises as trained_model does."""
+    """A member's model with its final weights, in float32. Raises the errors of trained_model."""
     return trained_model(experiment, name, Stages(experiment).average(name))
 
 
 def assign(model: keras.Model, arrays: Iterable[NDArray[Any]]) -> None:
-    """Set all of the model's variables, in their order."""
+    """Assign arrays to all of the model's variables, in order."""
     for variable, array in zip(model.variables, arrays):
         variable.assign(array)
 
 
 def counts(model: keras.Model) -> tuple[int, int]:
-    """Parameters saved (moving statistics included) and trainable."""
+    """Numbers of saved parameters (moving statistics included) and of trainable ones."""
     saved = sum(math.prod(weight.shape) for weight in model.weights)
     return saved, sum(math.prod(weight.shape) for weight in model.trainable_weights)

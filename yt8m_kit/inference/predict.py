@@ -1,4 +1,4 @@
-"""Predict a split with the exported graph: the top 20 labels of each video, as a CSV."""
+"""Predict a split with the exported graph: a CSV of the top 20 labels of each video."""
 
 import hashlib
 import os
@@ -33,9 +33,10 @@ def predict(
 ) -> Path:
     """Write the top 20 labels of every video of a split, in file order, to a CSV; return its path.
 
-    submission.csv for the test split, else predictions.SPLIT.csv. An interrupted prediction resumes. The file
-    takes its name only after it was read back and checked. Raises UsageError where what is there is of
-    another graph or other shards.
+    The file is submission.csv for the test split, else predictions.SPLIT.csv; it is renamed into place only
+    after it was read back and checked. An interrupted prediction resumes. strict: a bad record raises
+    DataError instead of being skipped. Raises UsageError if existing predictions are from another graph or
+    other shards.
     """
     stages = Stages(experiment)
     stage, dataset = stages.predict(name, split), experiment.recipe.dataset
@@ -48,16 +49,16 @@ def predict(
             check(partial, dataset.classes, rows)
             job.figures = {"videos": rows}
             with job.writing() as temporary:
-                give_name(partial, temporary)  # a second one: nothing is predicted again if this fails
+                give_name(partial, temporary)  # a second name: if this fails, the rows are kept
         for leftover in (position, partial):
             leftover.unlink(missing_ok=True)
     return stage.main
 
 
 class _Rows:
-    """The rows of a prediction, saved so that an interrupted one can resume.
+    """The rows of a prediction, with saved positions to resume from.
 
-    done: rows that stand. start: where in the split to go on.
+    done: rows already written. start: position in the split from which to resume.
     """
 
     def __init__(self, partial: Path, place: Path):
@@ -76,7 +77,7 @@ class _Rows:
         self.done += len(batch.ids)
 
     def save(self, position: Position | None = None) -> None:
-        """Flush what is written to disk, and remember where it ends."""
+        """Flush the rows to disk and, given their position in the split, save where to resume."""
         with explaining(self._partial):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -96,7 +97,7 @@ class _Rows:
         self._digest.update(encoded)
 
     def _kept(self) -> tuple[int, Position, int]:
-        """Rows, position and bytes of an interrupted attempt; zero if it left nothing intact."""
+        """Rows, position and bytes of an interrupted prediction; zeros if none is intact."""
         if not (self._partial.exists() and self._place.exists()):
             return 0, Position(), 0
         try:
@@ -115,7 +116,7 @@ class _Rows:
 def _write_rows(
     top: Callable[..., Any], dataset: Dataset, paths: list[Path], partial: Path, place: Path, strict: bool
 ) -> int:
-    """Append the rows that are missing and return how many there are now."""
+    """Append the missing rows and return the total number."""
     with closing(_Rows(partial, place)) as rows:
         swept = sweep_split(top, dataset, paths, "predict", start=rows.start, done=rows.done, strict=strict)
         with closing(swept):

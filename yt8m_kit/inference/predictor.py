@@ -1,4 +1,4 @@
-"""Functions from a batch to probabilities: of a model in memory, or of an exported graph."""
+"""Prediction functions of a model in memory or of an exported graph."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from yt8m_kit.layers.inputs.sampling import average_rounds
 
 
 def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays that calls `model`, once per shape; weights are read at each call."""
+    """Compile a function of arrays that calls `model`, once per shape; weights are read on every call."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -23,7 +23,7 @@ def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., 
 
     @jax.jit
     def stateless(state: list[Any], *arrays: Any) -> Any:
-        # Under jit a variable would be frozen into the program: hand the values in instead.
+        # jit would bake the variables in as constants: pass their values as arguments.
         with keras.StatelessScope(state_mapping=list(zip(model.variables, state))):
             return function(*arrays)
 
@@ -31,7 +31,7 @@ def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., 
 
 
 def predictor(model: keras.Model, rounds: int = 1) -> Callable[[Batch], NDArray[np.float32]]:
-    """A compiled function from a batch to probabilities float32 (B, C), `rounds` samplings averaged."""
+    """A compiled function from a batch to probabilities float32 (B, C), averaged over `rounds` samplings."""
 
     def call(frames: Any, num_frames: Any) -> Any:
         return average_rounds(model, {"frames": frames, "num_frames": num_frames}, rounds)
@@ -44,7 +44,10 @@ Graph = Callable[[Batch], dict[str, NDArray[Any]]]
 
 
 def load_graph(path: Path, signature: str) -> Graph:
-    """A signature of the exported graph ("top" or "serving_default") as a function of a batch."""
+    """Load a signature of the exported graph ("top" or "serving_default") as a function of a batch.
+
+    Raises KitError if the graph or the signature cannot be loaded.
+    """
     import tensorflow as tf
 
     try:
@@ -57,6 +60,6 @@ def load_graph(path: Path, signature: str) -> Graph:
         out = run(frames=tf.constant(batch.frames), num_frames=tf.constant(batch.num_frames))
         return {key: value.numpy() for key, value in out.items()}
 
-    # The loaded object owns the decoded weights: it must live as long as its signature is called.
+    # The loaded object owns the decoded weights: keep it alive with the function.
     call.graph = graph  # type: ignore[attr-defined]
     return call

@@ -1,4 +1,4 @@
-"""One pass of a function over a split: every batch in file order, read ahead, with a progress bar."""
+"""One pass of a function over a split: batches in file order, prefetched, with a progress bar."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -17,7 +17,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.output import progress
 
 BATCH = 128  # videos
-REUSE = 4  # batches in the reader's ring: one predicted on, one handed on, two in the making
+REUSE = 4  # batches in the reader's ring: one in prediction, one in the queue, two being filled
 
 Predict = Callable[[Batch], NDArray[np.float32]]
 T = TypeVar("T")
@@ -33,9 +33,9 @@ def sweep_split(
     done: int = 0,
     strict: bool = False,
 ) -> Generator[tuple[Batch, T]]:
-    """Yield each batch of a split's shards with function(batch), from `start` on; reports skipped records.
+    """Yield each batch of a split's shards with function(batch), from `start` on; report skipped records.
 
-    what: the bar's label. done: videos that lie before `start`. strict: a bad record raises DataError.
+    what: the bar's label. done: number of videos before `start`. strict: a bad record raises DataError.
     A batch's arrays are overwritten when the next one is drawn.
     """
     faults = Faults()
@@ -47,7 +47,7 @@ def sweep_split(
 
 
 def sweep(function: Callable[[Batch], T], batches: Iterator[Batch], bar: Any) -> Generator[tuple[Batch, T]]:
-    """Yield each batch with function(batch); one batch is read ahead, the bar counts videos."""
+    """Yield each batch with function(batch), prefetching one batch; the bar counts videos."""
     with closing(prefetch(batches, 1)) as ahead:
         for batch in ahead:
             yield batch, function(batch)

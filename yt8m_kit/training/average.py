@@ -27,17 +27,18 @@ from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
 
-CANDIDATE = "candidate.weights.h5"
-Variant = tuple[str, Callable[[], None]]  # what it is, and how to put it into the model
+BEST = "candidate.weights.h5"  # the best variant so far
+Variant = tuple[str, Callable[[], None]]  # description, function that assigns its weights to the model
 
 
 def average(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
-    """Choose a trained member's final weights; return averaged.weights.h5, with average.json on how.
+    """Choose a trained member's final weights; return the path of averaged.weights.h5.
 
-    Candidates are the averages that the recipe asks for and, with keep_average="better", the trained weights
-    themselves; the one of the best validation GAP@20 is kept. BatchNorm statistics are re-estimated for each.
-    Without an average in the recipe the trained weights are taken as they are. Raises UsageError where the
-    training is not done or a range holds no checkpoint.
+    Variants are the averages that the recipe configures and, with keep_average="better", the trained weights
+    themselves; the one with the highest validation GAP@20 is kept; average.json lists all scores. BatchNorm
+    statistics are re-estimated for each average. Without an average in the recipe, the trained weights are
+    final. Raises UsageError if training is incomplete or no checkpoint lies within a range, KitError if a
+    checkpoint is damaged.
     """
     stages = Stages(experiment)
     stage = stages.average(name)
@@ -46,12 +47,12 @@ def average(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
             weights = _chosen(experiment, name, stages.train(name), job)
             with job.writing() as temporary:
                 give_name(weights, temporary)
-        (stage.run.path / CANDIDATE).unlink(missing_ok=True)
+        (stage.run.path / BEST).unlink(missing_ok=True)
     return stage.main
 
 
 def _chosen(experiment: Experiment, name: str, trained: Stage, job: Job) -> Path:
-    """The file of the final weights."""
+    """The path of the final weights."""
     member = experiment.recipe.member(name)
     if member.average is None:
         return verified(trained)
@@ -60,30 +61,30 @@ def _chosen(experiment: Experiment, name: str, trained: Stage, job: Job) -> Path
 
 
 def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, job: Job) -> Path | None:
-    """The file of the best candidate; None where the trained weights are better. Writes average.json."""
+    """The weights of the best variant; None if the trained weights score higher. Writes average.json."""
     dataset = experiment.recipe.dataset
     train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
     found: dict[str, float] = {}
     before = validation_gap(model, dataset, validate_paths, "before")
     best = before if member.keep_average == "better" else -1.0
-    for what, put in _candidates(experiment, member, run, model, train_paths):
-        put()
+    for what, apply in _variants(experiment, member, run, model, train_paths):
+        apply()
         with closing(statistics_batches(member, dataset, train_paths)) as batches:
             reestimate(model, batches, member.statistics_batches)
         found[what] = validation_gap(model, dataset, validate_paths, what)
         if found[what] > best:
             best = found[what]
-            with replacing(run.path / CANDIDATE) as temporary:
+            with replacing(run.path / BEST) as temporary:
                 save_weights(model, temporary)
-    best_of_them = max(found, key=lambda what: found[what])
-    kept = best_of_them if found[best_of_them] == best else "trained"
-    progress.say(f"GAP@20 trained {before:.4f}, {best_of_them} {found[best_of_them]:.4f}: kept {kept}")
+    best_average = max(found, key=lambda what: found[what])
+    kept = best_average if found[best_average] == best else "trained"
+    progress.say(f"GAP@20 trained {before:.4f}, {best_average} {found[best_average]:.4f}: kept {kept}")
     write_json(run.average, {"trained": before, "averages": found, "kept": kept})
     job.figures = {"GAP@20": before if kept == "trained" else found[kept], "kept": kept}
-    return None if kept == "trained" else run.path / CANDIDATE
+    return None if kept == "trained" else run.path / BEST
 
 
-def _candidates(
+def _variants(
     experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
 ) -> Iterator[Variant]:
     if isinstance(member.average, Range):
@@ -93,7 +94,7 @@ def _candidates(
 
 
 def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iterator[Variant]:
-    """Ranges that end at the last checkpoint; `searched` of them, their starts spread over the whole."""
+    """Yield `searched` ranges that end at the last checkpoint, their starts evenly spaced."""
     found = checkpoints.weights_in(run.checkpoints, wanted.first, wanted.last)
     if not found:
         raise UsageError(
@@ -108,21 +109,22 @@ def _ranges(wanted: Range, member: Member, run: Run, model: keras.Model) -> Iter
 
 
 def assign_mean(model: keras.Model, found: list[Path]) -> None:
-    """Set the model's variables to their mean over kept checkpoints: memory for one sum, however many.
+    """Assign the equal-weight mean of kept checkpoints to the model's variables, moving statistics included.
 
-    Equal weights, float64 sums, moving statistics included.
+    Sums are float64 and accumulated one checkpoint at a time. Raises KitError for a checkpoint that is
+    damaged or belongs to another model.
     """
     sums = [np.zeros(tuple(variable.shape), np.float64) for variable in model.variables]
     with progress.bar(len(found), "average", unit=" checkpoints") as bar:
         for path in found:
             arrays = list(checkpoints.read_weights(path))
             if [array.shape for array in arrays] != [total.shape for total in sums]:
-                raise KitError(f"{path} is of another model; delete it to average without it.")
+                raise KitError(f"{path} belongs to another model; delete it to average without it.")
             for total, array in zip(sums, arrays):
                 total += array
             bar.update()
     for variable, total in zip(model.variables, sums):
-        # Seeds of random layers are not averaged: they are integers and of no use later.
+        # Seeds of random layers are integers: they are not averaged.
         if "int" not in str(variable.dtype):
             variable.assign((total / len(found)).astype(np.float32))
 
@@ -130,9 +132,9 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 def _ema(
     wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
 ) -> Variant:
-    """Continue training from the converged weights and average on the way."""
+    """Continue training from the converged weights and average after every step."""
 
-    def put() -> None:
+    def apply() -> None:
         shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()
         loop = Loop(
             run=run,
@@ -148,4 +150,4 @@ def _ema(
         loop.go()
         shadows.copy_to_model()
 
-    return f"EMA 1/{1 / wanted.gamma:g}", put
+    return f"EMA 1/{1 / wanted.gamma:g}", apply

@@ -1,4 +1,4 @@
-"""Re-estimate BatchNorm statistics of given weights on training batches."""
+"""Re-estimate BatchNorm statistics for given weights on training batches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from yt8m_kit.inference.predictor import compiled
 
 
 def normalizing_layers(model: keras.Model) -> list[Any]:
-    """All layers, at any depth, that keep a moving mean and variance."""
+    """All layers, at any depth, with a moving mean and variance."""
     layers = model._flatten_layers(include_self=False)
     return [layer for layer in layers if hasattr(layer, "moving_variance") and hasattr(layer, "momentum")]
 
 
 @contextmanager
-def without_moving(model: keras.Model) -> Iterator[None]:
-    """Restore the moving statistics at the end."""
+def restored_statistics(model: keras.Model) -> Iterator[None]:
+    """Restore the moving statistics on exit."""
     layers = normalizing_layers(model)
     variables = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     before = [keras.ops.convert_to_numpy(variable) for variable in variables]
@@ -33,15 +33,15 @@ def without_moving(model: keras.Model) -> Iterator[None]:
 def reestimate(model: keras.Model, batches: Iterator[Batch], count: int) -> None:
     """Set every moving mean and variance to the mean of the batch statistics of `count` batches.
 
-    With a momentum of 0.999 the moving averages are still near their start after a few thousand steps,
-    and averaged weights have no statistics of their own. Weights stay as they are. Sums in float64.
+    With a momentum of 0.999 the moving averages are still near their initial values after a few thousand
+    steps, and averaged weights have no statistics of their own. Weights do not change. Sums are float64.
     """
     layers = normalizing_layers(model)
     if not layers or count == 0:
         return
     variables = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in layers]
-    # With momentum 0 one training pass leaves exactly that batch's statistics.
+    # With momentum 0 one training pass sets the statistics to exactly that batch's.
     for layer in layers:
         layer.momentum = 0.0
     try:

@@ -16,10 +16,10 @@ Arrays = list[NDArray[Any]]
 
 
 class State(NamedTuple):
-    """Everything that changes in training.
+    """The full state of a training run.
 
-    Step, place in the data, model and optimiser variables; running averages of the model's variables
-    where there are any; notes: JSON values that the stage wants to find again.
+    step: steps done. position: position in the data. model, optimizer: their variables. shadows: float64
+    moving averages of the model's variables, or an empty list. notes: JSON values of the training stage.
     """
 
     step: int
@@ -38,7 +38,7 @@ def _write(path: Path, groups: Mapping[str, Sequence[Any]], header: dict[str, An
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Replace the folder's state; the previous one is kept until the new one is complete."""
+    """Replace the folder's state atomically; the previous one is kept as a fallback."""
     path = folder / "state.npz"
     header = {"step": state.step, "position": list(state.position), "notes": state.notes}
     fresh = folder / "state.next.npz"
@@ -50,9 +50,9 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def load_state(folder: Path) -> State | None:
-    """The newest intact state, None if there is none. Raises KitError if every one is damaged.
+    """Load the newest intact state; None if there is no checkpoint. Raises KitError if all are damaged.
 
-    Contents are compared with the archive's CRCs, and its arrays with the list in its header.
+    Contents are checked against the archive's CRCs, and the arrays against the list in its header.
     """
     damaged = []
     for name in ("state.npz", "state.next.npz", "state.previous.npz"):
@@ -72,7 +72,7 @@ def load_state(folder: Path) -> State | None:
 
 
 def _read_state(path: Path) -> State:
-    advice = "An older checkpoint is used where there is one."
+    advice = "An older checkpoint is used if there is one."
     header = read_header(path, advice)
     groups: dict[str, Arrays] = {"model": [], "optimizer": [], "shadows": []}
     for name, array in sorted(read_arrays(path, advice, indexed=True), key=lambda found: found[0]):
@@ -84,17 +84,17 @@ def _read_state(path: Path) -> State:
 
 
 def save_weights(folder: Path, name: str, model: Sequence[Any]) -> None:
-    """Save the model variables as weights-NAME.npz; those to be averaged are named by their step."""
+    """Save the model's variables as weights-NAME.npz; NAME is the step for weights to be averaged."""
     _write(folder / f"weights-{name}.npz", {"model": model}, {})
 
 
 def step_of(path: Path) -> int:
-    """The step of kept weights."""
+    """The step at which a weights file was saved."""
     return int(path.stem.removeprefix("weights-"))
 
 
 def weights_in(folder: Path, first: int, last: int) -> list[Path]:
-    """Files of kept weights with first <= step <= last, by step."""
+    """Weights files with first <= step <= last, ordered by step."""
     found = sorted(folder.glob("weights-[0-9]*.npz"), key=step_of)
     return [path for path in found if first <= step_of(path) <= last]
 

@@ -10,10 +10,10 @@ from yt8m_kit.layers.layer import is_float
 
 
 class ExponentialMovingAverage:
-    """float64 running averages: shadow = (1 - gamma) * shadow + gamma * variable.
+    """float64 moving averages: shadow = (1 - gamma) * shadow + gamma * variable.
 
-    All float variables take part, BatchNorm statistics among them; seeds of random layers do not. They
-    start as the variables are, so that nothing has to be corrected for a start at zero.
+    All float variables are averaged, BatchNorm statistics included; seeds of random layers are not. The
+    averages are initialised with the variables, so that no bias correction is needed.
     """
 
     def __init__(self, model: keras.Model, gamma: float):
@@ -25,19 +25,19 @@ class ExponentialMovingAverage:
         self._set(start)
 
     def update(self, values: list[Any]) -> None:
-        """Update the averages with the values of all of the model's variables, in their order."""
+        """Update the averages; values: those of all of the model's variables, in order, as backend arrays."""
         self._add([values[i] for i in self._places])
 
     def state(self) -> list[NDArray[np.float64]]:
-        """The averages, for a checkpoint."""
+        """The averages as float64 arrays, for a checkpoint."""
         return [np.asarray(value) for value in self._get()]
 
     def load_state(self, arrays: list[NDArray[np.float64]]) -> None:
-        """Set the averages to what `state` returned."""
+        """Restore averages returned by `state`."""
         self._set(arrays)
 
     def copy_to_model(self) -> None:
-        """Assign the averages to the model's variables."""
+        """Assign the averages to the model's float variables."""
         for variable, value in zip(self._variables, self._get()):
             variable.assign(np.asarray(value).astype(np.float32))
 

@@ -1,4 +1,4 @@
-"""Training batches: shuffled, softened, mixed up, read ahead."""
+"""Training batches: shuffling, soft labels, mixup, prefetching."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -16,16 +16,17 @@ from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.training.steps import IN_FLIGHT
 
-AHEAD = 2  # batches read ahead of the step
+AHEAD = 2  # batches prefetched ahead of the step
 
 
 def shuffled(
     experiment: Experiment, member: Member, paths: list[Path], faults: Faults, *, strict: bool = False
 ) -> Callable[[Position], Generator[Batch]]:
-    """A function from a position to the endless shuffled batches from there, read ahead.
+    """A function that returns an endless stream of shuffled, prefetched batches from a position on.
 
-    A batch's arrays are overwritten a few batches later. A member with a teacher gets mixed labels;
-    UsageError where they are not there.
+    A batch's arrays are overwritten a few batches later. For a member with a teacher, labels are mixed with
+    the teacher's soft labels; raises UsageError if these are missing. strict: a bad record raises DataError;
+    otherwise it is skipped and added to `faults`.
     """
     soft_labels = None
     if member.teacher is not None:
@@ -53,7 +54,7 @@ def shuffled(
 
 
 def statistics_batches(member: Member, dataset: Dataset, paths: list[Path]) -> Generator[Batch]:
-    """Training batches in another order, to estimate BatchNorm statistics on."""
+    """An endless stream of training batches in another order, to estimate BatchNorm statistics."""
     order = member.seed + 1
     endless = read_batches(paths, dataset, member.batch_size, seed=order, epochs=None, reuse=AHEAD + 1)
     return prefetch(endless, AHEAD)

@@ -1,4 +1,4 @@
-"""The training log: rows of metrics.jsonl, and the same as curves for TensorBoard, written without it."""
+"""The training log: rows of metrics.jsonl and TensorBoard event files (written without TensorBoard)."""
 
 import json
 import struct
@@ -21,10 +21,10 @@ Row = dict[str, Any]
 
 
 def read_rows(metrics: Path, stage: str) -> list[Row]:
-    """The rows of one stage of training in metrics.jsonl, without its name.
+    """Read the rows of one training stage from metrics.jsonl, without the stage's name.
 
-    Each row has the CRC-32 of itself and the one before it, in hex. Damaged rows, and those before which
-    others are missing, are left out, and counted on stderr; a last line that a kill cut short is not.
+    Each row carries a CRC-32, in hex, of itself chained with the previous row's. Damaged rows, and rows whose
+    predecessor is missing, are skipped and counted on stderr; a truncated last line is skipped silently.
     """
     found = [row for row in _rows(metrics) if row["stage"] == stage]
     return [{key: value for key, value in row.items() if key != "stage"} for row in found]
@@ -50,7 +50,7 @@ def _rows(metrics: Path) -> list[Row]:
 
 
 def _row(line: str) -> Row | None:
-    """A line of the log; None for one that is no row."""
+    """Parse a line of the log; None if it is not a valid row."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -67,12 +67,11 @@ def _crc(row: Row, before: str) -> str:
 
 
 class TrainingLog:
-    """The log of one stage, which goes on after `step`: rows beyond it, of a run that was killed, are
-    dropped.
+    """The log of one training stage, resumed after `step`: later rows, of a killed run, are dropped.
 
-    Curves lie under tensorboard/train and tensorboard/validate. They are written anew from the rows that
-    stand, so that after a resume no step is there twice, and then grow row by row. Figures whose names begin
-    with "validation_" go to the validation run under the rest of their name, so that both share their tags.
+    Event files are in tensorboard/train and tensorboard/validate. They are rewritten from the remaining rows,
+    so that no step occurs twice after a resume, and then appended to. Metrics named "validation_*" go to
+    the validate folder without that prefix, so that both curves share a tag.
     """
 
     def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int):
@@ -82,12 +81,12 @@ class TrainingLog:
             progress.say(f"{metrics} is damaged: it has no row of step {step}.")
         self._crc = ""
         write_text(metrics, "".join(self._line(row) for row in kept))
-        self._events = {name: _begun(tensorboard / name / EVENTS) for name in ("train", "validate")}
+        self._events = {name: _event_file(tensorboard / name / EVENTS) for name in ("train", "validate")}
         for row in read_rows(metrics, stage):
             self._add_events(row)
 
     def append(self, step: int, figures: dict[str, float]) -> None:
-        """Add a row. Raises KitError where it cannot be written."""
+        """Append a row. Raises KitError if it cannot be written."""
         line = self._line({"stage": self._stage, "step": step, **figures})
         with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
             write_all(lines, line.encode())
@@ -109,17 +108,17 @@ class TrainingLog:
                 _add(self._events[run], _event(row["step"], name.removeprefix(VALIDATION), value))
 
 
-def _begun(path: Path) -> FileIO:
+def _event_file(path: Path) -> FileIO:
     with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = FileIO(path, "w")
-    # The first event of a file names the format: Event{wall_time = 1, file_version = 3}.
+    # The first event of a file gives the format: Event{wall_time = 1, file_version = 3}.
     _add(file, _wall_time() + delimited(3, b"brain.Event:2"))
     return file
 
 
 def _add(file: FileIO, event: bytes) -> None:
-    """Append an event; TensorBoard reads files that grow."""
+    """Append an event; TensorBoard follows growing files."""
     with explaining(Path(str(file.name))):
         write_all(file, framed(event))
 

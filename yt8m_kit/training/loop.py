@@ -39,9 +39,9 @@ class StoppedError(KitError):
 class Loop:
     """One stage of training: a model and an optimiser over `total` steps.
 
-    folder: where checkpoints go. keep: the range of steps whose weights are kept for averaging.
-    validate: gives the GAP@20 of the model as it is, asked every member.validate_steps.
-    shadows: running averages to update, if any. A second call resumes from the last checkpoint.
+    folder: of the checkpoints. keep: first and last step of the weights kept for averaging.
+    validate: returns the model's validation GAP@20, called every member.validate_steps steps.
+    shadows: moving averages to update, if any. Training resumes from the last checkpoint in `folder`.
     """
 
     run: Run
@@ -59,21 +59,24 @@ class Loop:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def go(self) -> None:
-        """Train from the last state to the last step, or to where validation stops it."""
+        """Train from the last checkpoint to the last step, or until early stopping.
+
+        Raises StoppedError on Ctrl-C after a checkpoint, KitError if the loss is not finite.
+        """
         self._restore()
         if self.step >= self.total or "stopped" in self.notes:
             return
         log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
         stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
-        with closing(self.batches(self.position)) as batches, closing(log), _interrupts() as asked:
-            self._steps(batches, stepper, log, asked)
+        with closing(self.batches(self.position)) as batches, closing(log), _interrupts() as interrupted:
+            self._steps(batches, stepper, log, interrupted)
 
     def _steps(
         self,
         batches: Iterator[Batch],
         stepper: Stepper,
         log: TrainingLog,
-        asked_to_stop: list[bool],
+        interrupted: list[bool],
     ) -> None:
         size, losses, since = self.member.batch_size, [], time.perf_counter()
         with progress.bar(self.total * size, self.run.path.name, initial=self.step * size) as bar:
@@ -81,7 +84,7 @@ class Loop:
                 losses.append(self._one(batches, stepper))
                 bar.update(size)
                 due = self.step % self.member.checkpoint_steps == 0 or self.step == self.total
-                if self.step % LOG_STEPS == 0 or due or asked_to_stop:
+                if self.step % LOG_STEPS == 0 or due or interrupted:
                     loss = self._finite(losses)
                     bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
                     rate = len(losses) * size / (time.perf_counter() - since)
@@ -92,16 +95,16 @@ class Loop:
                     stepper.sync()
                     log.append(self.step, {"validation_gap": self._validated()})
                     since = time.perf_counter()
-                if due or asked_to_stop or "stopped" in self.notes:
+                if due or interrupted or "stopped" in self.notes:
                     stepper.sync()
                     self._save(keep=due and self._is_kept())
-                if asked_to_stop and self.step < self.total:
+                if interrupted and self.step < self.total:
                     raise StoppedError(
                         f"interrupted at step {self.step} of {self.total}; the same command resumes there."
                     )
 
     def _one(self, batches: Iterator[Batch], stepper: Stepper) -> Any:
-        """One step: as many batches as are accumulated into one update."""
+        """One update: forward and backward passes of `accumulate` batches; returns their mean loss."""
         losses = []
         for batch in (next(batches) for _ in range(self.member.accumulate)):
             losses.append(stepper.step(batch))
@@ -119,7 +122,7 @@ class Loop:
         return every is not None and (self.step % every == 0 or self.step == self.total)
 
     def _validated(self) -> float:
-        """Validation GAP now; notes the best so far, keeps its weights, and when patience is over."""
+        """Validate; record the best GAP@20, save its weights if asked to, stop when patience runs out."""
         assert self.validate is not None
         gap = self.validate()
         if gap > self.notes.get("best_gap", -1.0):
@@ -149,7 +152,7 @@ class Loop:
             return
         variables, values = [*self.model.variables, *self.optimizer.variables], state.model + state.optimizer
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
-            raise KitError(f"{self.folder} is of another model; delete it to train from the start.")
+            raise KitError(f"{self.folder} belongs to another model; delete it to train from the start.")
         for variable, value in zip(variables, values):
             variable.assign(value)
         if self.shadows:
@@ -172,7 +175,7 @@ def _arrays(variables: list[Any]) -> list[Any]:
 
 @contextmanager
 def _interrupts() -> Iterator[list[bool]]:
-    """A list that becomes true at the first Ctrl-C, so that the step can end; a second one kills."""
+    """A list that becomes non-empty at the first Ctrl-C, so that the step completes; a second one kills."""
     flag: list[bool] = []
 
     def note(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Adam as in the winning solutions: staircase decay by examples, each gradient clipped by its own norm."""
+"""Adam as in the winning solutions: staircase decay by examples, gradients clipped per variable."""
 
 import math
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from keras import ops
 
 from yt8m_kit.recipe import Member
 
-# Weights from which on a variable's update is worth a compiler's time: 0.1 to 0.2 s each.
+# Smallest variable (in weights) whose update is worth compiling: 0.1 to 0.2 s each.
 LARGE = 1 << 14
 
 
 class ClippedAdam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Keras' Adam on gradients scaled down to a norm of at most `clip_norm`, variable by variable.
+    """Keras' Adam on gradients clipped to an L2 norm of at most `clip_norm`, variable by variable.
 
-    compiler: None, or what makes a faster function of the update of a large variable. The norm stays outside
-    of it: it takes XLA longer to compile than all the rest. squares: the sum of a gradient's squares; as a
-    product of the gradient with itself it would be ten times slower, and 8 % off for 70 million numbers.
+    compiler: None, or a function that compiles the update of a large variable. The norm is not compiled: it
+    takes XLA longer than all the rest. squares: returns the sum of a gradient's squares; a dot product of the
+    gradient with itself would be ten times slower, and 8 % off for 70 million numbers.
     """
 
     def __init__(self, learning_rate: Any, *, clip_norm: float, **settings: Any) -> None:
@@ -28,7 +28,7 @@ class ClippedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         self.squares: Callable[[Any], Any] = lambda gradient: ops.sum(ops.square(gradient))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's update, for apply()."""
+        """Update one variable; called by apply()."""
         scale = self.clip_norm / ops.maximum(ops.sqrt(self.squares(gradient)), self.clip_norm)
         adam = super().update_step
 
@@ -41,7 +41,7 @@ class ClippedAdam(keras.optimizers.Adam):  # type: ignore[misc]
 
 
 def optimizer_of(member: Member, learning_rate: float) -> ClippedAdam:
-    """The optimiser of a member, starting at that learning rate."""
+    """The optimiser of a member, with the given initial learning rate."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         learning_rate, member.decay_examples / member.batch_size, member.decay, staircase=True
     )

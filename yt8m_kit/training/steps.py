@@ -1,7 +1,7 @@
 """One training step for each backend: batch in, loss out, variables updated.
 
-A step of our own, not Model.fit: fit cannot compile the optimiser alone, and hides the position that an
-exact resume needs.
+A custom step, not Model.fit: fit cannot compile the optimiser alone, and hides the position that an exact
+resume needs.
 """
 
 from collections import deque
@@ -19,8 +19,8 @@ from yt8m_kit.training.optimizer import ClippedAdam
 class Stepper(NamedTuple):
     """A training step and access to its state.
 
-    step: one update by a batch, returns its loss. sync: brings the model's and the optimiser's variables
-    up to date with the steps. values: the model's variables as they are now, as the backend's arrays.
+    step: update the variables with one batch; returns its loss. sync: assign the current state to the
+    model's and the optimiser's variables. values: current values of the model's variables, as backend arrays.
     """
 
     step: Callable[[Batch], Any]
@@ -29,7 +29,7 @@ class Stepper(NamedTuple):
 
 
 IN_FLIGHT = 2  # steps that may still be reading their batch when the next one is asked for
-ALIGNMENT = 64  # bytes; TensorFlow aborts the process on a DLPack tensor that is not
+ALIGNMENT = 64  # bytes; TensorFlow aborts the process on an unaligned DLPack tensor
 
 
 def make_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
@@ -39,12 +39,12 @@ def make_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Ste
 
 
 def _trained(model: keras.Model) -> keras.Model:
-    """The model that is called while training: a mixture's also gives its branches' logits."""
+    """The model called in training: a mixture's also returns its branches' logits."""
     return model.distillation.model if hasattr(model, "distillation") else model
 
 
 def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) -> Any:
-    """The label loss, and a mixture's distillation terms (layers/distillation.py); penalties come on top."""
+    """The label loss plus a mixture's distillation terms (layers/distillation.py), without penalties."""
     if not hasattr(model, "distillation"):
         return label_loss(labels_BC, outputs, epsilon)
     terms = model.distillation.loss(outputs, labels_BC, epsilon)
@@ -54,10 +54,11 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) 
 def tensorflow_step(
     model: keras.Model, optimizer: ClippedAdam, epsilon: float, *, compiled: str | None = None
 ) -> Stepper:
-    """Gradients by oneDNN's kernels; XLA compiles large variables' updates (three times faster on CPUs).
+    """A TensorFlow step: gradients by oneDNN's kernels, updates of large variables compiled by XLA.
 
-    compiled: what XLA compiles, the "update", "everything" or "nothing"; None: "everything" for a model whose
-    attribute `compile_whole_step` is true, else "update" (benchmarks/training/compilation.py).
+    XLA makes the updates three times faster on CPUs (benchmarks/training/compilation.py). compiled: what XLA
+    compiles, "update", "everything" or "nothing"; None: "everything" for a model whose attribute
+    `compile_whole_step` is true, else "update".
     """
     import tensorflow as tf
 
@@ -97,12 +98,12 @@ def _tensor(array: np.ndarray) -> Any:
 
     if array.ctypes.data % ALIGNMENT or not array.size:
         return tf.constant(array)
-    # No copy: the tensor is the array, which the reader leaves alone until the step is long over.
+    # No copy: the tensor shares the array's memory, which the reader does not reuse until the step is over.
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
-    """One compiled function whose state is donated."""
+    """A JAX step: one compiled function with donated state."""
     import jax
 
     trained = _trained(model)
@@ -122,7 +123,7 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
 
     compiled = jax.jit(update, donate_argnums=0)
     groups = model.trainable_variables, model.non_trainable_variables, optimizer.variables
-    # A copy: the first step gives its argument's memory away.
+    # A copy: the first step donates its argument's memory.
     state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
 
     in_flight: deque[Any] = deque()

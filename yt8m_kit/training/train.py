@@ -17,7 +17,7 @@ from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Experiment
 from yt8m_kit.training import checkpoints
-from yt8m_kit.training.batch_norm import reestimate, without_moving
+from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
@@ -26,9 +26,9 @@ from yt8m_kit.training.optimizer import optimizer_of
 def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool = False) -> Path:
     """Train a member to the end of its steps, or resume its training; return trained.weights.h5.
 
-    strict: a bad record raises DataError in place of being skipped. anew: start over, what is there is put
-    aside. Raises UsageError where what is there is of other settings or records, KitError where the loss is
-    no longer finite or a file cannot be written.
+    strict: a bad record raises DataError instead of being skipped. anew: start over; existing files are moved
+    aside. Raises UsageError if existing files were made with other settings or records, KitError if the loss
+    is not finite or a file cannot be written.
     """
     stage = Stages(experiment).train(name)
     with working(stage, anew=anew) as job:
@@ -40,7 +40,7 @@ def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool
 
 
 def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras.Model:
-    """The model after its last step: its best weights if so asked, BatchNorm statistics re-estimated."""
+    """The trained model: last weights, or best ones (keep_best); BatchNorm statistics re-estimated."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
     paths, faults = splits.find(experiment.data, "train"), Faults()
     model = model_of(member, dataset, member.precision)
@@ -68,12 +68,15 @@ def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras
 
 
 def validator(experiment: Experiment, member: Member, model: keras.Model) -> Callable[[], float]:
-    """A function that gives the model's validation GAP@20 as if training ended here, changing nothing."""
+    """A function that returns the model's validation GAP@20 and leaves the model unchanged.
+
+    BatchNorm statistics are re-estimated for it, as at the end of training, and then restored.
+    """
     dataset = experiment.recipe.dataset
     train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
 
     def validate() -> float:
-        with without_moving(model), closing(statistics_batches(member, dataset, train_paths)) as batches:
+        with restored_statistics(model), closing(statistics_batches(member, dataset, train_paths)) as batches:
             reestimate(model, batches, member.statistics_batches)
             return validation_gap(model, dataset, validate_paths, "validate")
 
@@ -81,7 +84,7 @@ def validator(experiment: Experiment, member: Member, model: keras.Model) -> Cal
 
 
 def total_steps(member: Member, paths: list[Path]) -> int:
-    """Steps of the whole training; epochs are counted over the records of the train split."""
+    """Total number of steps; epochs are counted over the records of the train split."""
     if member.steps is not None:
         return member.steps
     assert member.epochs is not None
