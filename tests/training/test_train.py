@@ -164,7 +164,7 @@ def test_only_damaged_checkpoints_is_one_clear_line(tiny_data, tmp_path, capsys)
     folder.mkdir(parents=True)
     (folder / "state.npz").write_bytes(b"no archive")
     assert main(words) == 2
-    assert "nothing is known of what it was begun with" in capsys.readouterr().err
+    assert "there is no record of its sources" in capsys.readouterr().err
     (folder / "state.npz").unlink()
     folder.rmdir()
     begin_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)
