@@ -43,5 +43,5 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tiny_runs, tmp_path, caps
     assert main(["report", "tiny", f"--runs={runs}"]) == 0
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["name", "netvlad"]
-    assert f"{scores} is damaged: its SHA-256 is not the one it was made with" in err
+    assert f"{scores} is damaged: its SHA-256 differs from its record" in err
     assert f"{metrics} is damaged: its last row is not of step 30." in err
