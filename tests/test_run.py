@@ -1,4 +1,4 @@
-"""Files are written atomically; a run lets one process in at a time."""
+"""Atomic file writes; a run is locked by one process at a time."""
 
 import subprocess
 import sys
@@ -40,8 +40,8 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
     assert names(tmp_path) == ["graph"]
 
 
-def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path):
-    """A real process that may write no file beyond 1 MiB: the old file stays, the message names it."""
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path):
+    """A process limited to files of 1 MiB: the old file is kept, the message names it."""
     script = """
         import resource, signal, sys
         from pathlib import Path
@@ -117,15 +117,15 @@ def test_a_missing_stage_is_named(tmp_path):
     ["7", "null", "{}", '{"logistic": "x"}', '{"logistic": -1}', '{"logistic": NaN}', '{"foreign": 1.0}',
      '{"logistic": 1' + "0" * 400 + "}"],
 )  # fmt: skip
-def test_blend_weights_that_make_no_sense_are_named(tmp_path, tiny_recipes, weights):
-    """The huge number is larger than a float can be."""
+def test_invalid_blend_weights_are_named(tmp_path, tiny_recipes, weights):
+    """The longest number exceeds the range of float64."""
     experiment = Experiment(recipe.load("tiny"), tmp_path, tmp_path / "runs")
     write_text(experiment.run("blend").ensemble, f'{{"weights": {weights}}}')
     with pytest.raises(KitError, match=r"ensemble\.json is damaged: .* yt8m ensemble tiny blend --anew"):
         experiment.shares("blend")
 
 
-def test_a_damaged_lock_file_names_nobody(tmp_path):
+def test_a_damaged_lock_file_is_decoded_with_replacement(tmp_path):
     run = Run(tmp_path)
     with run.alone():
         run.lock.write_bytes(b"train\xff")

@@ -29,13 +29,13 @@ class _File:
 
 @dataclass(frozen=True)
 class Run:
-    """Where the stages of one member or ensemble leave their files."""
+    """The folder into which the stages of one member or ensemble write."""
 
     path: Path
 
     @classmethod
     def of(cls, runs: Path, recipe: str, name: str) -> "Run":
-        """The run of that member or ensemble; nothing is created."""
+        """Return the run of a member or ensemble; creates nothing."""
         return cls(runs / recipe / name)
 
     lock = _File(".lock")
@@ -61,7 +61,7 @@ class Run:
         return self.path / f"{split}.{kind}.json"
 
     def probabilities(self, split: str) -> Path:
-        """float32 (videos, C) of the float model on a split, with ids and labels beside it."""
+        """float32 (videos, C) of the float model on a split, with ids and labels."""
         return self.path / f"{split}.probabilities.npz"
 
     def predictions(self, split: str) -> Path:
@@ -69,11 +69,11 @@ class Run:
         return self.submission if split == "test" else self.path / f"predictions.{split}.csv"
 
     def partial_predictions(self, split: str) -> Path:
-        """What an interrupted prediction has written."""
+        """The rows that an interrupted prediction has written."""
         return self.predictions(split).with_suffix(".partial.csv")
 
     def prediction_position(self, split: str) -> Path:
-        """Where an interrupted prediction resumes."""
+        """The position at which an interrupted prediction resumes."""
         return self.predictions(split).with_suffix(".position.json")
 
     def segments(self, split: str) -> Path:
@@ -85,15 +85,15 @@ class Run:
         return self.path / f"codes.{member}.npz"
 
     def need(self, path: Path, verb: str) -> Path:
-        """Return `path`; UsageError names the verb that makes it if it is missing."""
+        """Return `path`; raise UsageError with the command that makes it if it is missing."""
         if not path.exists():
             recipe, name = self.path.parts[-2:]
-            raise UsageError(f"{path} is not there; run: yt8m {verb} {recipe} {name}")
+            raise UsageError(f"{path} is missing; run: yt8m {verb} {recipe} {name}")
         return path
 
     @staticmethod
     def read(path: Path) -> Any:
-        """A JSON file of the run; KitError names it where it is damaged."""
+        """Read a JSON file of the run; KitError names a damaged one."""
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -101,7 +101,7 @@ class Run:
 
     @contextmanager
     def alone(self, words: tuple[str, ...] = ()) -> Iterator[None]:
-        """Hold the run for this process, whose command is `words`; UsageError where another one holds it."""
+        """Lock the run for this process, whose command is `words`; UsageError if another one holds it."""
         with explaining(self.lock):
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileIO(self.lock, "a+")
@@ -119,7 +119,7 @@ class Run:
             yield
 
     def holder(self) -> str:
-        """Command and process of the holder of the run; empty if there is none."""
+        """Return command and process of the holder of the run's lock; empty if there is none."""
         try:
             with self.lock.open(encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -139,13 +139,13 @@ class Experiment:
     runs: Path
 
     def run(self, name: str) -> Run:
-        """The run of a member or ensemble; nothing is created."""
+        """Return the run of a member or ensemble; creates nothing."""
         return Run.of(self.runs, self.recipe.name, name)
 
     def shares(self, name: str) -> dict[str, float]:
-        """Each member's share of a blend, summing to 1; members of share 0 are left out.
+        """Read each member's share of a blend, summing to 1; members of share 0 are left out.
 
-        Raises UsageError where an ensemble's weights are not there yet, KitError where they are damaged.
+        Raises UsageError if an ensemble's weights are missing, KitError if they are damaged.
         """
         if name in self.recipe.members:
             return {name: 1.0}

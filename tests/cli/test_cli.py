@@ -1,4 +1,4 @@
-"""The command line: misuse is one line and exit code 2, and nothing has run."""
+"""The command line: misuse is one line and exit code 2, and nothing runs."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_help_of_a_verb(verb, capsys):
         (["train"], "required argument: recipe. Usage: yt8m train RECIPE MEMBER"),
         (["train", "demo", "netvlad", "--stict"], "Could not consume arg: --stict. Usage: yt8m train"),
         (["train", "demo", "netvlad", "extra"], "Could not consume arg: extra"),
-        (["train", "demo", "netvlad", "--strict=maybe"], "--strict is either there or not"),
+        (["train", "demo", "netvlad", "--strict=maybe"], "--strict takes no value, or true or false"),
         (["train", "demo", "netvlad", "--data"], "--data needs a value"),
         (["train", "demo", "nope"], "no member 'nope' in recipe demo; members: frame_logistic"),
         (["train", "nope", "netvlad"], "no recipe 'nope'"),
@@ -63,7 +63,7 @@ def test_misuse_is_one_line(words, message, tmp_path, monkeypatch, capsys):
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".h5", ".csv", ".tfrecord")]
 
 
-def test_text_is_taken_as_it_was_typed(tmp_path, monkeypatch, capsys):
+def test_arguments_are_not_parsed_as_literals(tmp_path, monkeypatch, capsys):
     """Fire alone would read 1.10 as 1.1 and a#b as a."""
     monkeypatch.chdir(tmp_path)
     for name in ("1.10", "a#b", "007", "1e3", "None", "[1]"):

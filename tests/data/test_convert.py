@@ -161,7 +161,7 @@ def test_shards_of_other_sources_are_refused(clips, tmp_path):
     refused(r"files\..*another.pb was not set, is now")
     assert {path: path.read_bytes() for path in folder.iterdir()} == whole
     (folder / "converted.json").unlink()
-    refused("nothing is known of what it was made from")
+    refused("there is no record of its sources")
 
 
 def test_a_source_without_usable_records_is_an_error(tmp_path):

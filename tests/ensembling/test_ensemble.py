@@ -1,4 +1,4 @@
-"""Blend weights: valid, better than equal shares, and found where the answer is known."""
+"""Blend weights: valid, better than equal weights, and optimal where the optimum is known."""
 
 import json
 from itertools import combinations, pairwise
@@ -17,7 +17,7 @@ MEBI = 2**20
 
 
 def members_of(strengths, videos=300, classes=40, seed=0):
-    """Members that see the truth through noise, each as clearly as its strength, and the truth."""
+    """Simulated members: noisy truth with a signal-to-noise ratio per member; and the truth."""
     rng = np.random.default_rng(seed)
     truth = rng.random((videos, classes)) < 0.07
     noise = [rng.random((videos, classes)) for _ in strengths]
@@ -43,7 +43,7 @@ def case():
     return members_of([0.45, 0.30, 0.0])
 
 
-def test_search_beats_equal_shares_and_each_member(case):
+def test_search_beats_equal_weights_and_each_member(case):
     members, truth = case
     best = search(members, truth).best()
     assert best.weights.sum() == pytest.approx(1)
@@ -54,7 +54,7 @@ def test_search_beats_equal_shares_and_each_member(case):
     assert best.weights[2] < 0.1
 
 
-def test_one_good_member_gets_it_all(case):
+def test_a_single_good_member_gets_all_the_weight(case):
     members, truth = case
     best = search([truth.astype(np.float32), members[2], members[2]], truth).best()
     assert best.gap == pytest.approx(1)
@@ -67,8 +67,8 @@ def test_mix_is_the_weighted_sum(case):
     np.testing.assert_allclose(mix(reading(members), np.array([0.5, 0.3, 0.2])), expected, rtol=1e-5)
 
 
-def test_few_candidates_are_certain_or_say_so():
-    """Where all videos are certain, GAP is that of all classes; fewer candidates are never more certain."""
+def test_pruned_gap_is_exact_where_share_exact_is_1():
+    """With share_exact 1, GAP@20 is that of all classes; share_exact grows with the classes kept."""
     members, truth = members_of([0.5, 0.4, 0.3], videos=200, classes=300)
     weights = np.array([0.5, 0.3, 0.2])
     exact = keep_top_classes(reading(members), truth, kept=300)
@@ -85,19 +85,19 @@ def test_few_candidates_are_certain_or_say_so():
     assert shares[-1] == 1
 
 
-def test_the_budget_is_kept_and_used():
+def test_the_budget_is_respected_and_used():
     members, truth = members_of([0.40, 0.38, 0.36, 0.2])
     sizes = [100, 60, 40, 10]
     best = search(members, truth, sizes, budget=110).best()
     assert best.size == sum(sizes[member] for member in best.members) <= 110
-    assert best.members == (1, 2, 3)  # together more than the strongest alone
+    assert best.members == (1, 2, 3)  # better together than the strongest member alone
     assert search(members, truth, sizes, budget=15).best().members == (3,)
-    with pytest.raises(UsageError, match="no member is within 9 bytes: the smallest has 10"):
+    with pytest.raises(UsageError, match="no member fits into 9 bytes: the smallest takes 10"):
         search(members, truth, sizes, budget=9).best()
 
 
-def test_greedy_is_about_as_good_as_all_subsets():
-    """Of more members than are searched exactly: against every subset with equal weights."""
+def test_greedy_is_at_least_as_good_as_all_subsets_with_equal_weights():
+    """More members than are searched exhaustively."""
     strengths = [0.5, 0.45, 0.42, 0.4, 0.38, 0.36, 0.3, 0.25]
     members, truth = members_of(strengths, videos=200)
     sizes = [90, 70, 60, 50, 40, 35, 20, 10]
@@ -114,7 +114,7 @@ def test_greedy_is_about_as_good_as_all_subsets():
     assert found.gap >= max(equal)
 
 
-def test_the_curve_rises_with_the_bytes():
+def test_the_pareto_front_rises_with_bytes():
     members, truth = members_of([0.5, 0.45, 0.42, 0.4, 0.38, 0.36, 0.3], videos=100)
     sizes = [90, 70, 60, 50, 40, 35, 20]
     found = search(members, truth, sizes, budget=100)
@@ -124,17 +124,17 @@ def test_the_curve_rises_with_the_bytes():
     assert found.best().gap == max(point.gap for point in curve if point.size <= 100)
 
 
-def test_a_search_on_noise_is_found_out():
-    """Of members that know nothing, whatever weights suit one half of the videos do nothing on the other."""
+def test_held_out_gap_reveals_a_search_that_overfits_noise():
+    """Members of pure noise: weights fitted to one half of the videos gain nothing on the other."""
     members, truth = members_of([0.0] * 5, videos=120)
     candidates = keep_top_classes(reading(members), truth)
-    seen = Search(candidates, [1] * 5, 10).run().best().gap
+    fitted = Search(candidates, [1] * 5, 10).run().best().gap
     searched, equal = held_out(candidates, truth.sum(axis=1), [1] * 5, 10)
-    assert seen > searched + 0.005
+    assert fitted > searched + 0.005
     assert searched == pytest.approx(equal, abs=0.02)
 
 
-def test_the_verb_writes_weights_and_what_they_reach(tiny_runs):
+def test_the_verb_writes_weights_and_their_gap(tiny_runs):
     found = json.loads((tiny_runs / "tiny/blend/ensemble.json").read_text())
     assert set(found["weights"]) == {"logistic", "netvlad"}
     assert sum(found["weights"].values()) == pytest.approx(1, abs=1e-5)
@@ -146,7 +146,7 @@ def test_the_verb_writes_weights_and_what_they_reach(tiny_runs):
 
 
 @pytest.mark.usefixtures("tiny_recipes")
-def test_published_weights_are_taken_as_they_are(tiny_runs, tmp_path):
+def test_published_weights_are_used_unchanged(tiny_runs, tmp_path):
     for member in ("logistic", "netvlad"):
         (tmp_path / "tiny").mkdir(exist_ok=True)
         (tmp_path / "tiny" / member).symlink_to(tiny_runs / "tiny" / member)

@@ -1,4 +1,4 @@
-"""The exported graph: what it says, what it weighs, what it refuses."""
+"""The exported graph: probabilities, size limit, errors."""
 
 import json
 import re
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
 @pytest.fixture
 def runs(tiny_runs, tmp_path):
-    """Runs to be changed."""
+    """A copy of the runs, for tests that change them."""
     shutil.copytree(tiny_runs, tmp_path / "runs")
     return tmp_path / "runs"
 
@@ -106,7 +106,7 @@ def test_rounds_are_averaged_in_the_graph(exported, batch):
     ).max() > 1e-6  # fmt: skip
 
 
-def test_top_is_the_top_of_the_probabilities(exported, batch):
+def test_top_returns_the_largest_probabilities(exported, batch):
     graph = exported("netvlad")
     best = call(graph, "top", batch)
     labels, confidences = top(call(graph, "serving_default", batch)["probabilities"])
@@ -150,7 +150,7 @@ def test_no_float_copy_is_on_disk(exported, name):
 
 
 def test_the_graph_reads_records(exported, tiny_data, batch):
-    """Serialized SequenceExamples are cut and padded as the kit's reader does it."""
+    """Serialized SequenceExamples are cut and padded as by the kit's reader."""
     graph = exported("netvlad")
     [path, *_] = splits.find(tiny_data.path, "validate")
     serialized = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
@@ -172,7 +172,7 @@ def test_over_the_limit_nothing_is_written(runs, capsys):
     assert total == sum(t.size for t in sizes.stored(load("tiny"), ["logistic", "netvlad"], "uint8"))
     assert "Largest members: netvlad" in message
     assert "largest tensors: logistic logistic/kernel" in message
-    assert "no codec would fit: leave members out" in message  # operations alone are more
+    assert "no codec would fit: leave members out" in message  # the operations alone exceed it
     assert not Run.of(runs, "tiny", "tight").graph.exists()
     assert not list((runs / "tiny/tight").glob(".*partial"))
 
@@ -192,7 +192,7 @@ def test_the_codec_that_would_fit_is_named(monkeypatch):
     assert "codec int8_g128 would fit" in message
 
 
-def test_what_the_operations_add_counts(runs, monkeypatch, capsys):
+def test_operations_count_towards_the_limit(runs, monkeypatch, capsys):
     tensors = sizes.stored(load("tiny"), ["netvlad"], "uint8")
     codes = sum(tensor.size for tensor in tensors)
     alone = Ensemble(("netvlad",), limit=codes + 1000)
@@ -215,7 +215,7 @@ def test_weights_that_are_not_finite_are_named(runs, capsys):
     assert "cannot encode logistic/kernel: weights must be finite" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_named(runs, capsys):
+def test_a_missing_product_is_named(runs, capsys):
     Run.of(runs, "tiny", "blend").ensemble.unlink()
     assert main(["export", "tiny", "blend", f"--runs={runs}"]) == 2
     assert "run: yt8m ensemble tiny blend" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Records parsed by the graph: what the kit's own reader makes of them, and what is refused."""
+"""Records parsed by the graph: equal to the kit's own reader; malformed ones are refused."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 
 
 def video(frames, audio=None, rgb_width=6, **options):
-    """A record and its bytes side by side."""
+    """A record, and its frames by feature."""
     features = {
         "rgb": RNG.integers(0, 256, (frames, rgb_width), np.uint8),
         "audio": RNG.integers(0, 256, (frames if audio is None else audio, 2), np.uint8),
@@ -47,6 +47,6 @@ def test_either_key_may_hold_the_id():
         (b"no record", "parse"),
     ],
 )
-def test_what_is_no_record_of_the_data_set_is_refused(record, complaint):
+def test_records_of_another_format_are_refused(record, complaint):
     with pytest.raises(tf.errors.InvalidArgumentError, match=complaint):
         parse(tf.constant([video(2)[0], record]), SMALL)

@@ -64,7 +64,7 @@ def test_a_process_without_the_kit_predicts_the_same(runs, tiny_data, tmp_path):
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
 
 
-def test_members_are_flat_and_weigh_what_the_codes_do(runs):
+def test_the_archive_is_flat_and_as_large_as_its_codes(runs):
     run = Run.of(runs, "tiny", "small")
     with tarfile.open(run.archive, "r:gz") as tar:
         members = tar.getmembers()
@@ -81,7 +81,7 @@ def test_members_are_flat_and_weigh_what_the_codes_do(runs):
     assert size["inference_model.data-00000-of-00001"] == sum(tensor.size for tensor in tensors)
 
 
-def test_the_same_files_make_the_same_archive(runs, tmp_path):
+def test_packing_is_deterministic(runs, tmp_path):
     run = Run.of(runs, "tiny", "small")
     with tarfile.open(run.archive, "r:gz") as tar:
         tar.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
@@ -90,7 +90,7 @@ def test_the_same_files_make_the_same_archive(runs, tmp_path):
     assert (tmp_path / "again.tgz").read_bytes() == run.archive.read_bytes()
 
 
-def test_no_folder_is_left_beside_it(runs):
+def test_no_temporary_folder_remains(runs):
     kept = {path.name for path in Run.of(runs, "tiny", "small").path.iterdir()}
     assert kept == {"ensemble.json", "graph", "export.json", "graph.tgz", "provenance", ".lock"}
 
@@ -109,7 +109,7 @@ FAMILIES = [
 ]
 
 
-def test_every_family_goes_through(tmp_path):
+def test_every_family_can_be_archived(tmp_path):
     """Thirteen families in one graph, fed floats: as the function of bytes says."""
     parts = []
     for number, row in enumerate(FAMILIES):

@@ -97,7 +97,7 @@ def test_damaged_graph_is_an_error_with_advice(runs, tiny_data, capsys):
     assert main(["predict", "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={runs}"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert (
-        "logistic/graph is damaged: graph is not as it was made. Run: yt8m export tiny logistic --anew"
+        "logistic/graph is damaged: graph differs from its record. Run: yt8m export tiny logistic --anew"
         in message
     )
 

@@ -1,4 +1,4 @@
-"""How two sets of sources differ: nothing is missed, nothing invented, and what differs is named."""
+"""Differences of two sets of sources: complete, without false positives, and named."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ sources = st.fixed_dictionaries(
 
 
 def kept(found):
-    """As a record gives it back."""
+    """The sources as read back from a record."""
     return json.loads(json.dumps(found))
 
 
@@ -36,7 +36,7 @@ def test_equal_sources_do_not_differ(found):
 
 @given(sources, sources)
 def test_different_sources_differ(before, after):
-    """Splits are compared where both have them: what is not there now is not known."""
+    """Splits are compared if both sides have them."""
     before, after = kept(before), kept(after)
     both = before["splits"].keys() & after["splits"].keys()
     same = all(before["splits"][split] == after["splits"][split] for split in both)

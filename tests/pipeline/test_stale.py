@@ -1,4 +1,4 @@
-"""A product of other sources is never returned: refused by the verb that makes it, made again by run.
+"""A stale product is never returned: its verb refuses it, `run` makes it again.
 
 Each case changes one source of one product and runs the verb; then `run` must leave everything up to date.
 """
@@ -25,7 +25,7 @@ from yt8m_kit.output.digest import digest
 
 @dataclass(frozen=True)
 class Place:
-    """Folders of one test: recipes, records and runs, all its own."""
+    """A test's own folders of recipes, records and runs."""
 
     path: Path
 
@@ -61,7 +61,7 @@ class Place:
         return Place(path)
 
 
-# What is there before anything changes.
+# The products that exist before a source changes.
 MADE = (
     *(["evaluate", name] for name in ("logistic", "netvlad")),
     *(["ensemble", "mixed"], ["quantize", "mixed"], ["ensemble", "calibrated"], ["quantize", "calibrated"]),
@@ -89,7 +89,7 @@ def made(tiny_data, tiny_runs, tmp_path_factory) -> Iterator[Place]:
 
 @pytest.fixture
 def place(made, tmp_path, monkeypatch) -> Place:
-    """The same, to be changed."""
+    """A copy of `made`, for a test that changes it."""
     own = made.copy_to(tmp_path / "own")
     monkeypatch.setenv("YT8M_RECIPES", str(own.path / "recipes"))
     return own
@@ -105,12 +105,12 @@ def shard_grows(split: str) -> Callable[[Place], None]:
 
 
 def cut(split: str) -> Callable[[Place], None]:
-    """The last byte of a shard is gone."""
+    """Remove the last byte of a shard."""
     return lambda place: os.truncate(place.shard(split), place.shard(split).stat().st_size - 1)
 
 
 def again(*words: str) -> Callable[[Place], None]:
-    """Something that it comes from is made again, of other settings of its own."""
+    """Make an input of the product again, with the settings of these words."""
 
     def make(place: Place) -> None:
         assert place.yt8m(words[0], "tiny", *words[1:], "--anew") == 0
@@ -124,7 +124,7 @@ def retrained(place: Place) -> None:
 
 
 def flip(name: str) -> Callable[[Place], None]:
-    """One bit in the middle of a file, its time as before."""
+    """Flip a bit in the middle of a file and keep its modification time."""
 
     def damage(place: Place) -> None:
         path = place.file(name)
@@ -154,7 +154,7 @@ def replace_text(name: str, before: str, after: str) -> Callable[[Place], None]:
 
 
 def last_test_video_lost(place: Place) -> None:
-    """From the records and from the truth."""
+    """Remove a video from the records and from the truth."""
     cut("test")(place)
     [lost] = read_batches([place.shard("test")], DEMO, 100)
     truth = place.data / "test_truth.csv"
@@ -190,11 +190,11 @@ def mixed(change: str) -> Callable[[Place], None]:
 
 
 def other(product: str) -> str:
-    return f"{product} is another one now"
+    return f"{product} has changed"
 
 
 CASES = {
-    # product: the verb that must not return it, what changes, what is said
+    # product: the verb that must refuse it, the change, the message
     "train: learning rate": ("train logistic", FASTER, "learning_rate was 0.01, is now 0.02"),
     "train: hyperparameter": (
         "train netvlad",
@@ -207,9 +207,9 @@ CASES = {
     "train: one more shard": (
         "train logistic",
         shard_grows("train"),
-        "the train split has 1 other and lacks 0 shards",
+        "the train split gained 1 and lost 0 shards",
     ),
-    "train: another shard": ("train logistic", cut("train"), "bytes, has now"),
+    "train: another shard": ("train logistic", cut("train"), "bytes, now has"),
     "train: teacher's labels": (
         "train student",
         again("distill", "logistic", "--top=10"),
@@ -226,7 +226,7 @@ CASES = {
         "keep_average was 'always', is now 'better'",
     ),
     "average: retrained": ("average logistic", retrained, other("logistic/trained.weights.h5")),
-    "evaluate: other videos": ("evaluate netvlad", cut("validate"), "bytes, has now"),
+    "evaluate: other videos": ("evaluate netvlad", cut("validate"), "bytes, now has"),
     "evaluate: retrained": ("evaluate logistic", retrained, "averaged.weights.h5 is stale"),
     "ensemble: given weights": (
         "ensemble mixed",
@@ -254,7 +254,7 @@ CASES = {
         mixed("calibrated=True"),
         "calibrated was False, is now True",
     ),
-    "quantize: other videos": ("quantize calibrated", cut("train"), "bytes, has now"),
+    "quantize: other videos": ("quantize calibrated", cut("train"), "bytes, now has"),
     "quantize: blended otherwise": (
         "quantize mixed",
         edit_json("mixed/ensemble.json", weights=HALF),
@@ -265,13 +265,13 @@ CASES = {
     "export: an edited blend": (
         "export blend",
         edit_json("blend/ensemble.json", weights=HALF),
-        "ensemble.json is damaged: ensemble.json is not as it was made",
+        "ensemble.json is damaged: ensemble.json differs from its record",
     ),
     "export: an edited plan": ("export mixed", edit_json("mixed/plan.json", bytes=1), "plan.json is damaged"),
     "export: damaged codes": ("export calibrated", flip("calibrated/codes.netvlad.npz"), "up to date"),
     "archive: codec": ("export blend --format=tgz", blend('codec="int4"'), "is stale"),
-    "predict: other videos": ("predict blend", cut("test"), "bytes, has now"),
-    "predict: one more shard": ("predict blend", shard_grows("test"), "the test split has 1 other"),
+    "predict: other videos": ("predict blend", cut("test"), "bytes, now has"),
+    "predict: one more shard": ("predict blend", shard_grows("test"), "the test split gained 1"),
     "predict: exported anew": ("predict blend", again("export", "blend"), other("blend/graph")),
     "predict validate: exported anew": (
         "predict blend --split=validate",
@@ -281,7 +281,7 @@ CASES = {
     "predict: a retrained member": ("predict blend", retrained, "is stale"),
     "evaluate graph: exported anew": ("evaluate blend", again("export", "blend"), other("blend/graph")),
     "distill: exported anew": ("distill logistic", again("export", "logistic"), other("logistic/graph")),
-    "distill: other videos": ("distill logistic", shard_grows("train"), "the train split has 1 other"),
+    "distill: other videos": ("distill logistic", shard_grows("train"), "the train split gained 1"),
     "distill: fewer labels": ("distill logistic --top=10", lambda place: None, "top was 50, is now 10"),
     "submit: another truth": ("submit blend", replace_text("test_truth.csv", r",(\d+)", r",4"), "truth was"),
     "submit: another CSV": ("submit blend", again("predict", "blend"), "up to date"),
@@ -295,7 +295,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_changed_source_is_never_passed_over(place, case, capsys):
+def test_a_changed_source_is_detected(place, case, capsys):
     words, change, said = CASES[case]
     verb, name, *options = words.split()
     change(place)
@@ -304,7 +304,7 @@ def test_a_changed_source_is_never_passed_over(place, case, capsys):
     code = place.yt8m(verb, "tiny", name, *options)
     out, err = capsys.readouterr()
     assert said in err.splitlines()[-1], err
-    if said == "up to date":  # what changed is no source of it, or came out equal
+    if said == "up to date":  # the change is no source of it, or its result is equal
         assert code == 0
     else:
         assert code in (1, 2)
@@ -325,8 +325,8 @@ def test_a_changed_source_is_never_passed_over(place, case, capsys):
         (lambda place: os.utime(place.file("logistic/averaged.weights.h5")), []),
     ],
 )  # fmt: skip
-def test_run_makes_again_what_is_stale_and_nothing_else(place, capfd, change, stages):
-    """Damage that keeps size and time is found only where it is loaded; a new time alone is nothing."""
+def test_run_makes_only_stale_products_again(place, capfd, change, stages):
+    """Damage that keeps size and time is detected on loading only; a new time alone is no change."""
     assert place.yt8m("run", "tiny", "blend", "--to=submit") == 0
     change(place)
     capfd.readouterr()
@@ -337,8 +337,8 @@ def test_run_makes_again_what_is_stale_and_nothing_else(place, capfd, change, st
     assert capfd.readouterr().out == "everything is up to date\n"
 
 
-def test_a_flipped_bit_is_found_where_it_is_loaded(place, capsys):
-    """Size and time are as they were: only the content tells."""
+def test_a_flipped_bit_is_detected_on_loading(place, capsys):
+    """Size and time are unchanged, so only the digest shows it."""
     flip("logistic/averaged.weights.h5")(place)
     assert place.yt8m("export", "tiny", "logistic", "--anew") == 1
     assert "averaged.weights.h5 is damaged: its SHA-256" in capsys.readouterr().err
@@ -353,24 +353,24 @@ def test_a_flipped_bit_is_found_where_it_is_loaded(place, capsys):
     assert "soft_labels/train0000.npz" in capsys.readouterr().err
 
 
-def test_anew_keeps_the_old_product_aside(place, capsys):
+def test_anew_moves_the_old_product_to_old(place, capsys):
     old = digest(place.file("logistic/trained.weights.h5"))
     retrained(place)
     assert digest(place.file("logistic/trained.weights.h5")) != old
     [aside] = place.file("logistic/old").glob("*/trained.weights.h5")
     assert digest(aside) == old
     assert list(aside.parent.glob("checkpoints/state.npz"))
-    assert f"kept aside: {aside.parent}" in capsys.readouterr().err
+    assert f"moved old files to {aside.parent}" in capsys.readouterr().err
 
 
 def test_a_product_without_a_record_is_refused(place, capsys):
-    """As of an earlier version of the kit."""
+    """Made by an earlier version of the kit."""
     shutil.rmtree(place.file("logistic/provenance"))
     assert place.yt8m("average", "tiny", "logistic") == 2
-    assert "nothing is known of what it was made from" in capsys.readouterr().err
+    assert "there is no record of its sources" in capsys.readouterr().err
 
 
-def test_a_graph_serves_without_the_members_it_was_made_of(place):
+def test_a_graph_is_usable_without_its_members(place):
     csv = place.file("blend/submission.csv")
     old = csv.read_bytes()
     for name in ("logistic", "netvlad"):
@@ -385,7 +385,7 @@ def test_a_recipe_under_another_name_is_refused(place, capsys):
     assert "RECIPE.name must be 'other', the name of its file; got 'tiny'" in capsys.readouterr().err
 
 
-def test_settings_that_do_not_matter_change_nothing(place):
+def test_settings_that_do_not_affect_a_stage_leave_it_up_to_date(place):
     place.edit(RATE + ")", RATE + ", published_parameters=7)")
     place.edit('description="for tests"', 'description="for other tests"')
     assert place.yt8m("train", "tiny", "logistic") == 0
@@ -398,18 +398,18 @@ def other_records(place: Place) -> Path:
 
 
 def test_a_resumed_prediction_refuses_other_records_and_another_graph(place, capsys):
-    """The place of an interrupted attempt is laid by hand: the checks come before it is looked at."""
+    """The position file is a placeholder: sources are checked before it is read."""
     csv, position = place.file("blend/submission.csv"), place.file("blend/submission.position.json")
-    begun = place.file("blend/provenance/submission.csv.begun.json")
+    attempt = place.file("blend/provenance/submission.csv.begun.json")
     csv.rename(csv.with_name("submission.partial.csv"))
     position.write_text("{}")
-    assert begun.exists()
+    assert attempt.exists()
     others = other_records(place)
     assert main(["predict", "tiny", "blend", f"--data={others}", f"--runs={place.runs}"]) == 2
-    assert "was begun from other sources" in capsys.readouterr().err
+    assert "from other sources: " in capsys.readouterr().err
     assert place.yt8m("export", "tiny", "blend", "--anew") == 0
     assert place.yt8m("predict", "tiny", "blend") == 2
-    assert "was begun from other sources: blend/graph is another one now" in capsys.readouterr().err
+    assert "submission.csv from other sources: blend/graph has changed" in capsys.readouterr().err
     assert place.yt8m("predict", "tiny", "blend", "--anew") == 0
 
 
@@ -417,13 +417,13 @@ def test_a_resumed_training_refuses_other_records_and_settings(place, capsys):
     place.file("logistic/trained.weights.h5").unlink()
     others = other_records(place)
     assert main(["train", "tiny", "logistic", f"--data={others}", f"--runs={place.runs}"]) == 2
-    assert "was begun from other sources" in capsys.readouterr().err
+    assert "from other sources: " in capsys.readouterr().err
     place.edit(RATE, RATE.replace("1e-2", "2e-2"))
     assert place.yt8m("train", "tiny", "logistic") == 2
     assert "learning_rate was 0.01, is now 0.02" in capsys.readouterr().err
 
 
-def test_a_typo_corrected_before_the_first_checkpoint_is_nobodys_business(place):
+def test_sources_may_change_before_the_first_checkpoint(place):
     shutil.rmtree(place.file("logistic"))
     place.edit(RATE, RATE.replace("1e-2", "2e-2"))
     assert main(["train", "tiny", "logistic", "--data=/nowhere", f"--runs={place.runs}"]) == 2

@@ -1,4 +1,4 @@
-"""Bytes go where they take away the most error: against every choice there is, on small cases."""
+"""Bit allocation against exhaustive search, on small cases."""
 
 from itertools import product
 
@@ -10,7 +10,7 @@ from yt8m_kit.quantization.bit_allocation import Option, allocate
 
 
 def case(seed, tensors=5):
-    """Tensors of different sizes, whose errors fall fourfold a bit, not quite regularly."""
+    """Tensors of different sizes, whose errors fall about fourfold per bit."""
     rng = np.random.default_rng(seed)
     made = []
     for size, weight in zip(rng.integers(10, 1000, tensors), rng.lognormal(0, 2, tensors)):
@@ -31,7 +31,7 @@ def best_of_all(tensors, budget):
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 1.0])
-def test_it_is_close_to_the_best_of_all_choices(seed, share):
+def test_allocation_is_close_to_the_optimum(seed, share):
     tensors = case(seed)
     least = sum(options[0].size for options in tensors)
     budget = int(least + share * (sum(options[-1].size for options in tensors) - least))
@@ -42,7 +42,7 @@ def test_it_is_close_to_the_best_of_all_choices(seed, share):
     assert optimum - 1e-15 <= error <= optimum + largest_step
 
 
-def test_it_is_mostly_the_best_of_all_choices():
+def test_allocation_is_mostly_optimal():
     ratios = []
     for seed in range(30):
         tensors = case(seed)
@@ -58,7 +58,7 @@ def test_bytes_go_to_the_tensor_that_matters():
     assert [option.format for option in allocate([cheap, dear], 400)] == ["int8", "int8"]
 
 
-def test_a_form_that_is_larger_and_worse_is_never_taken():
+def test_a_larger_and_worse_format_is_never_chosen():
     options = [Option("int4", 100, 1.0), Option("int6", 150, 2.0), Option("int8", 200, 0.5)]
     assert [option.format for option in allocate([options], 199)] == ["int4"]
     assert [option.format for option in allocate([options], 200)] == ["int8"]

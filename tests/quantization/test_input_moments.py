@@ -1,4 +1,4 @@
-"""Second moments of kernels' inputs: against the inputs themselves, layer by layer."""
+"""Second moments of kernels' inputs, against the inputs of each layer."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ def found_in(row, wanted=None):
     return model, input_moments.second_moments(model, TOY, inputs["frames"], inputs["num_frames"], paths)
 
 
-def test_they_are_those_of_what_goes_into_the_layer():
+def test_moments_are_those_of_the_layers_inputs():
     model, found = found_in("netvlad")
     inside = keras.Model(model.inputs, [model.get_layer("hidden").input, model.get_layer("experts").input])
     hidden, experts = inside(videos()[0], training=False)
@@ -30,8 +30,8 @@ def test_they_are_those_of_what_goes_into_the_layer():
 
 
 @pytest.mark.parametrize("row", ["netvlad", "netvlad-masked"])
-def test_frames_are_seen_as_their_values_without_the_shift(row):
-    """Row * scale * (byte - zero): what the kernel of an assignment meets; padding counts nothing."""
+def test_frames_are_dequantized_without_the_shift(row):
+    """Row * scale * (byte - zero): the input of an assignment's kernel; padding adds nothing."""
     model, found = found_in(row)
     inside = keras.Model(model.inputs, model.get_layer("input_norm").output)
     frames = Frames(*inside(videos()[0], training=False))
@@ -56,7 +56,7 @@ LARGEST = ("expert_kernel", "gate_kernel", "hidden/kernel")
 
 
 @pytest.mark.parametrize("row", ["dbof", "gru", "nextvlad", "soft_bof", "netfv", "tsn", "frame_logistic"])
-def test_the_kernels_that_make_up_the_bytes_are_found(row):
+def test_the_kernels_with_most_of_the_bytes_are_found(row):
     model, found = found_in(row)
     heads = [variable.path for variable in model.variables if variable.path.endswith(LARGEST)]
     assert set(heads) <= set(found)

@@ -1,4 +1,4 @@
-"""Rounding by what kernels meet, and bytes where they matter: codes by formula, verbs end to end."""
+"""Calibrated rounding and bit allocation: codes against formulas, verbs end to end."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ AFFINE = [name for name, each in FORMATS.items() if each.affine]
 
 
 def correlated(videos, inputs):
-    """Inputs of which a few directions explain most."""
+    """Inputs with most of their variance in a few directions."""
     few = RNG.standard_normal((videos, inputs // 8)) @ RNG.standard_normal((inputs // 8, inputs))
     return (few + 0.3 * RNG.standard_normal((videos, inputs))).astype(np.float32)
 
@@ -41,8 +41,8 @@ def output_error(encoded, kernel, x):
 
 
 @pytest.mark.parametrize("format", AFFINE)
-def test_outputs_change_less_than_with_the_nearest_codes(format):
-    """On inputs that the moments were not taken of; bytes are the same."""
+def test_calibrated_rounding_beats_nearest_rounding(format):
+    """On inputs other than those of the moments, at equal bytes."""
     kernel = RNG.standard_normal((300, 70)).astype(np.float32)
     x = correlated(3000, 300)
     moments = (x[:2000].T @ x[:2000])[None]
@@ -54,7 +54,7 @@ def test_outputs_change_less_than_with_the_nearest_codes(format):
     assert output_error(calibrated, kernel, x[2000:]) < 0.3 * output_error(nearest, kernel, x[2000:])
 
 
-def test_inputs_that_say_nothing_of_each_other_leave_the_nearest_codes():
+def test_uncorrelated_inputs_give_the_nearest_codes():
     kernel = RNG.standard_normal((256, 40)).astype(np.float32)
     for moments in (np.eye(256)[None], np.zeros((2, 128, 128))):
         calibrated = encode_calibrated("int4_g128", kernel, factors(moments.astype(np.float32), len(kernel)))
@@ -62,8 +62,8 @@ def test_inputs_that_say_nothing_of_each_other_leave_the_nearest_codes():
             np.testing.assert_array_equal(calibrated.arrays[key], array)
 
 
-def test_blocks_are_rounded_apart():
-    """Moments in two blocks: each half of the kernel comes out as it would alone with the same scales."""
+def test_blocks_are_rounded_independently():
+    """Moments in two blocks: each half of the kernel is rounded as it is alone with the same scales."""
     kernel = RNG.standard_normal((256, 40)).astype(np.float32)
     x = correlated(1000, 256)
     blocks = np.stack([x[:, :128].T @ x[:, :128], x[:, 128:].T @ x[:, 128:]])
@@ -91,7 +91,7 @@ def made(runs, tiny_data, name):
     return json.loads(run.plan.read_text()), tf.saved_model.load(str(run.graph)), run
 
 
-def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
+def test_a_mixed_codec_uses_its_budget(runs, tiny_data, monkeypatch):
     limit = load("tiny").ensemble("mixed").limit
     monkeypatch.setattr(quantize, "graph_overhead", lambda rounds: (limit - 150_000) // 2)
     found, _, run = made(runs, tiny_data, "mixed")
@@ -106,11 +106,11 @@ def test_a_mixed_codec_spends_its_bytes(runs, tiny_data, monkeypatch):
     assert formats <= set(trial.MIXED_FORMATS)
     for tensor in tensors:
         errors = found["errors"][tensor.member].get(tensor.path)
-        if errors:  # what was taken is worth its bytes
+        if errors:  # the chosen format is worth its bytes
             assert errors[tensor.format] <= errors["int4"] + 1e-12
 
 
-def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
+def test_the_graph_has_the_calibrated_codes(runs, tiny_data):
     _, graph, run = made(runs, tiny_data, "calibrated")
     recipe, weights = load("tiny"), runs / "tiny/netvlad/averaged.weights.h5"
     kept = tensor_plan.load_codes(
@@ -132,14 +132,14 @@ def test_calibrated_codes_are_those_of_the_graph(runs, tiny_data):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_paths_tell_a_models_tensors_apart(row):
-    """Plans and codes go by them."""
+def test_paths_of_a_models_tensors_are_unique(row):
+    """Plans and codes are keyed by path."""
     paths = [weight.path for weight in models.weights(ROWS[row][0], TOY, **ROWS[row][1])]
     assert len(set(paths)) == len(paths)
     assert not [path for path in paths if "|" in path]
 
 
-def test_codes_of_another_plan_are_refused(tmp_path):
+def test_codes_in_other_formats_than_the_plan_are_refused(tmp_path):
     run = Run.of(tmp_path, "r", "e")
     kernel = RNG.standard_normal((200, 100)).astype(np.float32)
     tensor_plan.save_codes(run, "m", {"kernel": encode("int4", kernel)})
@@ -147,11 +147,11 @@ def test_codes_of_another_plan_are_refused(tmp_path):
     np.testing.assert_array_equal(
         decode(tensor_plan.load_codes(run, [tensor])["kernel"]), decode(encode("int4", kernel))
     )
-    with pytest.raises(KitError, match="of another plan"):
+    with pytest.raises(KitError, match="has other formats than"):
         tensor_plan.load_codes(run, [tensor._replace(format="int6")])
 
 
-def test_an_ensemble_with_one_format_for_all_needs_no_videos(runs, capsys):
+def test_an_ensemble_of_a_single_format_needs_no_quantization(runs, capsys):
     assert main(["quantize", "tiny", "blend", "--data=/nowhere", f"--runs={runs}"]) == 2
     assert "blend is stored as uint8, which needs no measurement" in capsys.readouterr().err
     assert main(["export", "tiny", "mixed", f"--runs={runs}"]) == 2
@@ -179,7 +179,7 @@ def lost(member_trial, tensors, paths, whole, calibrated):
 
 
 @pytest.mark.long
-def test_what_codecs_cost_on_real_clips(real_data, tmp_path, monkeypatch):
+def test_gap_lost_by_codecs_on_real_clips(real_data, tmp_path, monkeypatch):
     """uint8 under 0.0005 GAP@20, float16 under 0.0001; calibrated 4 bits at most half of the nearest."""
     monkeypatch.delenv("YT8M_RECIPES")
     data, places = real_data / "audioset", [f"--runs={tmp_path}", f"--data={real_data / 'audioset'}"]

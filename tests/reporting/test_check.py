@@ -1,4 +1,4 @@
-"""`yt8m check`: green for every recipe that ships, and red by name where something differs."""
+"""`yt8m check`: passes for every shipped recipe, and names the differences of a wrong one."""
 
 import pytest
 
@@ -31,12 +31,12 @@ RECIPE = Recipe("wrong", "d", YOUTUBE8M_2018, {
 
 
 def test_what_differs_is_named(tmp_path, monkeypatch, capsys):
-    """1152 * 3862 + 3862 parameters; uint8: the kernel a byte each and 8 for its range, the bias 4 each."""
+    """1152 * 3862 + 3862 parameters; uint8: 1 byte per kernel entry, 8 for its range, 4 per bias entry."""
     (tmp_path / "wrong.py").write_text(RECIPE)
     monkeypatch.setenv("YT8M_RECIPES", str(tmp_path))
     assert main(["check", "wrong", f"--data={tmp_path}"]) == 1
     out, err = capsys.readouterr()
-    assert "a has 4,452,886 parameters, published are 4,452,885" in err
-    assert f"b is {(1152 * 3862 + 8 + 4 * 3862) / 2**20:.2f} MiB as uint8, published are 4.27" in err
+    assert "a has 4,452,886 parameters, published: 4,452,885" in err
+    assert f"b is {(1152 * 3862 + 8 + 4 * 3862) / 2**20:.2f} MiB as uint8, published: 4.27" in err
     assert "float32, published" not in err
     assert "only some, by" in out

@@ -1,4 +1,4 @@
-"""The table of a recipe's runs, from what the stages left."""
+"""Report of a recipe's runs, from the files of its stages."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from yt8m_kit.cli.main import main
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
 
 
-def test_a_row_says_what_a_member_reached(tiny_runs, capsys):
+def test_a_row_has_a_members_scores_and_sizes(tiny_runs, capsys):
     assert main(["report", "tiny", f"--runs={tiny_runs}"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split()[:4] == ["name", "family", "parameters", "GAP@20"]
@@ -33,7 +33,7 @@ def test_markdown_has_the_same_cells(tiny_runs, capsys):
 
 
 def test_a_damaged_file_is_named_and_the_rest_is_shown(tiny_runs, tmp_path, capsys):
-    """Scores of one member with another digit, a log that ends too early."""
+    """A changed digit in one member's scores, and a truncated log."""
     runs = tmp_path / "runs"
     shutil.copytree(tiny_runs, runs)
     scores = runs / "tiny/logistic/validate.weights.json"
@@ -43,5 +43,5 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tiny_runs, tmp_path, caps
     assert main(["report", "tiny", f"--runs={runs}"]) == 0
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["name", "netvlad"]
-    assert f"{scores} is damaged: its SHA-256 is not the one it was made with" in err
+    assert f"{scores} is damaged: its SHA-256 differs from its record" in err
     assert f"{metrics} is damaged: its last row is not of step 30." in err

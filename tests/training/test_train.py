@@ -164,7 +164,7 @@ def test_all_checkpoints_damaged_is_a_one_line_error(tiny_data, tmp_path, capsys
     folder.mkdir(parents=True)
     (folder / "state.npz").write_bytes(b"no archive")
     assert main(words) == 2
-    assert "nothing is known of what it was begun with" in capsys.readouterr().err
+    assert "there is no record of its sources" in capsys.readouterr().err
     (folder / "state.npz").unlink()
     folder.rmdir()
     start_and_signal(tiny_data.path, tmp_path, signal.SIGKILL, 20)

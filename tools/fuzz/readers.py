@@ -24,7 +24,7 @@ from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import csv_of, read_or_warn, verified, working
 from yt8m_kit.pipeline.stage import Stage
-from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record
+from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.reporting.report import report
 from yt8m_kit.reporting.show import show
@@ -119,7 +119,9 @@ def _training(made: Products) -> list[Kind]:
         Kind("metrics.jsonl (report)", run.metrics, lambda: report(made.stages.experiment)),
         Kind("average.json", run.average, lambda: verified(average, run.average).read_text()),
         Kind("provenance: record", average.record, lambda: _state(made.stages.average("netvlad"))),
-        Kind("provenance: begun", begun_record(train), lambda: begun_changed(made.stages.train("netvlad"))),
+        Kind(
+            "provenance: begun", attempt_record(train), lambda: attempt_changes(made.stages.train("netvlad"))
+        ),
         _next(made),
     ]
 

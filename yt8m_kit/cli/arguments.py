@@ -1,4 +1,4 @@
-"""A verb's arguments: bound and checked before anything runs, places looked up."""
+"""Argument parsing: a verb's arguments are bound and checked before it runs."""
 
 import functools
 import inspect
@@ -12,8 +12,8 @@ from yt8m_kit.errors import UsageError
 class Pending:
     """A verb with its arguments bound and checked, not yet run.
 
-    Fire notices a word that it cannot place only after the call; so the call does nothing yet. No
-    attributes show, so that Fire cannot walk on from here.
+    Fire detects surplus words only after the call, so the call must have no effect yet. The attributes are
+    hidden, so that Fire does not apply further words to them.
     """
 
     def __init__(self, run: Callable[[], Any]):
@@ -27,14 +27,14 @@ class Pending:
 
 
 def convert(name: str, kind: Any, text: Any) -> Any:
-    """The text of an argument as what its annotation says; UsageError names what is allowed."""
+    """Convert the text of an argument to its annotated type; UsageError lists what is allowed."""
     if not isinstance(text, str):
         return text
     if get_origin(kind) in (types.UnionType, Union):  # Literal[...] | None is the latter
         kind = next(part for part in get_args(kind) if part is not types.NoneType)
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise UsageError(f"--{name} is either there or not, or true or false; got {text!r}.")
+            raise UsageError(f"--{name} takes no value, or true or false; got {text!r}.")
         return text.lower() == "true"
     if text == "True":
         raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
@@ -49,7 +49,7 @@ def convert(name: str, kind: Any, text: Any) -> Any:
 
 
 def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
-    """The function, binding and checking its arguments when called; main() runs what it returns."""
+    """Wrap a function so that calling it binds and checks its arguments; main() runs the result."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -66,7 +66,7 @@ def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
 
 
 def usage(function: Callable[..., Any]) -> str:
-    """A verb's arguments as a usage line shows them."""
+    """Format a verb's arguments for a usage line."""
     shown = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:

@@ -1,4 +1,4 @@
-"""Verbs that bring records and look after them."""
+"""Verbs for records: synthesize, download, verify, convert."""
 
 import os
 from pathlib import Path
@@ -42,8 +42,8 @@ def download(
     """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
 
     --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
-    --limit the first N files. --urls (or $YT8M_URLS), separated by commas, are asked in place of the
-    official servers. --dry_run says how many bytes would come and how long that takes.
+    --limit the first N files. --urls (or $YT8M_URLS), separated by commas, replace the official servers.
+    --dry_run prints the bytes to download and the expected time.
     """
     from yt8m_kit.data.download import assets, download
     from yt8m_kit.data.download.partition import Partition, parse_share
@@ -82,8 +82,8 @@ def verify(
 ) -> Path:
     """Check a split's shards against the published MD5s and read every record in them.
 
-    The records as YouTube-8M's, or as those of the data set of --recipe. Shards that have not changed since
-    an earlier look are left out, unless --again. --repair fetches those anew that are not as published.
+    Records must have the format of YouTube-8M, or of the data set of --recipe. Shards unchanged since an
+    earlier check are skipped, unless --again. --repair downloads shards again that differ from the published.
     """
     from yt8m_kit.data import verify
     from yt8m_kit.data.download import download
@@ -111,10 +111,11 @@ def convert(
     videos: int = 1000,
     strict: bool = False,
 ) -> Path:
-    """Write records of own videos (.tfrecord, MediaPipe's .pb, bytes or floats) as shards OUT/SPLIT.
+    """Convert records of your own videos (.tfrecord, MediaPipe's .pb, bytes or floats) to shards OUT/SPLIT.
 
-    With the features and classes of YouTube-8M, or of --recipe. --labels is a CSV of lines VIDEO,LABEL;LABEL,
-    numbers or names of --vocabulary, in place of the records' own. --videos is how many go into a shard.
+    Features and classes are those of YouTube-8M, or of --recipe. --labels is a CSV of lines
+    VIDEO,LABEL;LABEL with numbers, or names of --vocabulary, that replaces the records' labels. --videos is
+    the number of videos per shard.
     """
     from yt8m_kit.data.convert import convert
     from yt8m_kit.dataset import YOUTUBE8M_2018

@@ -1,7 +1,7 @@
-"""The command line: each verb reads files, writes files and prints the file that it made last.
+"""The command line: each verb reads files, writes files and prints the path of its product.
 
 DATA is --data, or $YT8M_DATA, or data/DATASET. RUNS is --runs, or $YT8M_RUNS, or runs.
-$YT8M_READERS, 1 or more, is the number of processes that read records.
+$YT8M_READERS is the number of processes that read records, at least 1.
 """
 
 import contextlib
@@ -29,12 +29,12 @@ VERBS = (
 
 
 def verbs() -> dict[str, Callable[..., Any]]:
-    """All verbs by name."""
+    """Return all verbs by name."""
     return {verb.__name__: verb for verb in VERBS}
 
 
 def overview() -> str:
-    """The text of `yt8m --help`."""
+    """Format the text of `yt8m --help`."""
     _, _, places = (__doc__ or "").partition("\n\n")
     lines = [
         "Size-constrained video classification on frame features, from records to a submission.",
@@ -46,16 +46,18 @@ def overview() -> str:
             f"  yt8m {name} {usage(function)}".rstrip(),
             f"      {(function.__doc__ or '').splitlines()[0]}",
         ]
-    return "\n".join([*lines, "", "yt8m VERB --help says more about a verb; yt8m --version", ""])
+    return "\n".join(
+        [*lines, "", "yt8m VERB --help describes a verb; yt8m --version prints the version.", ""]
+    )
 
 
 def _bind(words: list[str]) -> Any:
-    """What Fire makes of the words: a Pending verb, or None where it has shown help."""
+    """Let Fire parse the words; return a Pending verb, or None after help was printed."""
     import fire
 
     if words[0] not in verbs():
         raise UsageError(f"no verb {words[0]!r}; there are: {', '.join(verbs())}.")
-    # Fire reads 1.10 as 1.1 and a#b as a: hand the text on as it was typed.
+    # Fire parses 1.10 as 1.1 and a#b as a: pass the text on unparsed.
     fire.parser.DefaultParseValue = lambda text: text
     shown = io.StringIO()
     bound = {name: binding(function) for name, function in verbs().items()}
@@ -74,7 +76,7 @@ def _bind(words: list[str]) -> Any:
 def main(words: list[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C.
 
-    Verbs that talk to Kaggle have codes of their own, from 3 on: docs/faults.md.
+    Verbs that access Kaggle have further codes, from 3 on: docs/faults.md.
     """
     words = sys.argv[1:] if words is None else words
     if not words or words[0] in ("--help", "-h", "help"):

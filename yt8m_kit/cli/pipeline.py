@@ -1,4 +1,4 @@
-"""Verbs over the whole stage graph: what state it is in, and making what is missing."""
+"""Verbs for the whole stage graph: status and run."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ def run(
     anew: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Make what is missing or stale for some members and ensembles, all where none is named.
+    """Run the missing and stale stages of some members and ensembles, or of all if none is named.
 
-    --to says how far: train, average, ensemble, export, evaluate, predict or submit (the local board), or
-    some of these separated by commas. Products of other sources are made again and the old ones kept aside;
-    --anew does so with interrupted trainings, too, which are otherwise refused. --dry_run prints what would
-    be done.
+    --to is the last stage: train, average, ensemble, export, evaluate, predict or submit (the local board),
+    or several of these separated by commas. Stale products are made again, their old files moved to old/;
+    --anew does so with interrupted trainings of other sources, too, which are otherwise refused. --dry_run
+    prints the stages that would run.
     """
     from yt8m_kit.pipeline import local
 

@@ -1,4 +1,4 @@
-"""Where records and runs are: arguments that the verbs share."""
+"""Folders of records and runs: arguments that the verbs share."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ Split = Literal["train", "validate", "test"]
 
 
 def data_place(data: Path | None, dataset: str) -> Path:
-    """The folder of a data set: `data`, else $YT8M_DATA, else data/DATASET."""
+    """Return the folder of a data set: `data`, else $YT8M_DATA, else data/DATASET."""
     return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
 
 
 def runs_place(runs: Path | None) -> Path:
-    """The folder of all runs: `runs`, else $YT8M_RUNS, else runs."""
+    """Return the folder of all runs: `runs`, else $YT8M_RUNS, else runs."""
     return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
 
 
 def experiment(recipe: str, data: Path | None = None, runs: Path | None = None) -> Experiment:
-    """The recipe of that name with its places; UsageError names the recipes that exist."""
+    """Load a recipe with its folders of records and runs; UsageError lists the recipes that exist."""
     loaded = load(recipe)
     return Experiment(loaded, data_place(data, loaded.dataset.name), runs_place(runs))

@@ -1,4 +1,4 @@
-"""Verbs that say what there is: recipes, members, ensembles, stages, sizes."""
+"""Verbs that list recipes, members, ensembles, stages and sizes."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ def recipes() -> None:
 
 
 def members(recipe: str, ensemble: str | None = None) -> None:
-    """Print the members of an ensemble, or all of the recipe, one a line."""
+    """Print the members of an ensemble, or all of the recipe, one per line."""
     loaded = load(recipe)
     print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
 
 
 def ensembles(recipe: str) -> None:
-    """Print the ensembles of a recipe, one a line."""
+    """Print the ensembles of a recipe, one per line."""
     print("\n".join(load(recipe).ensembles))
 
 

@@ -78,7 +78,7 @@ def segments(
 def report(
     recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
 ) -> None:
-    """Print what the recipe's runs reached: scores, sizes, speed."""
+    """Print scores, sizes and speed of the recipe's runs as a table."""
     from yt8m_kit.reporting.report import report
 
     print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")

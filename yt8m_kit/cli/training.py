@@ -17,7 +17,7 @@ def train(
 ) -> Path:
     """Train a member, or resume its training; --strict makes a bad record an error.
 
-    --anew starts over; what is there is kept aside.
+    --anew starts over and moves the old files to old/.
     """
     given = experiment(recipe, data, runs)
     backend.start()
@@ -51,7 +51,7 @@ def average(
 ) -> Path:
     """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints.
 
-    --anew makes them again; what is there is kept aside.
+    --anew makes them again and moves the old files to old/.
     """
     given = experiment(recipe, data, runs)
     backend.start()

@@ -1,4 +1,4 @@
-"""Convert records of own videos to shards in the format of YouTube-8M."""
+"""Convert records of your own videos to shards in the format of YouTube-8M."""
 
 import dataclasses
 import re
@@ -97,7 +97,7 @@ def _sources_of(
 def _is_of(folder: Path, sources: Sources) -> bool:
     """True for shards that were converted from these sources; UsageError for those of others."""
     record = read_record(folder / RECORD)
-    reasons = changes(record.sources, sources) if record else ["nothing is known of what it was made from"]
+    reasons = changes(record.sources, sources) if record else ["there is no record of its sources"]
     if reasons:
         raise UsageError(f"{folder} is stale: {reasons[0]}. Delete it, or convert to another folder.")
     return True

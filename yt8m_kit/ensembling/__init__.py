@@ -1,1 +1,1 @@
-"""Members and weights of a blend under a byte budget."""
+"""Choose members and weights of a blend within a byte budget."""

@@ -1,10 +1,10 @@
 """Pruned predictions: the classes of each video that can reach a blend's top 20.
 
-Twenty members' probabilities of 20,000 videos and 3862 classes are 6 GiB, and GAP@20 of one blend of them
-takes seconds. But a class that is far down in every member is so in every blend. Of each video the classes
-are kept that are most probable in the mean of the members, and then those most probable in any single one.
-A blend gives to what was left out at most the blend of what each member gives to it, so that for each video
-it is known whether its top 20 are the true ones.
+The probabilities of 20 members for 20,000 videos and 3862 classes take 6 GiB, and GAP@20 of one blend takes
+seconds. A class of low probability in every member has a low probability in every blend. So for each video
+the classes most probable in the mean of the members are kept, then those most probable in any single member.
+The weighted sum of the members' largest pruned probabilities bounds every pruned class of a blend, which
+proves for each video whether its top 20 are exact.
 
 Shapes: M members, N videos, C classes, P classes kept of a video.
 """
@@ -19,15 +19,15 @@ from yt8m_kit.metrics import TOP, gap, top
 
 Floats = NDArray[np.float32]
 Weights = NDArray[np.float64]
-KEPT = 128  # classes of a video; with C at most this all are kept and everything is exact
+KEPT = 128  # classes kept of a video; exact for C up to this
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """members: float32 (M, N, P). hits: uint32 (N, P), 1 where the class is true.
+    """Members' probabilities of the classes kept.
 
-    positives: true labels of all videos. outside: float32 (M, N), the most that a member gives to a class
-    left out.
+    members: float32 (M, N, P). hits: uint32 (N, P), 1 where the class is true. positives: number of true
+    labels of all videos. outside: float32 (M, N), a member's largest probability of a pruned class.
     """
 
     members: Floats
@@ -36,18 +36,18 @@ class Candidates:
     outside: Floats
 
     def rows(self, chosen: NDArray[np.bool_], positives: int) -> "Candidates":
-        """Select some of the videos."""
+        """Select the videos of the mask `chosen` (N,), which have `positives` true labels."""
         return Candidates(self.members[:, chosen], self.hits[chosen], positives, self.outside[:, chosen])
 
     def mix(self, weights: Weights) -> Floats:
-        """The blend's probabilities, float32 (N, P); members without weight are not read."""
+        """Blend the members, float32 (N, P); members of weight 0 are not read."""
         total = np.zeros(self.hits.shape, np.float32)
         for member in np.flatnonzero(weights):
             total += self.members[member] * np.float32(weights[member])
         return total
 
     def gap(self, mixed_NP: Floats) -> float:
-        """GAP@20 of a blend, which need not be scaled to probabilities."""
+        """Compute GAP@20 of a blend, at any scale."""
         best = self._top(mixed_NP)
         return gap(
             (best >> np.uint32(1)).view(np.float32), (best & np.uint32(1)).astype(bool), self.positives
@@ -60,7 +60,7 @@ class Candidates:
 
     def _top(self, mixed_NP: Floats) -> NDArray[np.uint32]:
         """The 20 most probable of each video, in no order: bits of the probability, then the hit."""
-        # The sign bit is free, so that both fit into 32 bits, which numpy selects fast.
+        # Probabilities need no sign bit: with the hit they fit into 32 bits, which numpy partitions fast.
         keys = (mixed_NP.view(np.uint32) << np.uint32(1)) | self.hits
         first = max(keys.shape[1] - TOP, 0)
         return np.partition(keys, first, axis=1)[:, first:] if first else keys
@@ -69,7 +69,7 @@ class Candidates:
 def keep_top_classes(
     read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], kept: int = KEPT
 ) -> Candidates:
-    """Prune members' probabilities float32 (N, C), which are read one at a time, each twice."""
+    """Prune members' probabilities float32 (N, C) to `kept` classes per video; reads each member twice."""
     largest, total = np.zeros(truth_NC.shape, np.float32), np.zeros(truth_NC.shape, np.float32)
     for member in read:
         probabilities = member()

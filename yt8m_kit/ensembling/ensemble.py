@@ -27,11 +27,11 @@ Truth = NDArray[np.bool_]
 
 
 def ensemble(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
-    """Write ensemble.json (weights by member, summing to 1, and what they reach) and return its path.
+    """Write ensemble.json (weights by member, summing to 1, and their GAP@20) and return its path.
 
-    Weights that the recipe gives are taken as they are. Else they are searched, of as many members as fit
-    under the limit with the ensemble's codec; the search is also judged on videos that it did not see, and
-    where it does not beat equal weights there, equal weights are taken.
+    Weights given by the recipe are used unchanged. Otherwise members and weights are searched within the size
+    limit of the ensemble's codec. The search is also scored on held-out videos: if it does not beat equal
+    weights there, equal weights are used.
     """
     stage = Stages(experiment).ensemble(name)
     with working(stage, anew=anew) as job:
@@ -78,17 +78,17 @@ def _probabilities(read: Read) -> Probabilities:
 
 
 def _same_videos(read: Sequence[Read]) -> Truth:
-    """The labels that all members were evaluated against."""
+    """Read the labels that all members were evaluated against; KitError if their videos differ."""
     ids, _, truth = read[0]()
     if any(not np.array_equal(ids, other()[0]) for other in read[1:]):
         raise KitError(
-            "members were evaluated on different videos; delete their validate.* files and evaluate."
+            "members were evaluated on different videos; run `yt8m evaluate` for each of them with --anew."
         )
     return truth
 
 
 def mix(read: Sequence[Callable[[], Probabilities]], weights: NDArray[np.float64]) -> Probabilities:
-    """The weighted sum of the members' probabilities, float32 (N, C); one member is in memory at a time."""
+    """Blend the members' probabilities, float32 (N, C), with one member in memory at a time."""
     total = None
     for member, weight in zip(read, weights):
         if weight > 0:
@@ -101,7 +101,7 @@ def mix(read: Sequence[Callable[[], Probabilities]], weights: NDArray[np.float64
 def _searched(
     recipe: Recipe, name: str, members: Sequence[Callable[[], Probabilities]], truth: Truth
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Weights of an ensemble's members, and how they were found."""
+    """Search the weights of an ensemble's members; return them and details of the search."""
     blend = recipe.ensemble(name)
     sizes, budget = member_bytes(recipe, blend), blend.limit
     candidates = keep_top_classes(members, truth)
@@ -128,7 +128,7 @@ def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:
 
 
 def report(about: dict[str, Any]) -> str:
-    """Table of bytes against GAP@20, and GAP@20 of searched and equal weights on held-out videos."""
+    """Format a table of bytes against GAP@20, and GAP@20 of searched and equal weights on held-out videos."""
     rows = [
         {
             "bytes": point["bytes"],

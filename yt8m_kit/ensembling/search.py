@@ -1,7 +1,8 @@
 """Search for the members and weights of the largest GAP@20 within a byte budget.
 
-All choices are made on GAP@20 itself. Whatever is tried on the way is remembered with its bytes, so that one
-search gives the whole curve of bytes against GAP.
+The objective is GAP@20 itself. The best blend tried for each subset of members is kept with its bytes, so
+that one search gives the Pareto front of bytes against GAP. Greedy selection with replacement follows Caruana
+et al. 2004, "Ensemble Selection from Libraries of Models".
 
 Shapes: M members, N videos, P classes kept of a video.
 """
@@ -17,19 +18,18 @@ from yt8m_kit.ensembling.candidate_classes import Candidates, Floats, Weights
 from yt8m_kit.errors import UsageError
 
 EXACT = 6  # up to this number of members every subset is searched
-ROUNDS = 30  # members that greedy adds, with repetition
+ROUNDS = 30  # additions of a greedy selection, with replacement
 # Factors by which one member's weight is changed, coarse to fine; 0 drops it.
 FACTORS = ((0.0, 0.5, 2.0), (0.8, 1.25), (0.93, 1.07))
-SWEEPS = 10  # at each coarseness, at most
-POINTS = 20  # of the curve, at most
+SWEEPS = 10  # passes over the members at each coarseness, at most
+POINTS = 20  # points of the Pareto front, at most
 THREADS = 2
 
-
-Shifts = dict[int, float]  # by how much members' weights change
+Shifts = dict[int, float]  # changes of weights, by member
 
 
 class Blend(NamedTuple):
-    """weights (M,): non-negative, summing to 1, 0 for members left out. size: bytes of those within."""
+    """A blend: weights (M,) summing to 1, 0 for members left out; size: bytes of members with a weight."""
 
     weights: Weights
     gap: float
@@ -49,7 +49,7 @@ class Search:
         self.found: dict[tuple[int, ...], Blend] = {}
 
     def run(self) -> "Search":
-        """Try every subset where members are few; else greedily, and tune the best of each size."""
+        """Try every subset of few members; otherwise select greedily and tune the Pareto front."""
         everything = np.full(len(self.sizes), 1 / len(self.sizes))
         if len(self.sizes) <= EXACT:
             self._subsets()
@@ -65,11 +65,11 @@ class Search:
         return self
 
     def best(self) -> Blend:
-        """The best blend within the budget, of equals the smaller. Raises UsageError if none is."""
+        """Return the best blend within the budget, the smaller of equals. Raises UsageError if none fits."""
         within = [blend for blend in self.found.values() if blend.size <= self.budget]
         if not within:
             raise UsageError(
-                f"no member is within {self.budget:,} bytes: the smallest has {self.sizes.min():,}. Use a "
+                f"no member fits into {self.budget:,} bytes: the smallest takes {self.sizes.min():,}. Use a "
                 "smaller codec."
             )
         return max(within, key=lambda blend: (blend.gap, -blend.size))
@@ -91,19 +91,19 @@ class Search:
         return blend
 
     def _changed(self, mixed: Floats, shifts: Shifts) -> Floats:
-        """A blend's probabilities after some members' weights were changed."""
+        """Return a blend's probabilities after changes of weights."""
         for member, shift in shifts.items():
             mixed = mixed + self.candidates.members[member] * np.float32(shift)
         return np.maximum(mixed, 0)
 
     def _gaps(self, mixed: Floats, options: Iterable[Shifts]) -> list[float]:
-        """GAP after each of some changes."""
-        # numpy adds and selects without Python's lock.
+        """Compute GAP@20 after each of several changes."""
+        # numpy releases the GIL while it adds and partitions.
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(lambda shifts: self.candidates.gap(self._changed(mixed, shifts)), options))
 
     def _climb(self, weights: Weights) -> Blend:
-        """Change one weight at a time for as long as that raises GAP, by smaller and smaller factors."""
+        """Coordinate ascent: change one weight at a time while GAP@20 rises, by ever smaller factors."""
         mixed = self.candidates.mix(weights)
         gap = self.candidates.gap(mixed)
         for factors in FACTORS:
@@ -118,7 +118,7 @@ class Search:
     def _turn(
         self, member: int, factors: tuple[float, ...], weights: Weights, mixed: Floats, gap: float
     ) -> tuple[Weights, Floats, float]:
-        """The best of one member's weight as it is and times each factor."""
+        """Multiply one member's weight by the best factor, if any raises GAP@20."""
         if np.count_nonzero(weights) == 1:
             return weights, mixed, gap
         options: list[Shifts] = [{member: weights[member] * (factor - 1)} for factor in factors]
@@ -131,7 +131,7 @@ class Search:
         return changed, self._changed(mixed, options[best]), gaps[best]
 
     def _subsets(self) -> None:
-        """Every subset, from equal weights."""
+        """Climb from equal weights of every subset."""
         places = range(len(self.sizes))
         for count in range(1, len(places) + 1):
             for chosen in combinations(places, count):
@@ -165,7 +165,7 @@ class Search:
             blend = self._climb(rest)
 
     def _swap(self, blend: Blend) -> None:
-        """Swap members within the budget for as long as that raises GAP."""
+        """Swap members within the budget while that raises GAP@20."""
         while True:
             swaps = [
                 (within, int(other))
@@ -186,16 +186,16 @@ class Search:
 def held_out(
     candidates: Candidates, positives: np.ndarray, sizes: Sequence[int], budget: int, seed: int = 0
 ) -> tuple[float, float]:
-    """GAP of searched and of equal weights on held-out videos.
+    """Compute GAP@20 of searched and of equal weights on held-out videos.
 
-    The whole search, members and weights, is run on each half of the videos and judged on the other; equal
-    weights are those of the members that it chose. positives (N,): true labels of each video.
+    Two-fold cross-validation: members and weights are searched on one half of the videos and scored on the
+    other; equal weights are of the members searched. positives (N,): number of true labels of each video.
     """
     half = np.random.default_rng(seed).permutation(len(positives)) % 2 == 0
     parts = [candidates.rows(chosen, int(positives[chosen].sum())) for chosen in (half, ~half)]
     gaps = []
-    for seen, unseen in (parts, parts[::-1]):
-        weights = Search(seen, sizes, budget).run().best().weights
-        gaps.append([unseen.gap(unseen.mix(w)) for w in (weights, (weights > 0).astype(float))])
+    for fold, other in (parts, parts[::-1]):
+        weights = Search(fold, sizes, budget).run().best().weights
+        gaps.append([other.gap(other.mix(w)) for w in (weights, (weights > 0).astype(float))])
     searched, equal = np.mean(gaps, axis=0)
     return float(searched), float(equal)

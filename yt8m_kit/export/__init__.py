@@ -1,1 +1,1 @@
-"""A blend as one graph: SavedModel or the starter's archive."""
+"""Export a blend as one graph: SavedModel, or archive of the 2018 starter code."""

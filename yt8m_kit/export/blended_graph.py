@@ -1,4 +1,4 @@
-"""Members with their shares as one function of frames."""
+"""Weighted mean of members as one function of frames."""
 
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ from yt8m_kit.layers.inputs.sampling import average_rounds
 class Part(NamedTuple):
     """A member in the graph.
 
-    model: an outline, its variables hold nothing. share: of the blend. weights: each float variable of the
-    model and what is stored for it.
+    model: an outline, whose variables have no values. share: weight in the blend. weights: each float
+    variable of the model with its encoded values.
     """
 
     model: keras.Model
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 def mixed(
     parts: list[Part], values: list[list[tf.Tensor]], inputs: dict[str, tf.Tensor], rounds: int
 ) -> tf.Tensor:
-    """The blend's probabilities float32 (B, C); values: the float weights of each part, in its order."""
+    """Blend the parts' probabilities, float32 (B, C); values: the float weights of each part, in order."""
     total = 0.0
     for part, tensors in zip(parts, values):
         mapping = [(variable, tensor) for (variable, _), tensor in zip(part.weights, tensors)]

@@ -30,9 +30,8 @@ from yt8m_kit.run import Experiment
 def export(experiment: Experiment, name: str, *, archive: bool = False, anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    A SavedModel's folder, or the 2018 starter's archive. Raises UsageError where a member or the blend
-    weights are missing or stale, KitError where the files are over the ensemble's limit: then nothing is
-    kept.
+    A SavedModel's folder, or the 2018 starter's archive. Raises UsageError if a member or the blend weights
+    are missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
     """
     stages = Stages(experiment)
     stage = stages.export(name, archive=archive)
@@ -64,12 +63,12 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
 
 @contextmanager
 def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
-    """A folder that becomes the graph, as it is or packed."""
+    """Yield a temporary folder that becomes the graph, or is packed as the archive."""
     with job.writing() as out:
         if not archive:
             yield out
             return
-        folder = out.with_name(f"{out.name}.members")  # a fixed name: what a killed process left is replaced
+        folder = out.with_name(f"{out.name}.members")  # fixed name: a killed process's is replaced
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
@@ -108,8 +107,8 @@ def encoded(
 ) -> Part:
     """Encode a member's weights; seeds of random layers are left out.
 
-    outline: the same model, whose variables hold nothing. formats: by path. kept: codes that were chosen
-    before, by path. Raises KitError for weights that are not finite.
+    outline: the same model, whose variables have no values. formats: by path. kept: calibrated codes by path.
+    Raises KitError for weights that are not finite.
     """
     weights = []
     for variable, empty in zip(model.variables, outline.variables):

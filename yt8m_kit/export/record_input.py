@@ -13,9 +13,9 @@ from yt8m_kit.dataset import Dataset
 def parse(serialized: tf.Tensor, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Records string (B,) -> ids string (B,), frames uint8 (B, T, D) zero padded, num_frames int32 (B,).
 
-    The id is the first of the data set's keys that is there. Frames beyond T are dropped. What is no record,
-    lacks a feature, or has frames of another width or number than its features agree on, is an
-    InvalidArgumentError when the graph runs.
+    The id is the first of the data set's keys that is present. Frames beyond T are dropped. The graph raises
+    InvalidArgumentError for malformed records, missing features, frames of a wrong width, and features that
+    differ in their number of frames.
     """
     names = [name for name, _ in dataset.features]
     context, frames, lengths = tf.io.parse_sequence_example(
@@ -37,7 +37,7 @@ def parse(serialized: tf.Tensor, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor
 
 
 def _bytes(name: str, strings_BN: tf.Tensor, lengths_B: tf.Tensor, width: int, dataset: Dataset) -> tf.Tensor:
-    """Frames as strings, as many as the longest video has -> uint8 (B, T, width)."""
+    """Decode frames: strings, padded to the longest video -> uint8 (B, T, width)."""
     length = dataset.max_frames
     strings_BT = strings_BN[:, :length]
     real_BT = tf.sequence_mask(tf.minimum(lengths_B, length), tf.shape(strings_BT)[1])

@@ -1,4 +1,4 @@
-"""Members, blend and sampling rounds as one SavedModel whose weights are stored as codes.
+"""SavedModel of members, blend and sampling rounds, with weights stored as codes.
 
 Shapes: B videos, T frames, D bytes of a frame, C classes.
 """
@@ -30,7 +30,7 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
         self._stored = dataclasses.replace(encoded, arrays=variables)
         for key, variable in variables.items():
             self._track_trackable(variable, key)
-        # Two loaded graphs must not share a weight: a name of its own for each.
+        # Unique, so that two loaded graphs do not share a weight.
         self._shared_name = uuid.uuid4().hex
 
     def _create_resource(self) -> tf.Tensor:
@@ -42,13 +42,13 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
         tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=decode(self._stored))
 
     def read_value(self) -> tf.Tensor:
-        """The float32 weight, as a tf.Variable gives its own."""
+        """Read the float32 weight; same interface as tf.Variable."""
         value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
         return tf.ensure_shape(value, self._stored.shape)
 
 
 def _kept(encoded: Encoded) -> Decoded | tf.Variable:
-    """The storage of a weight; small ones that need no decoding are plain variables."""
+    """Create the storage of a weight; float32 needs no decoding and is a plain variable."""
     if encoded.format == "float32":
         return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
     return Decoded(encoded)
@@ -59,7 +59,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
 
     probabilities: frames uint8 (B, T, D), num_frames int32 (B,) -> {"probabilities": float32 (B, C)}.
     top: the same -> {"labels": int32 (B, 20), "confidences": float32 (B, 20)}, descending.
-    records: serialized SequenceExamples (B,) -> {"ids": string (B,)} and what top gives.
+    records: serialized SequenceExamples (B,) -> {"ids": string (B,)} and the outputs of top.
     """
     kept = [[_kept(encoded) for _, encoded in part.weights] for part in parts]
     signature = [
@@ -67,7 +67,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
         tf.TensorSpec((None,), tf.int32, name="num_frames"),
     ]
 
-    # A function of its own, so that the three signatures share one copy of the members' operations.
+    # A separate function, so that the three signatures share one copy of the members' operations.
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def mix(frames: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
         values = [[weight.read_value() for weight in member] for member in kept]

@@ -1,9 +1,9 @@
-"""The blend as the archive of the 2018 starter code: what its inference.py takes as --input_model_tgz.
+"""Archive of the 2018 starter code: the blend for its inference.py --input_model_tgz.
 
 A flat gzipped tar of a TensorFlow 1 MetaGraph, its checkpoint and model_flags.json. The starter imports the
-graph beside its own reader, restores the global variables, initialises the local ones, feeds
+graph next to its own reader, restores the global variables, initialises the local ones, feeds
 `input_batch_raw` and `num_frames` and fetches `predictions`. So codes are global variables and float weights
-local ones: they are decoded once, by a script that knows nothing of codes.
+local ones: the unmodified script decodes them once, on initialisation.
 
 Shapes: B videos, T frames, D bytes of a frame, C classes.
 """
@@ -58,9 +58,9 @@ def write_members(dataset: Dataset, parts: list[Part], rounds: int, folder: Path
 
 
 def pack(folder: Path, path: Path) -> None:
-    """Pack the files of a folder flat, in the order of their names; the same files make the same archive."""
+    """Pack the files of a folder into a flat archive, sorted by name; deterministic."""
     with path.open("wb") as file:
-        # Codes hardly get smaller, whatever the level.
+        # Codes hardly compress at any level.
         zipped = gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0)
         with zipped, tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for member in sorted(folder.iterdir()):
@@ -71,10 +71,10 @@ def pack(folder: Path, path: Path) -> None:
 
 
 def _graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tuple[tf.Graph, dict[str, NDArray[Any]]]:
-    """The graph with its collections, and the values of its global variables by name."""
+    """Build the graph with its collections; return it and the values of its global variables by name."""
     graph = tf.Graph()
     codes: dict[str, NDArray[Any]] = {}
-    # A scope of our own: the reader's nodes are under input/, and none of ours may be.
+    # Own name scope: input/ is taken by the starter's reader.
     with graph.as_default(), tf.name_scope("ensemble"):
         raw = v1.placeholder(tf.float32, (None, dataset.max_frames, dataset.width), COLLECTIONS[0])
         num_frames = v1.placeholder(tf.int32, (None,), COLLECTIONS[1])
@@ -88,13 +88,13 @@ def _graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tuple[tf.Grap
 
 
 def _bytes(raw_BTD: tf.Tensor) -> tf.Tensor:
-    """The bytes that the reader dequantized; padding, 0.0, becomes bytes that num_frames rules out."""
+    """Undo the reader's dequantization; padding (0.0) becomes bytes that num_frames masks."""
     steps = tf.round((raw_BTD - DEQUANTIZE_OFFSET) / DEQUANTIZE_SCALE)
     return tf.cast(tf.clip_by_value(steps, 0.0, 255.0), tf.uint8)
 
 
 def _weight(name: str, encoded: Encoded, codes: dict[str, NDArray[Any]]) -> tf.Tensor:
-    """The float32 weight; its codes' values are added to `codes` under the names of their variables."""
+    """Create a float32 weight; adds the values of its codes to `codes` by variable name."""
     arrays = {}
     for key, array in encoded.arrays.items():
         zeros = tf.zeros(array.shape, tf.as_dtype(array.dtype))

@@ -1,15 +1,15 @@
-"""SHA-256 digests of files and folders, and cheap stamps that tell whether a digest is still good."""
+"""SHA-256 digests of files and folders, and stamps that show cheaply whether one may be outdated."""
 
 import hashlib
 from pathlib import Path
 
-Stamp = list[int]  # bytes, and time of the last change in ns
+Stamp = list[int]  # bytes, and modification time in ns
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file's content in hex; of a folder, that of its files' relative paths and digests.
+    """Compute the SHA-256 of a file in hex; of a folder, that of its files' relative paths and digests.
 
-    Raises OSError where something cannot be read.
+    Raises OSError if a file cannot be read.
     """
     if path.is_dir():
         lines = [f"{digest(file)} {file.relative_to(path).as_posix()}\n" for file in files_in(path)]
@@ -19,11 +19,11 @@ def digest(path: Path) -> str:
 
 
 def stamp(path: Path) -> Stamp:
-    """Bytes and time of the last change of a file; of a folder, their sum and the latest."""
+    """Return bytes and modification time of a file; for a folder, their sum and the latest."""
     found = [file.stat() for file in (files_in(path) if path.is_dir() else [path])]
     return [sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)]
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files of a folder at any depth, sorted."""
+    """List all files of a folder at any depth, sorted."""
     return sorted(file for file in folder.rglob("*") if file.is_file())

@@ -1,8 +1,8 @@
-"""What a product was made from: a record kept next to it, and how two sets of sources differ.
+"""Provenance records: the sources of each product, and the differences between two sets of sources.
 
 Sources are JSON values by kind: "settings" (of the recipe), "dataset", "splits" (shards by name with bytes
-and records), "products" (digests of other products by name), "format" (of the kit). A value of None on either
-side is unknown and equals everything.
+and records), "products" (digests of other products by name), "format" (of the kit). None in
+place of one of these is unknown and compares equal to anything.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -19,9 +19,9 @@ Sources = dict[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """What one or several files were made from.
+    """Provenance of a product's files.
 
-    files: digest and stamp by name. figures: what the product reached, for people. made: UTC, ISO 8601.
+    files: digest and stamp by name. figures: results, to be shown. made: UTC, ISO 8601.
     seconds: wall time of the process that finished it. kit: its version.
     """
 
@@ -34,7 +34,7 @@ class Record:
 
     @property
     def local_time(self) -> str:
-        """When it was made, to the minute, in the time zone of this machine."""
+        """Time of completion, to the minute, in the local time zone."""
         return datetime.fromisoformat(self.made).astimezone().strftime("%Y-%m-%d %H:%M")
 
     @property
@@ -44,22 +44,22 @@ class Record:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601 to the second."""
+    """Return the time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def file_entry(path: Path) -> tuple[str, Stamp]:
-    """Digest and stamp of a file or folder, as a record keeps them."""
+    """Return digest and stamp of a file or folder for a record."""
     return digest(path), stamp(path)
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record atomically, sealed by a digest of its own."""
+    """Write a record atomically, with a checksum."""
     write_sealed(path, asdict(record))
 
 
 def read_record(path: Path) -> Record | None:
-    """The record, None where there is none. Raises KitError for one that is damaged or was edited."""
+    """Read a record, None if there is none. Raises KitError if it is damaged or was edited."""
     if not path.exists():
         return None
     body = read_sealed(path)
@@ -71,24 +71,24 @@ def read_record(path: Path) -> Record | None:
 
 
 def pending(path: Path) -> Path:
-    """Where the record at `path` lies until its product has taken its name."""
+    """Path of the record `path` until its product has its final name."""
     return path.with_suffix(".next.json")
 
 
 def is_pending_valid(path: Path, product: Path, name: str) -> bool:
-    """True where a pending record describes `product`, the file `name` of the record, as it is now.
+    """Whether the pending record of `path` matches the content of `product`, the file `name` of the record.
 
-    So it does once the product has taken its name; a process killed at that moment leaves it pending.
+    It does once the product has its final name; a process killed at that moment leaves the record pending.
     """
     try:
         record = read_record(pending(path))
         return record is not None and product.exists() and digest(product) == record.files[name][0]
-    except KitError:  # damaged, or just promoted by the process that works there
+    except KitError:  # damaged, or just promoted by the process that holds the run
         return False
 
 
 def changes(before: Sources, after: Sources, splits: set[str] | None = None) -> list[str]:
-    """What differs, a phrase each, settings first; splits: those to be compared, None for all."""
+    """List the differences, one phrase each; splits: those to be compared, None for all."""
     found: list[str] = []
     for kind in dict.fromkeys([*before, *after]):
         if kind == "splits":
@@ -115,7 +115,7 @@ def _value_changes(name: str, before: Any, after: Any) -> list[str]:
 
 
 def _setting_changes(name: str, before: Any, after: Any) -> list[str]:
-    """Of one setting; None is a value of settings like any other."""
+    """List the changes of one setting, of which None is a valid value."""
     if before == after:
         return []
     if isinstance(before, dict) and isinstance(after, dict):
@@ -142,18 +142,18 @@ def _shard_changes(split: str, before: dict[str, Any], after: dict[str, Any]) ->
     gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     if gone or new:
         example = f"e.g. {(new or gone)[0]}"
-        return [f"the {split} split has {len(new)} other and lacks {len(gone)} shards, {example}"]
+        return [f"the {split} split gained {len(new)} and lost {len(gone)} shards, {example}"]
     for name, (size, records) in after.items():
         old_size, old_records = before[name]
         if size != old_size:
-            return [f"{name} had {old_size:,} bytes, has now {size:,}"]
+            return [f"{name} had {old_size:,} bytes, now has {size:,}"]
         if None not in (records, old_records) and records != old_records:
-            return [f"{name} had {old_records:,} records, has now {records:,}"]
+            return [f"{name} had {old_records:,} records, now has {records:,}"]
     return []
 
 
 def _product_changes(before: Sources, after: Sources) -> list[str]:
-    gone = [f"{name} was part of it" for name in before if name not in after]
-    new = [f"{name} is new" for name in after if name not in before]
+    gone = [f"{name} was removed" for name in before if name not in after]
+    new = [f"{name} was added" for name in after if name not in before]
     both = [name for name in after if name in before and None not in (before[name], after[name])]
-    return gone + new + [f"{name} is another one now" for name in both if before[name] != after[name]]
+    return gone + new + [f"{name} has changed" for name in both if before[name] != after[name]]

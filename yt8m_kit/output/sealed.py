@@ -1,4 +1,4 @@
-"""JSON files with a digest of their own: damage and edits by hand are found when they are read."""
+"""JSON files with a checksum: damage and manual edits are detected on reading."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ def write_sealed(path: Path, value: Any) -> None:
 
 
 def sealed(value: Any) -> dict[str, Any]:
-    """A JSON value with the SHA-256 of its text."""
+    """Return a JSON value with the SHA-256 of its text."""
     body = json.dumps(value)
     return {"sha256": _seal(body), "content": json.loads(body)}
 
 
 def read_sealed(path: Path) -> Any:
-    """The value of a sealed file. Raises KitError where it cannot be read, or is not as it was written."""
+    """Read the value of a sealed file. Raises KitError if it is unreadable or its checksum differs."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["sha256"] != _seal(json.dumps(kept["content"])):
-            raise ValueError("it is not as it was written")
+            raise ValueError("its checksum does not match")
         return kept["content"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise KitError(f"{path} is damaged: {error}. {ADVICE}") from None

@@ -1,1 +1,1 @@
-"""The stage graph: what every product is made from, whether it is up to date, and how it is made."""
+"""The stage graph: dependencies, state and execution of every product."""

@@ -1,4 +1,4 @@
-"""One attempt at a stage: alone in its run, of known sources, finished atomically with a record of them."""
+"""An attempt at a stage: locked run, checked sources, and an atomic write of product and record."""
 
 import os
 import shutil
@@ -16,15 +16,15 @@ from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, pending, write_record
 from yt8m_kit.pipeline.stage import Stage
-from yt8m_kit.pipeline.state import Inspection, begun_changed, begun_record, is_begun, refusal
+from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record, is_interrupted, refusal
 
-FIGURES = 3  # that "up to date" shows
+FIGURES = 3  # shown after "up to date"
 
 
 class Job:
     """An attempt at a stage whose run this process holds.
 
-    is_done: the product is there and up to date. figures: what the product reached, kept with its record.
+    is_done: the product exists and is up to date. figures: results, kept in the record.
     """
 
     def __init__(self, stage: Stage, is_done: bool):
@@ -34,10 +34,10 @@ class Job:
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
-        """A temporary path for the main file; then it takes its name, with a record of its sources.
+        """Yield a temporary path for the main file; then rename it and write the record of its sources.
 
-        Side files must be in place by then. Killed at any point, either the old product with its record is
-        there, or the new one with its own.
+        Side files must exist by then. Atomic: after a kill at any point there is either the old product with
+        its record, or the new one with its own.
         """
         is_folder = self.stage.main in (self.stage.run.graph,)
         with (replacing_folder if is_folder else replacing)(self.stage.main) as temporary:
@@ -46,7 +46,7 @@ class Job:
         _settle(self.stage)
 
     def _note(self, temporary: Path) -> None:
-        """Write the record of a product whose main file has a temporary name still."""
+        """Write the pending record of a product whose main file still has its temporary name."""
         run = self.stage.run.path
         paths = {self.stage.main: temporary} | {side: side for side in self.stage.sides if side.exists()}
         files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
@@ -57,11 +57,11 @@ class Job:
 
 @contextmanager
 def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
-    """Attempt a stage: hold its run, check what it is made from and what is there already.
+    """Attempt a stage: lock its run, check its inputs and any existing product.
 
-    anew: what is there is put aside first. Raises UsageError where another process is at work in the run,
-    where something that it is made from is missing or stale, and where a product or an interrupted attempt
-    is of other sources.
+    anew: move existing files to old/ first. Raises UsageError if another process holds the run, if an input
+    is missing or stale, or if a product or an interrupted attempt has other sources; KitError if an input or
+    the product is damaged.
     """
     Inspection(stage).check_needs(stage)
     with stage.run.alone(stage.words):
@@ -71,15 +71,15 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
         is_done = stage.main.exists()
         if is_done:
             _check_current(stage)
-        elif is_begun(stage):
-            _check_begun(stage)
+        elif is_interrupted(stage):
+            _check_resumable(stage)
         elif stage.partials:
-            write_record(begun_record(stage), Record(stage.sources(), made=now(), kit=__version__))
+            write_record(attempt_record(stage), Record(stage.sources(), made=now(), kit=__version__))
         yield Job(stage, is_done)
 
 
 def adopt(stage: Stage) -> None:
-    """Record a product that something else than its verb has put in place as one of today's sources."""
+    """Write the record, with current sources, of a product that was not made by its verb."""
     files = {file.relative_to(stage.run.path).as_posix(): file_entry(file) for file in stage.files}
     write_record(stage.record, Record(stage.sources(), files, made=now(), kit=__version__))
 
@@ -87,24 +87,24 @@ def adopt(stage: Stage) -> None:
 def _check_current(stage: Stage) -> None:
     state = Inspection(stage).state(stage)
     if state.kind != "up to date":
-        raise refusal(stage, state, _way_out(stage))
+        raise refusal(stage, state, _remedy(stage))
     assert state.record is not None
     figures = ", ".join(figures_of(state.record)[:FIGURES])
     progress.say(f"up to date: {stage.main}, made {state.record.local_time}{': ' * bool(figures)}{figures}")
 
 
-def _check_begun(stage: Stage) -> None:
-    reasons = begun_changed(stage)
+def _check_resumable(stage: Stage) -> None:
+    reasons = attempt_changes(stage)
     if reasons:
-        raise UsageError(f"{stage.main} was begun from other sources: {reasons[0]}. {_way_out(stage)}")
+        raise UsageError(f"cannot resume {stage.main} from other sources: {reasons[0]}. {_remedy(stage)}")
 
 
-def _way_out(stage: Stage) -> str:
-    return f"Undo that, or make it again, which keeps the old one aside: {stage.command} --anew"
+def _remedy(stage: Stage) -> str:
+    return f"Revert the change, or make it again (old files are moved to old/): {stage.command} --anew"
 
 
 def figures_of(record: Record) -> list[str]:
-    """A record's figures as words."""
+    """Format a record's figures, one phrase each."""
     return [f"{name} {_figure(value)}" for name, value in record.figures.items() if value is not None]
 
 
@@ -115,23 +115,23 @@ def _figure(value: Any) -> str:
 
 
 def put_aside(stage: Stage) -> None:
-    """Move a product, what an interrupted attempt left of it, and their records to old/DATE of the run.
+    """Move a product, files of an interrupted attempt, and their records to old/DATE of the run.
 
-    The main file goes last, so that a stale product whose move was interrupted is still known as stale.
+    The main file is moved last, so that a stale product is still recognized after an interrupted move.
     """
     run = stage.run.path
     aside = run / "old" / datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
-    for path in (*stage.partials, begun_record(stage), stage.record, *reversed(stage.files)):
+    for path in (*stage.partials, attempt_record(stage), stage.record, *reversed(stage.files)):
         if path.exists():
             target = aside / path.relative_to(run)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
     if aside.exists():
-        progress.say(f"kept aside: {aside}")
+        progress.say(f"moved old files to {aside}")
 
 
 def _settle(stage: Stage) -> None:
-    """Promote the record of a product that has just taken its name; drop one whose product never did."""
+    """Promote the pending record of a product that has its final name; delete any other pending record."""
     if stage.is_pending():
         os.replace(pending(stage.record), stage.record)
     else:
@@ -139,26 +139,24 @@ def _settle(stage: Stage) -> None:
 
 
 def verified(stage: Stage, file: Path | None = None) -> Path:
-    """The product's main file (or a side file) after its content was compared with its record.
+    """Return the product's main file (or a side file) after comparing its content with its record.
 
-    Raises KitError for a damaged one, with the way out; UsageError where there is none.
+    Raises KitError if it is damaged, UsageError if it is missing; both with the command to run.
     """
     file = file or stage.main
     record = stage.made()
     name = file.relative_to(stage.run.path).as_posix()
     if record is None or name not in record.files or not file.exists():
-        raise UsageError(f"{file} is not there; run: {stage.command}")
+        raise UsageError(f"{file} is missing; run: {stage.command}")
     if digest(file) != record.files[name][0]:
-        raise KitError(
-            f"{file} is damaged: its SHA-256 is not the one it was made with. Run: {stage.command} --anew"
-        )
+        raise KitError(f"{file} is damaged: its SHA-256 differs from its record. Run: {stage.command} --anew")
     return file
 
 
 def read_or_warn(stage: Stage, file: Path | None = None) -> dict[str, Any]:
-    """The JSON object of a product's file; empty where there is none or, with a message, where it is damaged.
+    """Read the JSON object of a product's file; empty if missing or, with a message, if damaged.
 
-    A file without a record is read as it is.
+    A file without a record is read unchecked.
     """
     file = file or stage.main
     if not file.exists():
@@ -169,21 +167,21 @@ def read_or_warn(stage: Stage, file: Path | None = None) -> dict[str, Any]:
         found = stage.run.read(file)
         if isinstance(found, dict):
             return found
-        raise KitError(f"{file} is damaged: it holds no JSON object. Run: {stage.command} --anew")
+        raise KitError(f"{file} is damaged: it is not a JSON object. Run: {stage.command} --anew")
     except KitError as error:
         progress.say(str(error))
         return {}
 
 
 def csv_of(stage: Stage) -> Path:
-    """A prediction's CSV to be read or submitted: up to date, or of unknown origin, which is said.
+    """Return a prediction's CSV if it is up to date or, with a message, has no record of its sources.
 
-    Raises UsageError where it is missing or stale, KitError where it is not as it was written.
+    Raises UsageError if it is missing or stale, KitError if it is damaged.
     """
     if stage.main.exists() and stage.made() is None:
-        progress.say(f"nothing is known of what {stage.main} was made from")
+        progress.say(f"there is no record of the sources of {stage.main}")
         return stage.main
     state = Inspection(stage).state(stage)
     if state.kind in ("stale", "damaged"):
-        raise refusal(stage, state, _way_out(stage))
+        raise refusal(stage, state, _remedy(stage))
     return verified(stage)

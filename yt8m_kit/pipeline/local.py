@@ -1,4 +1,4 @@
-"""Stages run here in order, each in a process of its own; nothing that is up to date runs again."""
+"""Run stages on this machine in order, each in its own process, skipping those up to date."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 
-# What a run can lead to, by verb: the last stages of a name.
+# Verbs that --to accepts: the last stages of a name.
 GOALS = ("train", "average", "ensemble", "export", "evaluate", "predict", "submit")
 
 
 class StageError(KitError):
-    """A stage failed; it has said why itself."""
+    """A failed stage, whose process has printed the reason."""
 
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
@@ -27,16 +27,18 @@ class StageError(KitError):
 
 
 def goals_of(text: str) -> tuple[str, ...]:
-    """The verbs of --to; UsageError names those that there are."""
+    """Parse the verbs of --to; UsageError lists the allowed ones."""
     verbs = tuple(text.split(","))
     for verb in verbs:
         if verb not in GOALS:
-            raise UsageError(f"--to must be of {', '.join(GOALS)}, separated by commas; got {verb!r}.")
+            raise UsageError(
+                f"--to must list verbs of {', '.join(GOALS)}, separated by commas; got {verb!r}."
+            )
     return verbs
 
 
 def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> list[Stage]:
-    """The stages that a run of these names leads to; all members and ensembles where none is named."""
+    """List the last stages for these names and goals; no names: all members and ensembles."""
     recipe = stages.recipe
     found = []
     for name in names or (*recipe.members, *recipe.ensembles):
@@ -52,11 +54,11 @@ def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> l
 def run(
     experiment: Experiment, names: Sequence[str], goals: Sequence[str], *, anew: bool = False
 ) -> list[Path]:
-    """Make what is missing or stale for these names, in order; return the files that were asked for.
+    """Make what is missing or stale for these names, in order; return the files of the last stages.
 
-    A stale product is made again and the old one kept aside. An interrupted attempt of other sources is
-    refused, unless `anew`: then it is put aside, too. Raises StageError, with its exit code, where a stage
-    fails.
+    A stale product is made again, its old files moved to old/. An interrupted attempt from other sources is
+    refused, unless `anew`, which moves it to old/, too. Raises StageError, with the stage's exit code, if a
+    stage fails.
     """
     stages = Stages(experiment)
     last = last_stages(stages, names, goals)
@@ -65,7 +67,7 @@ def run(
         progress.say("everything is up to date")
     for number, stage in enumerate(todo, 1):
         state = Inspection().state(stage)
-        if state.kind != "up to date":  # remade to the same content, what follows may be up to date again
+        if state.kind != "up to date":  # a rebuild with equal content leaves later stages up to date
             progress.say(f"[{number} of {len(todo)}] {' '.join(stage.words)}{_why(state)}")
             _run(experiment, stage, state.kind in ("stale", "damaged") or (anew and bool(state.reasons)))
     return [stage.main for stage in last]
@@ -87,7 +89,7 @@ def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:
 
 
 def plan(experiment: Experiment, names: Sequence[str], goals: Sequence[str]) -> list[str]:
-    """What run() would do now, a line each."""
+    """List what run() would do now, one line per stage."""
     stages = Stages(experiment)
     inspection = Inspection()
     lines = []

@@ -1,4 +1,4 @@
-"""The shards of a split as a product's record keeps them: names, bytes, records; never contents."""
+"""Shards of a split for provenance records: names, bytes and record counts, no contents."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import manifest, splits
 from yt8m_kit.errors import UsageError
 
-COUNTED = 1 << 30  # bytes of a split up to which headers are walked for the number of records
+COUNTED = 1 << 30  # bytes of a split up to which records are counted by reading their headers
 
 
 def shards_of(data: Path, split: str) -> dict[str, tuple[int, int | None]] | None:
-    """Bytes and records by name of shard; None for a split that is not there.
+    """Return bytes and record counts by name of shard; None for a missing split.
 
-    Records are those that `yt8m verify` counted; else small splits are counted, and large ones left unknown.
+    Counts are those of `yt8m verify`; otherwise small splits are counted, and counts of large ones are None.
     """
     try:
         paths = splits.find(data, split)

@@ -1,4 +1,4 @@
-"""A stage: what a verb makes of which sources, and where the record of that is kept."""
+"""A stage: a verb, its product, the sources it depends on, and its provenance record."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 from yt8m_kit.output.provenance import Record, Sources, is_pending_valid, pending, read_record
 from yt8m_kit.run import Experiment, Run
 
-# Raised where a stage would make something else of the same sources.
+# Version of a stage's output; incremented when the same sources give another product.
 FORMATS = {
     **{"train": 1, "average": 1, "evaluate": 1, "ensemble": 1, "quantize": 1, "export": 1},
     **{"predict": 1, "distill": 1, "segments": 1, "submit": 1},
@@ -18,14 +18,14 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A verb on a name, and what it makes from what.
+    """A verb applied to a name: its product and its dependencies.
 
-    shards: returns those of a split as a record keeps them. words: of the command line, without places. main:
-    the file that exists when the stage is done. sides: files that are made with it. partials: what an
-    interrupted attempt leaves for the next one to resume from.
-    content: the file by which later stages know the product again. needs: the stages it takes products of.
-    reads: splits. shared: splits that the products it takes must have read as they are now. settings: its own
-    part of the recipe. others: further sources by kind.
+    shards: lists the shards of a split for the record. words: the command line without --data and --runs.
+    main: the file that exists when the stage is done. sides: further files of the product. partials: files
+    from which an interrupted attempt resumes. content: the file whose digest identifies the product to later
+    stages; None for main. needs: stages whose products are inputs. reads: splits. shared: splits whose
+    current shards the inputs must have been made from. settings: the stage's part of the recipe. others:
+    further sources by kind.
     """
 
     experiment: Experiment = field(repr=False)
@@ -43,46 +43,46 @@ class Stage:
 
     @property
     def verb(self) -> str:
-        """The verb that makes it."""
+        """The first word of the command line."""
         return self.words[0]
 
     @property
     def command(self) -> str:
-        """What to type, without places."""
+        """The command to run, without --data and --runs."""
         return " ".join(("yt8m", *self.words))
 
     @property
     def title(self) -> str:
-        """The product as people are told of it: NAME/FILE."""
+        """The product's name in messages: NAME/FILE."""
         return f"{self.run.path.name}/{self.main.relative_to(self.run.path)}"
 
     @property
     def run(self) -> Run:
-        """The run whose folder it works in."""
+        """The run that the stage writes to."""
         return self.experiment.run(self.words[2])
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Main and side files that are there."""
+        """Main and side files that exist."""
         return tuple(file for file in (self.main, *self.sides) if file.exists())
 
     @property
     def record(self) -> Path:
-        """Where it is kept what the product was made from."""
+        """Path of the product's provenance record."""
         return (
             self.run.provenance / f"{self.main.relative_to(self.run.path).as_posix().replace('/', '.')}.json"
         )
 
     def made(self) -> Record | None:
-        """The record of the product that is there, None for an unknown one; KitError for a damaged record."""
+        """Read the record of the existing product, None if it has none; KitError for a damaged record."""
         return read_record(pending(self.record) if self.is_pending() else self.record)
 
     def is_pending(self) -> bool:
-        """True where the product has taken its name, and its record is still to be promoted."""
+        """Whether the product has its final name while its record is still pending."""
         return is_pending_valid(self.record, self.main, self.main.relative_to(self.run.path).as_posix())
 
     def sources(self) -> Sources:
-        """What the product would be made from now, as JSON values."""
+        """Collect the current sources of the product, as JSON values."""
         dataset = asdict(self.experiment.recipe.dataset)
         found = {
             "settings": self.settings,
@@ -95,7 +95,7 @@ class Stage:
         return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
     def identity(self) -> str | None:
-        """The digest of the product's content, as its record has it; None where there is no product."""
+        """Return the digest of the product's content from its record; None without a record."""
         record = self.made()
         if record is None:
             return None

@@ -1,4 +1,4 @@
-"""The stage graph of an experiment: the one truth about what is made from what, in which order."""
+"""Stage graph of an experiment: the only place that defines what each product depends on."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -15,7 +15,7 @@ from yt8m_kit.run import Experiment
 
 
 class Stages:
-    """The stages of an experiment, each built once."""
+    """Stages of an experiment, each built once."""
 
     def __init__(self, experiment: Experiment):
         self.experiment, self.recipe = experiment, experiment.recipe
@@ -23,7 +23,7 @@ class Stages:
         self._shards: dict[str, dict[str, Any] | None] = {}
 
     def shards(self, split: str) -> dict[str, Any] | None:
-        """The shards of a split as they are when first asked for."""
+        """List the shards of a split; read once, when first asked for."""
         if split not in self._shards:
             self._shards[split] = shards_of(self.experiment.data, split)
         return self._shards[split]
@@ -54,7 +54,7 @@ class Stages:
         )
 
     def average(self, name: str) -> Stage:
-        """averaged.weights.h5, from the trained weights, and where something is averaged from records."""
+        """averaged.weights.h5, from the trained weights; averaging checkpoints also reads records."""
         return self._once(("average", name), lambda: self._average(name))
 
     def _average(self, name: str) -> Stage:
@@ -129,13 +129,13 @@ class Stages:
         )
 
     def _blended(self, name: str) -> tuple[Stage, ...]:
-        """What says which members a graph has, and the members' weights."""
+        """Stages that determine the members of a graph and their weights."""
         members = self.recipe.ensemble(name).members
         if name in self.recipe.members:
             return (self.average(name),)
         run = self.experiment.run(name)
         if run.ensemble.exists():
-            with suppress(KitError):  # found damaged where it is used
+            with suppress(KitError):  # damage is reported where the file is used
                 members = tuple(self.experiment.shares(name))
         return (self.ensemble(name), *(self.average(member) for member in members))
 
@@ -242,7 +242,7 @@ class Stages:
         )
 
     def leading_to(self, last: Iterable[Stage]) -> list[Stage]:
-        """These stages with all that they need, needs first, each once."""
+        """Sort these stages and all that they need topologically, each once."""
         found: dict[Path, Stage] = {}
 
         def visit(stage: Stage) -> None:
@@ -256,7 +256,7 @@ class Stages:
 
 
 def training_settings(member: Member) -> dict[str, Any]:
-    """The settings that training depends on: all but how its checkpoints are averaged afterwards."""
+    """Return the settings that training depends on: all but how checkpoints are averaged afterwards."""
     settings = member.frozen()
     del settings["keep_average"]
     kept = member.average

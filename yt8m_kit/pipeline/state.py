@@ -1,4 +1,4 @@
-"""Whether a stage's product is there, and whether it is of the sources that it would be made from now."""
+"""State of a stage's product: missing, unfinished, up to date, stale or damaged."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,15 @@ from yt8m_kit.output.provenance import Record, changes, read_record
 from yt8m_kit.pipeline.stage import Stage
 
 Kind = Literal["missing", "unfinished", "up to date", "stale", "damaged"]
+NO_RECORD = "there is no record of its sources"
 
 
 @dataclass(frozen=True)
 class State:
-    """kind: of the product. reasons: why it is stale, or why an interrupted attempt cannot be resumed.
+    """State of a product.
 
-    cause: the product that the first reason is about, which may be one that it comes from, and that reason.
+    reasons: why it is stale or damaged, or why an interrupted attempt cannot be resumed. cause: the first
+    reason with the product that it is about, which may be one that this product depends on.
     """
 
     kind: Kind
@@ -26,12 +28,12 @@ class State:
 
 
 class Inspection:
-    """One look at stages and all that they need, each looked at once.
+    """Inspects stages and all that they need, each once.
 
-    verb: the stage that is to run alone, None for a look at the whole graph. A verb's products may come from
-    other records than it reads itself, unless they share a split, and what is not there is not compared: a
-    graph serves without its members, on any records. Whatever is made from a stale product is stale. Contents
-    are read only where a file's size or time differs from what its record says.
+    verb: the stage that is about to run; None to inspect the whole graph. Inputs of a verb may have been made
+    from other records than it reads itself, unless they share a split, and missing inputs of inputs are not
+    compared: a graph is usable without its members, on any records. Products of a stale product are stale.
+    Contents are read only if a file's size or modification time differs from its record.
     """
 
     def __init__(self, verb: Stage | None = None):
@@ -39,23 +41,27 @@ class Inspection:
         self._known: dict[Path, State] = {}
 
     def _splits(self, stage: Stage) -> set[str]:
-        """Those whose shards are compared."""
+        """Splits whose shards are compared."""
         if self._verb is None or stage.main == self._verb.main:
             return set(stage.reads)
         return set(self._verb.shared)
 
     def state(self, stage: Stage) -> State:
-        """The state of a stage's product. Raises KitError for a damaged record."""
+        """Return the state of a stage's product. Raises KitError for a damaged record."""
         if stage.main not in self._known:
             self._known[stage.main] = self._look(stage)
         return self._known[stage.main]
 
     def _look(self, stage: Stage) -> State:
         if not stage.main.exists():
-            return State("unfinished", tuple(begun_changed(stage))) if is_begun(stage) else State("missing")
+            return (
+                State("unfinished", tuple(attempt_changes(stage)))
+                if is_interrupted(stage)
+                else State("missing")
+            )
         record = stage.made()
         if record is None:
-            return _bad(stage, "stale", ["nothing is known of what it was made from"], None)
+            return _bad(stage, "stale", [NO_RECORD], None)
         if damage := files_changed(stage, record):
             return _bad(stage, "damaged", damage, record)
         inherited = list(dict.fromkeys(self._needs_changed(stage)))
@@ -65,7 +71,7 @@ class Inspection:
         return _bad(stage, "stale", reasons, record) if reasons else State("up to date", record=record)
 
     def _needs_changed(self, stage: Stage) -> list[str]:
-        """Why the products that a stage is made from are not as they should be."""
+        """Reasons why a stage's inputs are stale, damaged or, for the whole graph, missing."""
         found = []
         for need in stage.needs:
             state = self.state(need)
@@ -76,51 +82,51 @@ class Inspection:
         return found
 
     def check_needs(self, stage: Stage) -> None:
-        """Raise UsageError where what a stage is made from is missing or stale, naming what to run."""
+        """Raise UsageError if an input of a stage is missing or stale, KitError if one is damaged."""
         for need in stage.needs:
             state = self.state(need)
             if state.kind in ("stale", "damaged"):
                 self.check_needs(need)
                 raise refusal(need, state, f"Run: {need.command} --anew")
             if state.kind != "up to date":
-                raise UsageError(f"{need.main} is not there; run: {need.command}")
+                raise UsageError(f"{need.main} is missing; run: {need.command}")
 
 
 def _bad(stage: Stage, kind: Kind, reasons: list[str], record: Record | None) -> State:
     return State(kind, tuple(reasons), record, f"{stage.title} is {kind}: {reasons[0]}")
 
 
-def refusal(stage: Stage, state: State, way_out: str) -> KitError:
-    """The error for a product that is stale (misuse) or damaged (a failure)."""
+def refusal(stage: Stage, state: State, remedy: str) -> KitError:
+    """Return the error for a stale (UsageError) or damaged (KitError) product."""
     kind = UsageError if state.kind == "stale" else KitError
-    return kind(f"{stage.main} is {state.kind}: {state.reasons[0]}. {way_out}")
+    return kind(f"{stage.main} is {state.kind}: {state.reasons[0]}. {remedy}")
 
 
 def files_changed(stage: Stage, record: Record) -> list[str]:
-    """Which of a product's files are missing, or are not as they were made."""
+    """List a product's files that are missing or differ from its record."""
     found = []
     for name, (known, at) in record.files.items():
         file = stage.run.path / name
         if not file.exists():
             found.append(f"{name} is missing")
         elif stamp(file) != at and digest(file) != known:
-            found.append(f"{name} is not as it was made")
+            found.append(f"{name} differs from its record")
     return found
 
 
-def is_begun(stage: Stage) -> bool:
-    """Whether an interrupted attempt left something to resume from."""
+def is_interrupted(stage: Stage) -> bool:
+    """Whether an interrupted attempt left files to resume from."""
     return any(partial.exists() for partial in stage.partials)
 
 
-def begun_changed(stage: Stage) -> list[str]:
-    """How the sources differ from those that an interrupted attempt began with."""
-    record = read_record(begun_record(stage))
+def attempt_changes(stage: Stage) -> list[str]:
+    """List how the sources differ from those that an interrupted attempt started with."""
+    record = read_record(attempt_record(stage))
     if record is None:
-        return ["nothing is known of what it was begun with"]
+        return [NO_RECORD]
     return changes(record.sources, stage.sources())
 
 
-def begun_record(stage: Stage) -> Path:
-    """Where it is kept what an unfinished product was begun with."""
+def attempt_record(stage: Stage) -> Path:
+    """Path of the record of the sources that an unfinished product was started with."""
     return stage.record.with_suffix(".begun.json")

@@ -14,12 +14,12 @@ from yt8m_kit.pipeline.state import Inspection, State
 from yt8m_kit.run import Experiment
 
 COLUMNS = 100
-FIGURES = 2  # that a row shows
-WIDTH = 30  # characters of them, so that a row fits into 100 columns
+FIGURES = 2  # shown in a row
+WIDTH = 30  # characters of figures, so that a row fits into COLUMNS
 
 
 def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
-    """A row for each stage in order, with reasons below those that are stale."""
+    """Format a row for each stage in order, with the reasons below those that are stale."""
     stages = Stages(experiment)
     last = last_stages(stages, names, ("evaluate", "submit"))
     inspection = Inspection()

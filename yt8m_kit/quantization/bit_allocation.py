@@ -7,7 +7,7 @@ from yt8m_kit.errors import UsageError
 
 
 class Option(NamedTuple):
-    """A format that a tensor can take, its bytes, and the error of the outputs that it causes."""
+    """A format for a tensor, its bytes, and the output error that it causes."""
 
     format: str
     size: int
@@ -17,10 +17,11 @@ class Option(NamedTuple):
 def allocate(tensors: Sequence[Sequence[Option]], budget: int) -> list[Option]:
     """Choose one option of each tensor, in order.
 
-    Every tensor starts with its smallest option; then, over all tensors, the upgrade that takes away the most
-    error a byte is made first. Along the lower convex hull of each tensor's options that is the optimum of
-    the relaxed problem, so that no choice is better by more than the error of one upgrade that did not fit.
-    What is left goes to whatever single changes still fit. Raises UsageError where the smallest do not fit.
+    Greedy: every tensor starts with its smallest option; upgrades along the lower convex hulls of the
+    tensors' options are made in descending order of error removed per byte. That is optimal for the
+    continuous relaxation, so that no choice is better by more than the error of one upgrade that did not fit.
+    The remaining bytes go to single changes that still fit. Raises UsageError if the smallest options exceed
+    the budget.
     """
     chosen = [min(options, key=lambda option: (option.size, option.error)) for options in tensors]
     left = budget - sum(option.size for option in chosen)
@@ -49,7 +50,7 @@ def _hull(options: Sequence[Option]) -> list[tuple[float, Option]]:
 
 
 def _filled(tensors: Sequence[Sequence[Option]], chosen: list[Option], left: int) -> list[Option]:
-    """Spend the rest on single changes that fit, the largest gain first."""
+    """Spend the remaining bytes on single changes that fit, largest gain first."""
     while True:
         gains = [
             (now.error - option.error, place, option)

@@ -1,8 +1,8 @@
-"""Second moments of what a model's kernels are multiplied with, found by following the kernels in its graph.
+"""Second moments of the inputs of a model's kernels, found by tracing its graph.
 
-Layers know nothing of it: the model is traced with its weights as arguments, and every matrix product that a
-kernel goes into, as it is or with its inputs scaled (layers.inputs.frames), tells the kernel's inputs.
-Kernels that are used otherwise (inside a recurrent layer's loop, or multiplied into each other) have none.
+Layers need no hooks: the model is traced with its weights as arguments, and a kernel's inputs are the left
+operands of its matrix products, of the kernel itself or scaled by row (layers.inputs.frames). Kernels that
+are used in other ways (inside a recurrent layer's loop, or multiplied by each other) have no moments.
 
 Shapes: B videos, T frames, I inputs of a kernel, N blocks of R inputs.
 """
@@ -19,7 +19,7 @@ from yt8m_kit.codecs.affine import Floats
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.layers.layer import is_float
 
-WHOLE = 4096  # inputs up to which a kernel's moments are one block
+WHOLE = 4096  # up to this number of inputs, a kernel's moments are one block
 BLOCK = 1024
 BATCH = 64
 
@@ -31,10 +31,10 @@ def second_moments(
     num_frames: NDArray[np.int32],
     wanted: set[str],
 ) -> dict[str, Floats]:
-    """Sums of x x^T over videos (or frames), float32 (N, R, R) by the kernel's path.
+    """Sum x x^T over videos (or frames), float32 (N, R, R) by the kernel's path.
 
     frames: uint8 (B, T, D), num_frames: int32 (B,). wanted: paths of kernels; those whose inputs cannot be
-    found are left out. Inputs of more than 4096 are cut into blocks of 1024.
+    found are left out. More than 4096 inputs are cut into blocks of 1024.
     """
     function, found = _traced(model, dataset, wanted)
     values = [tf.convert_to_tensor(variable.value) for variable in _weights(model)]
@@ -52,7 +52,7 @@ def _weights(model: keras.Model) -> list[keras.Variable]:
 
 
 def _traced(model: keras.Model, dataset: Dataset, wanted: set[str]) -> tuple[Any, list[str]]:
-    """A function of frames, num_frames and the weights to kernels' inputs, and whose inputs they are."""
+    """Return a function (frames, num_frames, *weights) -> kernels' inputs, and the paths of these kernels."""
     weights = _weights(model)
 
     def run(frames: tf.Tensor, num_frames: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
@@ -79,7 +79,7 @@ COPIES = ("Identity", "Cast")
 
 
 def _uses(tensor: tf.Tensor, copies: tuple[str, ...] = COPIES) -> Iterator[tuple[Any, tf.Tensor]]:
-    """Operations that use a tensor, and under which name; copies of it are followed."""
+    """Yield the operations that consume a tensor or its copies, with the copy consumed."""
     for operation in tensor.consumers():
         if operation.type in copies:
             yield from _uses(operation.outputs[0], copies)
@@ -88,12 +88,12 @@ def _uses(tensor: tf.Tensor, copies: tuple[str, ...] = COPIES) -> Iterator[tuple
 
 
 def _inputs(kernel: tf.Tensor) -> Iterator[tf.Tensor]:
-    """What the kernel is multiplied with, (rows, I) float32 each."""
+    """Yield the left operands of the kernel's products, float32 (rows, I) each."""
     for operation, name in _uses(kernel):
         if operation.type not in ("MatMul", "Mul"):
             continue
         left, right = operation.inputs
-        # A constant vector in place of a batch, as of frames' shifts, is not an input to learn from.
+        # A constant vector without a batch axis, such as the frames' shift, is no input to calibrate on.
         if operation.type == "MatMul" and right is name and left.shape[0] is None:
             yield tf.cast(left, tf.float32)
         elif left.shape == (kernel.shape[0], 1):
@@ -101,7 +101,7 @@ def _inputs(kernel: tf.Tensor) -> Iterator[tf.Tensor]:
 
 
 def _scaled(folded: tf.Tensor, scale_D1: tf.Tensor) -> Iterator[tf.Tensor]:
-    """The same of frames' kernels: bytes, with the scale of their feature and the factor of their row."""
+    """Yield the inputs of a kernel of frames: bytes times the feature's scale and the row's factor."""
     for product, name in _uses(folded):
         if product.type != "MatMul" or product.inputs[1] is not name:
             continue
@@ -113,7 +113,7 @@ def _scaled(folded: tf.Tensor, scale_D1: tf.Tensor) -> Iterator[tf.Tensor]:
 
 
 def _products(x_BI: tf.Tensor) -> tf.Tensor:
-    """x^T x block by block, (N, R, R); the last block is filled up with inputs that are 0."""
+    """Compute x^T x block by block, (N, R, R); the last block is padded with zero inputs."""
     width = x_BI.shape[1]
     size = width if width <= WHOLE else BLOCK
     x_BI = tf.pad(x_BI, [[0, 0], [0, -width % size]])

@@ -1,6 +1,6 @@
 """Mixed-precision bit allocation and calibrated rounding.
 
-Both go by videos of the train split: validation stays what it is for.
+Both use videos of the train split, so that the validation split stays held out.
 """
 
 import json
@@ -27,10 +27,10 @@ Errors = dict[str, dict[str, dict[str, float]]]  # by member, path and format
 def quantize(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
     """Write plan.json, the format of every tensor of a mixed or calibrated ensemble, and return it.
 
-    mixed: of each tensor, each format is tried alone and the error of its member's probabilities measured;
-    the bytes under the ensemble's limit go where they take away most of the blend's error. Errors of
-    different tensors are taken to be independent, so that squares add up. calibrated: codes are rounded by
-    the second moments of the kernels' inputs, and saved.
+    mixed: each format of each tensor is tried alone and the squared error of its member's probabilities
+    measured; bit allocation minimizes the blend's error within the ensemble's size limit. Errors of different
+    tensors are assumed independent, so that their squares add. calibrated: codes are rounded by the second
+    moments of the kernels' inputs (codecs.gptq) and saved.
     """
     stage = Stages(experiment).quantize(name)
     with working(stage, anew=anew) as job:
@@ -77,7 +77,7 @@ def _measured(
 
 
 def _round(experiment: Experiment, tensors: Sequence[StoredTensor], videos: Videos, run: Run) -> None:
-    """Save the best codes of every tensor."""
+    """Choose and save the calibrated codes of every tensor."""
     for member, own in _by_member(tensors, "round"):
         with format_trial(experiment, member, videos, calibrated=True) as trial:
             save_codes(run, member, {t.path: trial.best(t.path, t.format)[0] for t in own})
@@ -116,5 +116,5 @@ def report(tensors: Sequence[StoredTensor], shares: dict[str, float]) -> str:
         own = [tensor for tensor in tensors if tensor.member == member]
         weights, size = sum(int(np.prod(t.shape)) for t in own), total_bytes(own)
         bits = f"{8 * size / weights:.2f}"
-        rows.append({"member": member, "share": f"{share:.3f}", "bytes": size, "bits a weight": bits})
+        rows.append({"member": member, "share": f"{share:.3f}", "bytes": size, "bits per weight": bits})
     return plain(rows).rstrip()

@@ -1,4 +1,4 @@
-"""Bytes of a model by codec, and the size limit of the exported graph."""
+"""Size limit of the exported graph, and the bytes of its tensors by codec."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ from yt8m_kit.codecs.formats import fitting, format_of, stored_bytes
 from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import Ensemble, Recipe
 
-NAMED = 3  # members and tensors that a refusal names
-# A graph's operations, beside its codes, are about as large for small models as for large ones.
+NAMED = 3  # members and tensors listed in the error message
+# The operations of a graph, without its codes, take about the same bytes for small and large models.
 MEMBER_BYTES, ROUND_BYTES = 120_000, 80_000
 
 
@@ -25,7 +25,7 @@ class StoredTensor(NamedTuple):
 
 
 def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[StoredTensor]:
-    """Every tensor of the members as a codec stores it, from outlines: nothing is allocated."""
+    """List every tensor of the members as a codec stores it; from outlines, without allocating weights."""
     tensors = []
     for name in members:
         member = recipe.member(name)
@@ -37,12 +37,12 @@ def stored(recipe: Recipe, members: Sequence[str], codec: str) -> list[StoredTen
 
 
 def with_format(tensor: StoredTensor, format: str) -> StoredTensor:
-    """The tensor in another format."""
+    """Return the tensor in another format."""
     return tensor._replace(format=format, size=stored_bytes(format, tensor.shape))
 
 
 def graph_overhead(rounds: int) -> int:
-    """Upper bound of a member's bytes besides its codes; grows with each round."""
+    """Upper bound of the bytes of a member's operations; grows with the number of sampling rounds."""
     return MEMBER_BYTES + rounds * ROUND_BYTES
 
 
@@ -60,10 +60,10 @@ def member_bytes(recipe: Recipe, blend: Ensemble) -> list[int]:
 def check_size(
     name: str, blend: Ensemble, tensors: Sequence[StoredTensor], written: int | None = None
 ) -> None:
-    """Raises KitError where an ensemble is over the limit, 2^30 bytes in the competition.
+    """Raise KitError if an ensemble exceeds its size limit, 2^30 bytes in the competition.
 
-    written: bytes on disk; None counts those of the tensors alone, before anything is written. The message
-    says by how much, names the largest members and tensors, and the most exact codec that would fit.
+    written: bytes on disk; None to count the tensors alone, before anything is written. The message gives the
+    excess, the largest members and tensors, and the most precise codec that would fit.
     """
     codes = total_bytes(tensors)
     total, limit = written or codes, blend.limit

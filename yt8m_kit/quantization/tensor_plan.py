@@ -14,7 +14,7 @@ from yt8m_kit.run import Run
 
 
 def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -> list[StoredTensor]:
-    """Every tensor as the export stores it. Raises UsageError where `yt8m quantize` has to run before."""
+    """List every tensor in its exported format. Raises UsageError if `yt8m quantize` has yet to run."""
     tensors = stored(recipe, members, blend.codec)
     if not blend.is_measured:
         return tensors
@@ -23,7 +23,7 @@ def planned(recipe: Recipe, blend: Ensemble, members: Sequence[str], run: Run) -
 
 
 def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
-    """Keep a member's codes, by path."""
+    """Save a member's codes by path, as one .npz."""
     arrays = {
         f"{path}|{each.format}|{k}": a for path, each in encoded.items() for k, a in each.arrays.items()
     }
@@ -32,9 +32,9 @@ def save_codes(run: Run, member: str, encoded: Mapping[str, Encoded]) -> None:
 
 
 def load_codes(run: Run, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
-    """The calibrated codes of a member of an ensemble, by path; none where none were kept.
+    """Load the calibrated codes of an ensemble's member by path; empty if none were saved.
 
-    tensors: of that member. Raises KitError for codes in other formats than the plan's.
+    tensors: those of the member. Raises KitError for codes in other formats than the plan's.
     """
     path = run.codes(tensors[0].member)
     if not path.exists():
@@ -44,7 +44,7 @@ def load_codes(run: Run, tensors: Sequence[StoredTensor]) -> dict[str, Encoded]:
         tensor, format, key = name.split("|")
         arrays.setdefault((tensor, format), {})[key] = array
     if set(arrays) != {(t.path, t.format) for t in tensors if t.format != "float32"}:
-        raise KitError(f"{path} is of another plan than {run.plan}; quantize again with --anew.")
+        raise KitError(f"{path} has other formats than {run.plan}; quantize again with --anew.")
     return {
         t.path: Encoded(t.format, t.shape, arrays[t.path, t.format]) for t in tensors if t.format != "float32"
     }

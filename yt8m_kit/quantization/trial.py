@@ -21,29 +21,24 @@ from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import StoredTensor
 from yt8m_kit.run import Experiment
 
-CALIBRATION = 1024  # videos by which codes are rounded
-
-
-HELD_OUT = 256  # others, on which errors are measured
-
-
+CALIBRATION = 1024  # videos for calibrated rounding
+HELD_OUT = 256  # other videos, to measure errors on
 BATCH = 64
-
-
 MIXED_FORMATS = ("int4", "int4_g128", "int6", "int8", "float16")  # formats that a mixed codec chooses from
 
 
 class Videos(NamedTuple):
-    """calibration: to round by. held_out: batches of other videos, to measure on."""
+    """Videos for calibrated rounding, and batches of other videos to measure errors on."""
 
     calibration: Batch
     held_out: list[Batch]
 
 
 class FormatTrial:
-    """Formats of a trained model's tensors, and the error of its probabilities that they cause.
+    """Trial of formats: the error of a trained model's probabilities with one tensor encoded.
 
-    moments: of kernels' inputs by path, to round by. held_out: videos to measure on.
+    moments: second moments of kernels' inputs by path, for calibrated rounding. held_out: videos to measure
+    errors on.
     """
 
     def __init__(self, model: keras.Model, moments: dict[str, Any], held_out: Sequence[Batch]):
@@ -51,18 +46,18 @@ class FormatTrial:
         self.variables = {v.path: v for v in model.variables if is_float(v)}
         self._predict = predictor(model)
         self._exact = [self._predict(batch) for batch in held_out]
-        self._factors: tuple[str, list[Any]] = ("", [])  # of the kernel that was last rounded
+        self._factors: tuple[str, list[Any]] = ("", [])  # of the last kernel rounded
 
     def _factors_of(self, path: str, exact: Any) -> list[Any]:
-        """Inverting moments takes longer than rounding by them: all formats of a kernel share the factors."""
+        """Return the factors of a kernel's inverse moments, which are costly: its formats share them."""
         if self._factors[0] != path:
             self._factors = path, factors(self.moments[path], exact.size // exact.shape[-1])
         return self._factors[1]
 
     def best(self, path: str, format: str) -> tuple[Encoded, float]:
-        """A tensor in a format, and the error of a video's probabilities (squares summed) with it alone so.
+        """Encode one tensor; return it and the squared error per video, summed over classes.
 
-        The better of the nearest codes and, where its inputs are known, of those rounded by them.
+        The better of nearest rounding and, where the moments of its inputs are known, calibrated rounding.
         """
         variable = self.variables[path]
         exact = variable.numpy()
@@ -78,7 +73,7 @@ class FormatTrial:
         return options[least], errors[least]
 
     def errors(self, tensors: Sequence[StoredTensor]) -> dict[str, dict[str, float]]:
-        """By path, and by format that a mixed codec can choose."""
+        """Measure errors by path and by format that a mixed codec can choose."""
         return {t.path: {format: self.best(t.path, format)[1] for format in MIXED_FORMATS} for t in tensors}
 
     def _error(self) -> float:
@@ -90,24 +85,24 @@ class FormatTrial:
 def format_trial(
     experiment: Experiment, name: str, videos: Videos, *, calibrated: bool
 ) -> Iterator[FormatTrial]:
-    """The trial of a member; frees its model's memory at the end."""
+    """Set up the trial of a member; its model's memory is freed at the end."""
     model = averaged_model(experiment, name)
     moments = {}
     if calibrated:
         kernels = {variable.path for variable in model.variables if len(variable.shape) == 2}
-        seen = (videos.calibration.frames, videos.calibration.num_frames)
-        moments = second_moments(model, experiment.recipe.dataset, *seen, kernels)
+        calibration = (videos.calibration.frames, videos.calibration.num_frames)
+        moments = second_moments(model, experiment.recipe.dataset, *calibration, kernels)
     yield FormatTrial(model, moments, videos.held_out)
     del model, moments
     gc.collect()
 
 
 def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
-    """Calibration and held-out videos: the first of the shuffled split, a quarter of a small one held out."""
+    """Draw calibration and held-out videos from the shuffled split; at most a quarter is held out."""
     drawn = next(read_batches(paths, dataset, CALIBRATION + HELD_OUT, seed=0, mix=4))
-    aside = max(min(HELD_OUT, len(drawn.ids) // 4), 1)
-    batches = [_part(drawn, start, min(start + BATCH, aside)) for start in range(0, aside, BATCH)]
-    return Videos(_part(drawn, aside, len(drawn.ids)), batches)
+    held_out = max(min(HELD_OUT, len(drawn.ids) // 4), 1)
+    batches = [_part(drawn, start, min(start + BATCH, held_out)) for start in range(0, held_out, BATCH)]
+    return Videos(_part(drawn, held_out, len(drawn.ids)), batches)
 
 
 def _part(batch: Batch, start: int, stop: int) -> Batch:

@@ -1,1 +1,1 @@
-"""What people read: reports, tables, checks."""
+"""Reports, score tables and checks for people to read."""

@@ -12,9 +12,9 @@ from yt8m_kit.recipe import Member, Recipe
 
 
 def check(recipe: Recipe, data: Path) -> tuple[str, list[str]]:
-    """Tables of members and ensembles and a line a split, as text; and what differs from the published.
+    """Return tables of members, ensembles and splits as text, and the differences from published sizes.
 
-    Models are outlined, not built: sizes are exact and nothing is allocated.
+    Models are outlined, not built: sizes are exact and no weights are allocated.
     """
     rows, wrong, outlines = [], [], {}
     for name, member in recipe.members.items():
@@ -39,13 +39,13 @@ def _member(name: str, member: Member, outline: list[Weight], shown: list[str]) 
     ours, published = sum(weight.size for weight in outline), member.published_parameters
     wrong = []
     if published not in (None, ours):
-        wrong.append(f"{name} has {ours:,} parameters, published are {published:,}")
+        wrong.append(f"{name} has {ours:,} parameters, published: {published:,}")
     row: Row = {"member": name, "family": member.family, "parameters": ours, "published": published}
     for codec in shown:
         row[f"{codec} MiB"] = mib = f"{codec_bytes(codec, outline) / MIB:.2f}"
         theirs = member.published_mib.get(codec)
         if theirs is not None and f"{theirs:.2f}" != mib:
-            wrong.append(f"{name} is {mib} MiB as {codec}, published are {theirs:.2f}")
+            wrong.append(f"{name} is {mib} MiB as {codec}, published: {theirs:.2f}")
     return row, wrong
 
 
@@ -53,7 +53,7 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
     ensemble = recipe.ensembles[name]
     weights = [weight for member in ensemble.members for weight in outlines[member]]
     total = codec_bytes(ensemble.codec, weights)
-    # Where weights are searched, so are members: as many as fit.
+    # A search of weights also selects members that fit.
     over = "no" if ensemble.weights else "only some"
     over += f", by {total - ensemble.limit:,} bytes; fits as "
     over += fitting(weights, ensemble.limit) or "none"

@@ -60,9 +60,9 @@ def _cell(value: float | None, form: str = "") -> str:
 
 BOARD_HEAD = """# Submissions
 
-One file a recipe: its members, its ensembles, what their authors reported (GAP@20 on Kaggle's public and
-private half, size of the model). `make leaderboard` writes the table from the recipes and from results.csv,
-the ledger of submissions; - means not reported, or not submitted yet.
+One file per recipe, with its members, its ensembles, and the results reported by their authors (GAP@20 on
+Kaggle's public and private halves, size of the model). `make leaderboard` writes the table from the recipes
+and from results.csv, the ledger of submissions; - means not reported, or not submitted yet.
 
 """
 

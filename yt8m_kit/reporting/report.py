@@ -14,16 +14,18 @@ from yt8m_kit.training.log import read_rows
 
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
-    """One row for each member and ensemble with something to show: scores on a split, sizes, board.
+    """Format a row for each evaluated member and ensemble: scores on a split, sizes, speed, board.
 
-    What a damaged file held is left out, and the file named on stderr.
+    Figures of damaged files are left out, and the files named on stderr. Raises UsageError if nothing was
+    evaluated on the split.
     """
     recipe, stages = experiment.recipe, Stages(experiment)
     rows = [_row(stages, name, split) for name in (*recipe.members, *recipe.ensembles)]
     rows = [row for row in rows if row["GAP@20"]]
     if not rows:
         raise UsageError(
-            f"nothing of recipe {recipe.name} was evaluated on {split} in {experiment.runs} yet."
+            f"nothing of recipe {recipe.name} was evaluated on {split} in {experiment.runs}; "
+            f"run: yt8m evaluate {recipe.name} NAME --split={split}"
         )
     return (markdown if as_markdown else plain)(rows)
 
@@ -66,7 +68,7 @@ def _parameters(stages: Stages, name: str, split: str) -> int | None:
 
 
 def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
-    """The rows of a training's log; none, with a message, where they end before the training's last step."""
+    """Read the rows of a training log; empty, with a message, if they end before the last step."""
     metrics = stages.experiment.run(name).metrics
     rows = read_rows(metrics, "checkpoints")
     try:
@@ -82,7 +84,7 @@ def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
 
 
 def _training_rate(rows: list[dict[str, Any]]) -> float | None:
-    """Median videos a second between the rows of metrics.jsonl; the first one holds the compilation."""
+    """Median videos per second between the rows of metrics.jsonl; the first one includes compilation."""
     rates = [row["videos_per_second"] for row in rows if "videos_per_second" in row]
     return median(rates[1:]) if len(rates) > 1 else None
 

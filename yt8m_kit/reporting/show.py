@@ -10,14 +10,14 @@ from yt8m_kit.run import Experiment
 
 
 def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5) -> str:
-    """The best labels of the first videos of submission.csv, a video a line, as DATA/vocabulary.csv has them.
+    """Format the best labels of the first videos of submission.csv by name, one line per video.
 
-    Raises UsageError if there is no submission or no vocabulary.
+    Names come from DATA/vocabulary.csv. Raises UsageError if the submission or the vocabulary is missing.
     """
     csv = csv_of(Stages(experiment).predict(name))
     path = experiment.data / vocabulary.FILE
     if not path.exists():
-        raise UsageError(f"{path} is not there; `yt8m download vocabulary` fetches YouTube-8M's.")
+        raise UsageError(f"{path} is missing; `yt8m download vocabulary` downloads YouTube-8M's.")
     names = vocabulary.read(path)
     with csv.open(encoding="utf-8") as lines:
         return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))

@@ -241,7 +241,7 @@ def test_a_message_of_kaggles_that_repeats_a_secret_is_masked(kaggle, entrant, c
         (["--to=local", "--message=x"], "--message and --again go with --to=kaggle"),
         (["--to=local", "--again"], "--message and --again go with --to=kaggle"),
         (["--to=kaggle", f"--message={'x' * 201}"], "at most 200 characters; got 201"),
-        (["--to=kaggle", "--wait=perhaps"], "--wait is either there or not"),
+        (["--to=kaggle", "--wait=perhaps"], "--wait takes no value, or true or false"),
     ],
 )
 def test_misuse(entrant, command, words, message):
