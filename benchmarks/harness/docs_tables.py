@@ -36,7 +36,9 @@ def _command() -> str:
 
 def module() -> str:
     """The benchmark that runs, by the name under which `python -m` knows it."""
-    return ".".join(Path(sys.argv[0]).resolve().relative_to(TOP).with_suffix("").parts)
+    return ".".join(Path(sys.argv[0]).resolve().relative_to(TOP).with_suffix("").parts).removesuffix(
+        ".__main__"
+    )
 
 
 def _write(name: str, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Mistakes of the first hour: in words, recipes, places, records and machines."""
