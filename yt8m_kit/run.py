@@ -15,6 +15,7 @@ from typing import Any
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
 from yt8m_kit.recipe import Recipe
+from yt8m_kit.stores.path import DataPath
 
 
 class _File:
@@ -135,7 +136,7 @@ class Experiment:
     """The argument of every stage: a recipe, the folder of its records, the folder of all runs."""
 
     recipe: Recipe
-    data: Path
+    data: DataPath
     runs: Path
 
     def run(self, name: str) -> Run:

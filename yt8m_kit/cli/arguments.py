@@ -4,9 +4,11 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import StorePath, data_path
 
 
 class Pending:
@@ -31,13 +33,16 @@ def convert(name: str, kind: Any, text: Any) -> Any:
     if not isinstance(text, str):
         return text
     if get_origin(kind) in (types.UnionType, Union):  # Literal[...] | None is the latter
+        if StorePath in get_args(kind):
+            return data_path(_given(name, text))
         kind = next(part for part in get_args(kind) if part is not types.NoneType)
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise UsageError(f"--{name} takes no value, or true or false; got {text!r}.")
         return text.lower() == "true"
-    if text == "True":
-        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
+    _given(name, text)
+    if kind is Path and "://" in text:
+        raise UsageError(f"--{name} must be a folder or file; only --data may be a URL; got {text!r}.")
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
@@ -46,6 +51,13 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         return kind(text)
     except ValueError:
         raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
+
+
+def _given(name: str, text: str) -> str:
+    """The text of an option; Fire passes True for one without a value."""
+    if text == "True":
+        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
+    return text
 
 
 def binding(function: Callable[..., Any]) -> Callable[..., Pending]:

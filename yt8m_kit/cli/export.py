@@ -6,10 +6,11 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def ensemble(
-    recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str, ensemble: str, *, data: DataPath | None = None, runs: Path | None = None, anew: bool = False
 ) -> Path:
     """Search the blend weights of an ensemble by validation GAP@20."""
     given = experiment(recipe, data, runs)
@@ -20,7 +21,7 @@ def ensemble(
 
 
 def quantize(
-    recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str, name: str, *, data: DataPath | None = None, runs: Path | None = None, anew: bool = False
 ) -> Path:
     """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
     given = experiment(recipe, data, runs)
@@ -45,7 +46,7 @@ def export(
     anew: bool = False,
 ) -> Path:
     """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
-    given = experiment(recipe, runs=runs)
+    given = experiment(recipe, runs=runs, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.stores.path import DataPath
 
 
-def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
+def status(recipe: str, *names: str, data: DataPath | None = None, runs: Path | None = None) -> None:
     """Print each stage of a recipe (or of some names) as missing, running, up to date or stale, and why."""
     from yt8m_kit.pipeline.status import status
 
@@ -16,7 +17,7 @@ def run(
     recipe: str,
     *names: str,
     to: str = "predict",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     anew: bool = False,
     dry_run: bool = False,

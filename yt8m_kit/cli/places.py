@@ -2,17 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores import cache
+from yt8m_kit.stores.path import DataPath, StorePath, data_path
 
 Split = Literal["train", "validate", "test"]
 
 
-def data_place(data: Path | None, dataset: str) -> Path:
-    """Return the folder of a data set: `data`, else $YT8M_DATA, else data/DATASET."""
-    return data or Path(os.environ.get("YT8M_DATA", Path("data") / dataset))
+def data_place(data: DataPath | None, dataset: str) -> DataPath:
+    """Return the folder or URL of a data set: `data`, else $YT8M_DATA, else data/DATASET."""
+    return data or data_path(os.environ.get("YT8M_DATA", f"data/{dataset}"))
 
 
 def runs_place(runs: Path | None) -> Path:
@@ -20,7 +23,30 @@ def runs_place(runs: Path | None) -> Path:
     return runs or Path(os.environ.get("YT8M_RUNS", "runs"))
 
 
-def experiment(recipe: str, data: Path | None = None, runs: Path | None = None) -> Experiment:
-    """Load a recipe with its folders of records and runs; UsageError lists the recipes that exist."""
+def experiment(
+    recipe: str, data: DataPath | None = None, runs: Path | None = None, *, reads: bool = True
+) -> Experiment:
+    """Load a recipe with its folders of records and runs; UsageError lists the recipes that exist.
+
+    reads: the verb reads records; if they are in an object store, it is asked for them. Raises UsageError if
+    it has none or there are no credentials, StoreError if it cannot be reached.
+    """
     loaded = load(recipe)
-    return Experiment(loaded, data_place(data, loaded.dataset.name), runs_place(runs))
+    place = data_place(data, loaded.dataset.name)
+    if reads and isinstance(place, StorePath):
+        _check_store(place)
+    return Experiment(loaded, place, runs_place(runs))
+
+
+def _check_store(place: StorePath) -> None:
+    from yt8m_kit.data.loader import splits
+
+    cache.from_environment()
+    reasons = []
+    for split in get_args(Split):
+        try:
+            splits.find(place, split)
+        except UsageError as error:
+            reasons.append(error)
+    if len(reasons) == len(get_args(Split)):
+        raise reasons[0]

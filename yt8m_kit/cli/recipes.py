@@ -6,6 +6,7 @@ from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import load, names
+from yt8m_kit.stores.path import DataPath
 
 
 def recipes() -> None:
@@ -32,12 +33,12 @@ def stages(recipe: str, name: str, *, runs: Path | None = None) -> None:
     """Print the stages that lead to a member or ensemble, teachers before students."""
     from yt8m_kit.pipeline.stages import Stages
 
-    known = Stages(experiment(recipe, runs=runs))
+    known = Stages(experiment(recipe, runs=runs, reads=False))
     last = (known.graph_scores(name), known.submit(name))
     print("\n".join(" ".join(stage.words) for stage in known.leading_to(last)))
 
 
-def check(recipe: str, *, data: Path | None = None) -> None:
+def check(recipe: str, *, data: DataPath | None = None) -> None:
     """Compare parameters and bytes with the published ones; report which data is present."""
     backend.start()
     from yt8m_kit.reporting.check import check

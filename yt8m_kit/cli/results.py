@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.stores.path import DataPath
 
 
 def evaluate(
@@ -11,7 +12,7 @@ def evaluate(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -29,7 +30,7 @@ def predict(
     name: str,
     *,
     split: Split = "test",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -48,7 +49,7 @@ def show(
     *,
     videos: int = 10,
     labels: int = 5,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name."""
@@ -62,7 +63,7 @@ def segments(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -81,4 +82,4 @@ def report(
     """Print scores, sizes and speed of the recipe's runs as a table."""
     from yt8m_kit.reporting.report import report
 
-    print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")
+    print(report(experiment(recipe, runs=runs, reads=False), split=split, as_markdown=markdown), end="")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.stores.path import DataPath
 
 
 def train(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -31,7 +32,7 @@ def distill(
     teacher: str,
     *,
     top: int | None = None,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     anew: bool = False,
 ) -> Path:
@@ -47,7 +48,7 @@ def distill(
 
 
 def average(
-    recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str, member: str, *, data: DataPath | None = None, runs: Path | None = None, anew: bool = False
 ) -> Path:
     """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints.
 

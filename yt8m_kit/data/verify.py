@@ -13,12 +13,13 @@ from yt8m_kit.data.download.download import DownloadPool, Sources, read_plan, st
 from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.partition import Partition, Shard, parse_plan
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
+from yt8m_kit.data.loader.manifest import Finding, Manifest, size_of, stamp
 from yt8m_kit.data.reading.shard_group import ShardGroup
-from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.reading.shards import RecordBuffer, open_shards
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath, StorePath
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _LISTED = 10  # faults of a shard that are listed in full
@@ -27,7 +28,7 @@ _CONNECTIONS = 8  # of a repair
 _POLICY = RetryPolicy()
 
 
-def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> Finding:
+def examine(path: DataPath, dataset: Dataset, advance: Callable[[int], object]) -> Finding:
     """Read a whole shard: its MD5 and the faults of its records. advance: called with the bytes read.
 
     Never raises for the contents of the file or for a read error of the disk.
@@ -36,12 +37,13 @@ def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> F
     faults: list[tuple[int | None, str]] = []
     records = 0
     try:
-        with path.open("rb", buffering=0) as file:
-            block = memoryview(bytearray(_BLOCK))
-            while size := file.readinto(block):
-                digest.update(block[:size])
-                advance(size)
-        with ShardGroup([path]) as group:  # from the page cache
+        files = open_shards([path])
+        block, at = memoryview(bytearray(_BLOCK)), 0
+        while size := os.preadv(files[0], [block], at):
+            digest.update(block[:size])
+            advance(size)
+            at += size
+        with ShardGroup([path], files) as group:  # from the page cache
             records, buffer = len(group), RecordBuffer()
             faults += [(fault.record, fault.reason) for fault in group.faults]
             for record in range(records):
@@ -62,7 +64,7 @@ class OfficialFolder(NamedTuple):
     shards: Mapping[str, Shard]
 
 
-def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
+def official_folder(folder: DataPath, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
     """Recognize a folder by its path, as download creates it; None for any other.
 
     origin: where to download its plan if it is not stored; None: without a stored plan the result is None.
@@ -81,7 +83,7 @@ def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -
 
 
 def verify(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     origin: Sources,
     *,
@@ -89,7 +91,7 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     policy: RetryPolicy = _POLICY,
-) -> Path:
+) -> DataPath:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
     Bad shards are named on stderr. repair: shards that differ from the published ones are downloaded again
@@ -98,6 +100,8 @@ def verify(
     """
     folder = paths[0].parent
     official = official_folder(folder, origin if repair else None, policy)
+    if repair and isinstance(folder, StorePath):
+        raise UsageError(f"{folder} cannot be repaired: delete its bad shards and run `yt8m download` again.")
     if repair and official is None:
         raise UsageError(
             f"{folder} is not an official folder, such as 2/frame/train: there is nothing to repair it from."
@@ -107,7 +111,8 @@ def verify(
     altered = [path for path in bad if not inspection.is_as_published(path)]
     if repair and official and altered:
         bad = [path for path in bad if path not in altered]
-        bad += inspection.inspect(_replace(altered, official, origin, policy), again=False)
+        local = [path for path in altered if isinstance(path, Path)]
+        bad += inspection.inspect(_replace(local, official, origin, policy), again=False)
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
@@ -133,12 +138,12 @@ def _replace(
 class Inspection:
     """Inspection of a folder's shards, and the manifest of its findings."""
 
-    def __init__(self, folder: Path, dataset: Dataset, official: OfficialFolder | None, threads: int):
+    def __init__(self, folder: DataPath, dataset: Dataset, official: OfficialFolder | None, threads: int):
         self._dataset, self._official, self._threads = dataset, official, threads
-        self._findings: dict[Path, Finding] = {}
+        self._findings: dict[DataPath, Finding] = {}
         self.manifest = Manifest(folder, dataset)
 
-    def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
+    def inspect(self, paths: Sequence[DataPath], again: bool) -> list[DataPath]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
         self._findings = known | self._examine([path for path in paths if path not in known])
@@ -149,12 +154,12 @@ class Inspection:
         progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
         return bad
 
-    def _examine(self, paths: Sequence[Path]) -> dict[Path, Finding]:
+    def _examine(self, paths: Sequence[DataPath]) -> dict[DataPath, Finding]:
         if not paths:
             return {}
-        found: dict[Path, Finding] = {}
+        found: dict[DataPath, Finding] = {}
         saved = time.monotonic()
-        size = sum(path.stat().st_size for path in paths)
+        size = sum(map(size_of, paths))
         lock = threading.Lock()
         with progress.bar(size, f"verify {paths[0].parent.name}", "B") as bar:
 
@@ -179,12 +184,12 @@ class Inspection:
                 self.manifest.save()
         return found
 
-    def is_as_published(self, path: Path) -> bool:
+    def is_as_published(self, path: DataPath) -> bool:
         """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
         shard = self._official.shards.get(path.name) if self._official else None
         return shard is None or self._findings[path].md5 == shard.md5
 
-    def _print_faults(self, path: Path) -> bool:
+    def _print_faults(self, path: DataPath) -> bool:
         """Print the faults of a shard; returns whether there are any."""
         finding = self._findings[path]
         lines = [] if self.is_as_published(path) else [f"{path.name}: its MD5 differs from the published one"]

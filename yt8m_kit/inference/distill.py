@@ -1,6 +1,6 @@
 """Distillation: write a teacher's soft labels, one file per shard of the train split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 
 KEEP = 100  # soft labels per video, or all classes if there are fewer
 
@@ -48,7 +49,7 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
     return stage.main
 
 
-def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
+def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: Sequence[DataPath], top: int) -> None:
     faults = Faults()
     with progress.bar(splits.count(paths), "distill") as bar:
         for path in paths:

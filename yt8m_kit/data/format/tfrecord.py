@@ -16,6 +16,7 @@ import numpy as np
 
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.files import replacing
+from yt8m_kit.stores.path import DataPath
 
 FOOTER = 4  # bytes after the payload: CRC
 _HEADER = 12  # bytes before the payload: length and CRC of the length
@@ -26,7 +27,7 @@ _GZIP = b"\x1f\x8b"
 class RecordError(DataError):
     """A fault with its location: `file`, `record` (from 0; None: the whole file) and `reason`."""
 
-    def __init__(self, file: Path, record: int | None, reason: str):
+    def __init__(self, file: DataPath, record: int | None, reason: str):
         self.file, self.record, self.reason = file, record, reason
         super().__init__(f"{file}: {reason}" if record is None else f"{file} record {record}: {reason}")
 
@@ -45,7 +46,7 @@ def masked_crc(data: bytes | np.ndarray) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def scan_headers(path: Path, file: int) -> Index:
+def scan_headers(path: DataPath, file: int) -> Index:
     """Index an open shard by its record headers; their CRCs are checked, payloads are not read.
 
     file: a descriptor open for reading. path: names the shard in the fault. A framing error hides all records
@@ -69,7 +70,7 @@ def scan_headers(path: Path, file: int) -> Index:
     return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault)
 
 
-def _file_fault(path: Path, header: bytes) -> RecordError | None:
+def _file_fault(path: DataPath, header: bytes) -> RecordError | None:
     """The fault if the first bytes of a file are not those of a shard."""
     if not header:
         return RecordError(path, None, "empty shard (0 bytes)")

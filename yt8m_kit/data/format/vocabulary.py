@@ -1,10 +1,10 @@
 """Label names by class number."""
 
 import csv
-from pathlib import Path
 
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.checksums import check_checksum
+from yt8m_kit.stores.path import DataPath
 
 FILE = "vocabulary.csv"  # in the folder of a data set
 _NUMBER, _NAME = ("index",), ("name", "display_name")  # column names, in lower case
@@ -50,7 +50,7 @@ def _numbered(rows: list[list[str]], number: int, name: int) -> dict[int, str]:
     return names
 
 
-def read(path: Path) -> dict[int, str]:
+def read(path: DataPath) -> dict[int, str]:
     """Read the names from a file, see parse.
 
     Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.

@@ -2,10 +2,10 @@
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.output.progress import plural
+from yt8m_kit.stores.path import DataPath
 
 _NAMED = 3  # faults that a summary lists in full
 
@@ -14,7 +14,7 @@ class Faults:
     """Skipped records and shards, each counted once however often it is read."""
 
     def __init__(self) -> None:
-        self._reasons: dict[tuple[Path, int | None], str] = {}
+        self._reasons: dict[tuple[DataPath, int | None], str] = {}
 
     def add(self, fault: RecordError) -> None:
         """Add a fault; its record is None for a whole file."""
@@ -23,7 +23,7 @@ class Faults:
     def __len__(self) -> int:
         return len(self._reasons)
 
-    def __iter__(self) -> Iterator[tuple[Path, int | None, str]]:
+    def __iter__(self) -> Iterator[tuple[DataPath, int | None, str]]:
         """Yield file, record (None: the whole file) and reason of each."""
         return ((file, record, reason) for (file, record), reason in self._reasons.items())
 

@@ -1,0 +1,108 @@
+"""Copy an object piece by piece into an open file; after a lost connection the piece is requested again."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+
+from yt8m_kit.stores import request
+from yt8m_kit.stores.filesystem import perform
+from yt8m_kit.stores.listing import MANIFEST, entry_of
+from yt8m_kit.stores.path import StorePath
+from yt8m_kit.stores.request import StoreError, TruncatedError
+
+PIECE = 8 << 20  # bytes of a request
+Check = Callable[[int], bool]  # whether the contents of an open file are intact
+
+
+def copy(
+    source: StorePath, file: int, check: Check, cancelled: threading.Event | None = None, start: int = 0
+) -> None:
+    """Copy an object into an open file, of which the first `start` bytes are there already.
+
+    Size and version of the object must be the listed ones at the end. A copy that is not intact is made
+    again; if the second one has the same contents, the object itself is damaged: it is accepted from a
+    bucket, and refused from a web server. Raises StoreError, CancelledError, OSError.
+    """
+    previous = None
+    while True:
+        _fetch(source, file, cancelled, start)
+        start = 0
+        _compare(source)
+        if is_intact(source, file, check):
+            return
+        contents = _digest(file, "sha256")
+        if contents == previous:
+            break
+        if previous:
+            raise StoreError(f"{source}: two copies differ; the connection or the store damages them")
+        previous = contents
+    if not source.is_writable:
+        raise StoreError(f"{source}: its MD5 is not the one in {MANIFEST} next to it")
+
+
+def is_intact(source: StorePath, file: int, check: Check) -> bool:
+    """Whether a copy has the size of its object and the MD5 of the manifest; in buckets, passes `check`."""
+    entry = source.known()
+    if os.fstat(file).st_size != entry.size:
+        return False
+    return check(file) if source.is_writable else _digest(file, "md5") == entry.md5
+
+
+def _fetch(source: StorePath, file: int, cancelled: threading.Event | None, at: int) -> None:
+    """Write the object's bytes from `at` on."""
+    size = source.known().size
+    os.ftruncate(file, at)
+    while at < size:
+        piece = _piece(source, at, min(at + PIECE, size), size, cancelled)
+        if len(piece) == size:
+            at = 0  # the server ignores ranges and sends everything
+        _write(file, piece, at)
+        at += len(piece)
+
+
+def _piece(source: StorePath, start: int, end: int, size: int, cancelled: threading.Event | None) -> bytes:
+    """Bytes start to end of an object, or all of them where the server ignores ranges."""
+    url = str(source)
+
+    async def read(store: object) -> bytes:
+        piece: bytes = await store._cat_file(url, start=start, end=end)  # type: ignore[attr-defined]
+        if len(piece) not in (end - start, size):
+            raise TruncatedError(f"{len(piece):,} of {end - start:,} bytes at {start:,} of {size:,}")
+        return piece
+
+    try:
+        found: bytes = perform(url, read, request.COPY, cancelled)
+        return found
+    except FileNotFoundError:
+        raise StoreError(f"{source}: not found (404), although it was listed") from None
+
+
+def _write(file: int, piece: bytes, at: int) -> None:
+    left = memoryview(piece)
+    while left:
+        written = os.pwrite(file, left, at)
+        left, at = left[written:], at + written
+
+
+def _compare(source: StorePath) -> None:
+    """Raise StoreError where an object of a bucket is no longer the one that was listed."""
+    if not source.is_writable:
+        return
+    url, entry = str(source), source.known()
+    try:
+        # Not from a cache of listings, which only s3fs would look into.
+        about = perform(url, lambda store: store._info(url, refresh=True), request.COPY)
+    except FileNotFoundError:
+        raise StoreError(f"{source}: it was removed while it was read") from None
+    now = entry_of(about)
+    if (now.size, now.version) != (entry.size, entry.version):
+        raise StoreError(f"{source}: it was replaced while it was read; run the command again")
+
+
+def _digest(file: int, algorithm: str) -> str:
+    digest, at = hashlib.new(algorithm, usedforsecurity=False), 0
+    while block := os.pread(file, PIECE, at):
+        digest.update(block)
+        at += len(block)
+    return digest.hexdigest()
