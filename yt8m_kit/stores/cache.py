@@ -116,13 +116,9 @@ def from_environment() -> CopyCache | None:
         limit = 0
     if limit <= 0:
         raise UsageError(f"YT8M_CACHE_GB must be a number of gigabytes above 0; got {size!r}.")
-    if folder and not _is_folder(Path(folder)):
+    if folder and Path(folder).exists() and not Path(folder).is_dir():
         raise UsageError(f"YT8M_CACHE must be a folder; {folder} is a file.")
     return CopyCache(Path(folder), limit) if folder else None
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() or not path.exists()
 
 
 def _name(source: StorePath) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ _CREDENTIALS = {
     "FSSPEC_S3_ANON=true",
     "gs": "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS",
 }
+_OWN_RETRIES = 6  # of gcsfs, with up to 31 s between them; they cannot be turned off
 _LOGGERS = ("gcsfs", "s3fs", "fsspec", "aiobotocore", "botocore", "google", "asyncio")
 
 
@@ -66,6 +68,9 @@ def perform(
     seconds: of one attempt, by default those of the policy. Raises UsageError where there are no credentials.
     """
     scheme = scheme_of(url)
+    if scheme == "gs":
+        policy = replace(policy, attempts=-(-policy.attempts // _OWN_RETRIES))
+        seconds = _OWN_RETRIES * (seconds or policy.seconds)
 
     def attempt() -> Any:
         filesystem = _filesystem(scheme)
@@ -77,6 +82,18 @@ def perform(
         if "no credentials" in str(error) and scheme in _CREDENTIALS:
             raise UsageError(f"{url}: no credentials; {_CREDENTIALS[scheme]}.") from error
         raise
+
+
+def describe(filesystem: Any, url: str) -> Any:
+    """A coroutine for the description of an object of a bucket, without its folder."""
+    if url.startswith("gs://"):
+        return filesystem._get_object(url)
+    return filesystem._info(url, refresh=True)
+
+
+def disconnect() -> None:
+    """Forget the file systems: credentials or addresses have changed."""
+    _filesystem.cache_clear()
 
 
 @cache
@@ -92,7 +109,7 @@ def _gs(policy: RetryPolicy) -> Any:
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import gcsfs
 
-    return gcsfs.GCSFileSystem(use_listings_cache=False)
+    return gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)
 
 
 def _s3(policy: RetryPolicy) -> Any:
@@ -100,7 +117,7 @@ def _s3(policy: RetryPolicy) -> Any:
 
     limits = {"connect_timeout": policy.connect, "read_timeout": policy.seconds}
     config = limits | {"retries": {"max_attempts": 1}, "max_pool_connections": 64}
-    filesystem = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=config)
+    filesystem = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False, config_kwargs=config)
     filesystem.retries = 1  # retries are those of request.py
     return filesystem
 
@@ -111,6 +128,7 @@ def _http(policy: RetryPolicy) -> Any:
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=policy.connect, sock_read=policy.seconds)
     return HTTPFileSystem(
+        skip_instance_cache=True,
         use_listings_cache=False,
         client_kwargs={"timeout": timeout, "trust_env": True},
         headers={"Accept-Encoding": "identity"},  # so that ranges are those of the file

@@ -5,6 +5,7 @@ verified.json in it, which `yt8m verify` writes.
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -63,7 +64,7 @@ def entry_of(about: Mapping[str, Any]) -> Entry:
 
 
 def _web_entries(url: str) -> dict[str, Entry]:
-    """The shards of a manifest; none where there is no manifest, or access to it is denied.
+    """The shards of a manifest (a file of output.sealed); none where there is no manifest, or access to it is denied.
 
     Servers that do not tell what exists answer 403 for a missing file.
     """
@@ -77,7 +78,10 @@ def _web_entries(url: str) -> dict[str, Entry]:
             return {}
         raise
     try:
-        shards = json.loads(text)["content"]["shards"]
-        return {name: Entry(int(size), md5, md5) for name, (size, _, md5, *_) in shards.items()}
+        sealed = json.loads(text)
+        if sealed["sha256"] != hashlib.sha256(json.dumps(sealed["content"]).encode()).hexdigest():
+            raise StoreError(f"{path} is damaged or was edited: its checksum does not match")
+        shards = sealed["content"]["shards"].items()
+        return {name: Entry(int(size), md5, md5) for name, (size, _, md5, *_) in shards}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise StoreError(f"{path} is not a list of shards, as `yt8m verify` writes it") from None

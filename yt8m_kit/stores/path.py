@@ -16,7 +16,7 @@ from yt8m_kit.stores.listing import Entry
 _VERSIONS = ("2", "3")  # folders of the official layout, where a store cannot list folders
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, repr=False)
 class StorePath:
     """A folder or object of a store by its URL, without a slash at the end.
 
@@ -34,6 +34,9 @@ class StorePath:
         if not parts:
             raise UsageError(f"{url!r} names no bucket or server, as in {scheme}://NAME/FOLDER.")
         return cls((f"{scheme}:/", *parts))
+
+    def __repr__(self) -> str:
+        return f"StorePath({str(self)!r})"
 
     def __str__(self) -> str:
         return "/".join(self.parts)
@@ -153,8 +156,7 @@ class StorePath:
         except FileNotFoundError:
             raise request.StoreError(f"{self}: there is no such bucket") from None
         finally:
-            _contents.cache_clear()
-            listing.forget()
+            forget()
 
 
 DataPath = Path | StorePath
@@ -164,6 +166,12 @@ P = TypeVar("P", bound=DataPath)  # of a function that returns the kind of path 
 def data_path(text: str) -> DataPath:
     """Parse a folder or a URL. Raises UsageError for a URL that cannot be read."""
     return StorePath.of(text) if "://" in text else Path(text)
+
+
+def forget() -> None:
+    """Forget what was listed and read: objects were written."""
+    _contents.cache_clear()
+    listing.forget()
 
 
 @cache

@@ -58,7 +58,7 @@ class Fault(NamedTuple):
 def fault_of(error: BaseException) -> Fault:
     """Classify an exception of fsspec, aiohttp, botocore or gcsfs."""
     name, text = type(error).__name__, (str(error).strip().splitlines() or [""])[0].rstrip(".")[:_REASON]
-    status = next((int(s) for key in ("status", "code") if str(s := getattr(error, key, "")).isdigit()), 0)
+    status = _status(error) or _status(error.__cause__)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return Fault("missing", "not found (404)")
     if "Credentials" in name:
@@ -77,6 +77,14 @@ def fault_of(error: BaseException) -> Fault:
     if "Disconnected" in name or "Payload" in name or "Incomplete" in name or isinstance(error, EOFError):
         return Fault("transient", "connection lost")
     return Fault("transient", f"{name}: {text}" if text else name)
+
+
+def _status(error: BaseException | None) -> int:
+    """The HTTP status of an exception of aiohttp, gcsfs or botocore; 0 if it has none."""
+    response = getattr(error, "response", None)
+    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    found = [metadata.get("HTTPStatusCode"), getattr(error, "status", ""), getattr(error, "code", "")]
+    return next((int(status) for status in found if str(status).isdigit()), 0)
 
 
 def call(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from yt8m_kit.stores import request
-from yt8m_kit.stores.filesystem import perform
+from yt8m_kit.stores.filesystem import describe, perform
 from yt8m_kit.stores.listing import MANIFEST, entry_of
 from yt8m_kit.stores.path import StorePath
 from yt8m_kit.stores.request import StoreError, TruncatedError
@@ -91,8 +91,7 @@ def _compare(source: StorePath) -> None:
         return
     url, entry = str(source), source.known()
     try:
-        # Not from a cache of listings, which only s3fs would look into.
-        about = perform(url, lambda store: store._info(url, refresh=True), request.COPY)
+        about = perform(url, lambda store: describe(store, url), request.COPY)
     except FileNotFoundError:
         raise StoreError(f"{source}: it was removed while it was read") from None
     now = entry_of(about)
