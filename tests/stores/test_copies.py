@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import mirror
+from tests.fakes.store_faults import FAULTS
 from tests.support.small_shards import damage
 from tests.support.stores import SOON, digest_of_epochs, hurry
 from yt8m_kit.data.reading.shards import has_intact_records, open_shards
@@ -39,55 +40,24 @@ def test_copies_are_the_files(web):
     assert contents(web.stored) == [path.read_bytes() for path in web.local]
 
 
-def refuse(status):
-    return mirror.unavailable(status=status)
-
-
-def shifted(handler, content):
-    """Answer with a range of the right length, one byte further on."""
-    start, end = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
-    handler.send_response(206)
-    handler.send_header("Content-Length", str(end - start + 1))
-    handler.end_headers()
-    handler.wfile.write((content + b"\0")[start + 1 : end + 2])
-
-
-PASSING = {
-    "503": refuse(503),
-    "429": refuse(429),
-    "500": refuse(500),
-    "403 once": refuse(403),
-    "404 once": refuse(404),
-    "cut": mirror.cut(after=700),
-    "no body": mirror.cut(after=0),
-    "stalled": mirror.stall(after=700),
-    "silent": mirror.silence,
-    "too slow": mirror.trickle,
-    "other range": shifted,
-    "flipped bit": lambda handler, content: handler.serve(content[:900] + b"\xff" + content[901:]),
-    "other file": lambda handler, content: handler.serve(bytes(len(content))),
-    "no ranges": mirror.without_ranges,
-}
-
-
 @pytest.mark.parametrize("piece", [8 << 20, 500], ids=["whole", "pieces"])
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_that_passes_changes_no_byte(web, monkeypatch, fault, piece):
     monkeypatch.setattr(transfer, "PIECE", piece)
     web.server.faults[NAME] = [None, fault] if piece == 500 else [fault]
     assert contents(web.stored) == [path.read_bytes() for path in web.local]
-    assert len(web.server.asked(NAME)) >= (1 if fault is mirror.without_ranges else 2)
+    assert len(web.server.asked(NAME)) >= (1 if fault is FAULTS["no ranges"] else 2)
 
 
 LASTING = {
-    "403": (refuse(403), "access denied (403) (2 attempts)"),
-    "404": (refuse(404), "not found (404), although it was listed"),
-    "500": (refuse(500), "status 500 (6 attempts)"),
-    "400": (refuse(400), "status 400 (2 attempts)"),
+    "403": (mirror.unavailable(status=403), "access denied (403) (2 attempts)"),
+    "404": (mirror.unavailable(status=404), "not found (404), although it was listed"),
+    "500": (mirror.unavailable(status=500), "status 500 (6 attempts)"),
+    "400": (mirror.unavailable(status=400), "status 400 (2 attempts)"),
     "cut": (mirror.cut(after=700), "connection lost (6 attempts)"),
     "truncated": (mirror.instead(bytes(1263)), "truncated: 1,263 of 1,963 bytes"),
     "too slow": (mirror.trickle, "too slow or no answer (2 attempts)"),
-    "flipped bit": (PASSING["flipped bit"], "its MD5 is not the one in verified.json next to it"),
+    "flipped bit": (FAULTS["a flipped bit"], "its MD5 is not the one in verified.json next to it"),
 }
 
 
