@@ -32,7 +32,7 @@ from yt8m_kit.stores.request import RetryPolicy
 
 SCHEMES = {"https": "aiohttp", "s3": "s3fs", "gs": "gcsfs"}
 TIMES = {"once": 1, "twice": 2, "always": 99}
-SOON = RetryPolicy(connect=2, seconds=1, attempts=6, refusals=3, backoff=0.02, max_backoff=0.1)
+SOON = RetryPolicy(connect=2, seconds=1, attempts=7, refusals=3, backoff=0.02, max_backoff=0.1)
 
 
 class Trial(NamedTuple):

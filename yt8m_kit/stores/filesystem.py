@@ -107,9 +107,12 @@ def _filesystem(scheme: str) -> Any:
 def _gs(policy: RetryPolicy) -> Any:
     # Without the gRPC client of zonal buckets, which is not needed to read whole objects.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    import aiohttp
     import gcsfs
 
-    return gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)
+    # A connection that stalls is one of the faults that gcsfs retries itself.
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=policy.connect, sock_read=policy.seconds)
+    return gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False, requests_timeout=timeout)
 
 
 def _s3(policy: RetryPolicy) -> Any:
