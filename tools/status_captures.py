@@ -75,7 +75,8 @@ def page() -> str:
             if widest > COLUMNS:
                 raise SystemExit(f"{command} is {widest} columns wide")
             text = "\n".join(line.rstrip() for line in shown.splitlines())
-            parts.append(f"{title}\n\n```console\n$ {command}\n{text}\n```\n")
+            mark = "" if "demo" in command else "<!-- not run: a recipe of tools/status_captures.py -->\n"
+            parts.append(f"{title}\n\n{mark}```console\n$ {command}\n{text}\n```\n")
     return "`python -m tools.status_captures`\n\n" + "\n".join(parts)
 
 
