@@ -20,7 +20,9 @@ def start(backend: str | None = None) -> None:
     with _no_collection():
         if os.environ["KERAS_BACKEND"] == "tensorflow":
             _start_tensorflow()
-        import keras  # noqa: F401
+            import keras  # noqa: F401
+        else:
+            _start_without_tensorflow()
 
 
 @contextmanager
@@ -51,6 +53,7 @@ def _start_tensorflow() -> None:
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
+            # TensorFlow Lite's converter imports JAX if it is installed, a fifth of TensorFlow's start-up.
             with _missing("jax"):
                 import tensorflow as tf
 
@@ -67,13 +70,17 @@ def _start_tensorflow() -> None:
             os.close(stderr)
 
 
+def _start_without_tensorflow() -> None:
+    """Import Keras, which looks for TensorFlow when a seed is first set, to seed that as well."""
+    with _missing("tensorflow"):
+        import keras
+
+        keras.utils.set_random_seed(0)
+
+
 @contextmanager
 def _missing(module: str) -> Iterator[None]:
-    """Hide a module from imports, unless it is already imported.
-
-    TensorFlow Lite's converter imports JAX if it is installed, which adds a fifth to TensorFlow's start-up
-    and is only used by conversions that the kit never does.
-    """
+    """Hide a module from imports, unless it is already imported."""
     if module in sys.modules:
         yield
         return

@@ -314,8 +314,13 @@ def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperpara
     assert found["jax"][1] == pytest.approx(found["tensorflow"][1], rel=1e-4)
 
 
-def test_weights_trained_with_jax_are_evaluated_with_tensorflow(tiny_data, tmp_path, capsys):
-    done = finish(tiny_data.path, tmp_path, "netvlad", env=os.environ | {"KERAS_BACKEND": "jax"})
+def test_jax_trains_without_tensorflow_weights_that_tensorflow_evaluates(tiny_data, tmp_path, capsys):
+    guard = tmp_path / "guard" / "tensorflow"
+    guard.mkdir(parents=True)
+    (guard / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+    paths = ":".join([str(guard.parent), *sys.path])
+    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": paths}
+    done = finish(tiny_data.path, tmp_path, "netvlad", env=environment)
     assert done.returncode == 0, done.stderr
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     assert main(["average", "tiny", "netvlad", *places]) == 0
