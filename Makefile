@@ -22,7 +22,7 @@ $(if $(filter 1,$(words $(RUNS))),,$(error RUNS must be a folder without blanks 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  faults fuzz kills bench clean
+  faults fuzz kills bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -117,6 +117,10 @@ bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/perf
 	@$(BIN)/python -m benchmarks.training.techniques --write
 	@$(BIN)/python -m benchmarks.training.soft_labels --student video_moe --write
 	@$(BIN)/python -m benchmarks.export.codec_loss --write
+
+docs: .venv/installed  ## the pages of docs/ and an API reference as a site, site/index.html
+	$(PIP) -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## remove .venv, runs/demo and data/demo
 	rm -rf .venv runs/demo data/demo
