@@ -1,7 +1,7 @@
 """Hierarchical group-wise non-local aggregation (HG-NL).
 
-Source: the iqiyi entry of the 2018 challenge, where it aggregates TSN features of images. Here it aggregates
-frame features; input normalization and classifier are our choice.
+Source: the iqiyi entry to ActivityNet 2019 (Kinetics-700), where it aggregates TSN features of images. Here
+it aggregates frame features; input normalization and classifier are our choice.
 """
 
 import keras

@@ -1,6 +1,7 @@
 """StNet on frame features: temporal Xception block, optionally after a residual temporal convolution.
 
-Source: He et al., "StNet" (2019), as in the iqiyi entry of the 2018 challenge, without its image network.
+Source: He et al., "StNet" (2019), as in the iqiyi entry to ActivityNet 2019 (Kinetics-700), without its image
+network.
 """
 
 import keras

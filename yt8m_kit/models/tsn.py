@@ -1,7 +1,7 @@
 """Temporal segment networks: a classifier of single frames whose logits are averaged over segments.
 
-Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry of the 2018 challenge; the
-classifier of frame features is ours.
+Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry to ActivityNet 2019
+(Kinetics-700); the classifier of frame features is ours.
 """
 
 import keras
