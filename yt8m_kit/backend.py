@@ -1,4 +1,7 @@
-"""Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible."""
+"""Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible.
+
+~/.keras/keras.json has no effect: neither on the backend nor on floats, epsilons and the order of axes.
+"""
 
 import gc
 import os
@@ -6,23 +9,59 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from yt8m_kit.errors import KitError, UsageError, did_you_mean
+from yt8m_kit.interrupts import ending_the_process
+
+BACKENDS = ("tensorflow", "jax")
 
 
 def chosen() -> str:
     """The backend that start() takes where none is given: KERAS_BACKEND, or TensorFlow."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def start(backend: str | None = None) -> None:
-    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras."""
+    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras.
+
+    Raises UsageError for another backend, KitError if it is not installed.
+    """
+    selected = backend or chosen()
+    if selected not in BACKENDS:
+        close = did_you_mean(selected, BACKENDS)
+        raise UsageError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}; got {selected!r}.{close}")
+    if find_spec(selected) is None:
+        raise KitError(f"the backend {selected} is not installed; run: pip install {selected}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = backend or chosen()
-    with _no_collection():
-        if os.environ["KERAS_BACKEND"] == "tensorflow":
+    os.environ["KERAS_BACKEND"] = selected
+    with ending_the_process(), _no_collection(), _no_keras_json():
+        if selected == "tensorflow":
             _start_tensorflow()
             import keras  # noqa: F401
         else:
             _start_without_tensorflow()
+
+
+@contextmanager
+def _no_keras_json() -> Iterator[None]:
+    """Give Keras an empty folder while it is imported; a keras.json may be of another project, or damaged."""
+    with tempfile.TemporaryDirectory() as empty, _variable("KERAS_HOME", empty):
+        yield
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager

@@ -24,5 +24,5 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     from difflib import get_close_matches  # only once there is a mistake
 
     by_lower = {str(each).lower(): str(each) for each in known}
-    close = get_close_matches(str(word).lower(), by_lower, n=1)
+    close = get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.5)
     return f" Did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -33,7 +33,10 @@ def test_help_of_a_verb(verb, capsys):
     [
         (["trian"], "no verb 'trian'; there are: recipes, members, ensembles, stages, check"),
         (["train"], "required argument: recipe. Usage: yt8m train RECIPE MEMBER"),
-        (["train", "demo", "netvlad", "--stict"], "Could not consume arg: --stict. Usage: yt8m train"),
+        (
+            ["train", "demo", "netvlad", "--stict"],
+            "consume arg: --stict. Did you mean '--strict'? Usage: yt8m train",
+        ),
         (["train", "demo", "netvlad", "extra"], "Could not consume arg: extra"),
         (["train", "demo", "netvlad", "--strict=maybe"], "--strict takes no value, or true or false"),
         (["train", "demo", "netvlad", "--data"], "--data needs a value"),
@@ -46,6 +49,9 @@ def test_help_of_a_verb(verb, capsys):
         (["average", "demo", "netvlad"], "run: yt8m train demo netvlad"),
         (["export", "demo", "blend"], "run: yt8m ensemble demo blend"),
         (["predict", "demo", "blend"], "run: yt8m export demo blend"),
+        (["synthesize", "x", "--seed=-1"], "--seed must be a whole number (at least 0); got -1"),
+        (["show", "demo", "blend", "--videos=0"], "--videos must be a whole number (at least 1); got 0"),
+        (["run", "demo", "--to=exprot"], "got 'exprot'. Did you mean 'export'?"),
         (["submit", "demo", "blend", "--to=moon"], "--to must be one of local, kaggle; got 'moon'"),
         (["report", "demo"], "nothing of recipe demo was evaluated"),
     ],

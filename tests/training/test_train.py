@@ -29,7 +29,7 @@ def command(data, runs, member, *more):
 
 
 def finish(*arguments, **settings):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, **settings)
+    return subprocess.run(command(*arguments), capture_output=True, encoding="utf-8", **settings)
 
 
 def weights(path):
@@ -60,7 +60,7 @@ def uninterrupted(tiny_data, tmp_path_factory):
 
 def start(data, runs, after, *more):
     """Start training the long member; return the process once a checkpoint has step >= `after`."""
-    process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, encoding="utf-8")
     state = runs / "tiny/long/checkpoints/state.npz"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -120,7 +120,7 @@ def test_full_disk_leaves_the_last_checkpoint_intact(tiny_data, tmp_path, uninte
     """
     words = command(tiny_data.path, tmp_path, "long")[3:]
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, text=True
+        [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 1
     assert "File too large" in done.stderr.splitlines()[-1]
@@ -304,7 +304,7 @@ def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperpara
     for backend in ("tensorflow", "jax"):
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(STEPS), case],
-            capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend},
+            capture_output=True, encoding="utf-8", env=os.environ | {"KERAS_BACKEND": backend},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         found[backend] = json.loads(done.stdout.splitlines()[-1])

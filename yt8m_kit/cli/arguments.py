@@ -3,10 +3,12 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from yt8m_kit.errors import UsageError
+from yt8m_kit import fields
+from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.recipe import load
 
 
 class Pending:
@@ -32,6 +34,10 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         return text
     if get_origin(kind) in (types.UnionType, Union):  # Literal[...] | None is the latter
         kind = next(part for part in get_args(kind) if part is not types.NoneType)
+    if get_origin(kind) is Annotated:
+        value = convert(name, get_args(kind)[0], text)
+        fields.check(f"--{name}", value, kind)
+        return value
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise UsageError(f"--{name} takes no value, or true or false; got {text!r}.")
@@ -40,7 +46,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
-            raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
+            close = did_you_mean(text, get_args(kind))
+            raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.{close}")
         return text
     try:
         return kind(text)
@@ -49,7 +56,10 @@ def convert(name: str, kind: Any, text: Any) -> Any:
 
 
 def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
-    """Wrap a function so that calling it binds and checks its arguments; main() runs the result."""
+    """Wrap a function so that calling it binds and checks its arguments; main() runs the result.
+
+    What the recipe does not have is found here, too: long before a verb imports TensorFlow.
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -60,9 +70,33 @@ def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
             parameter = signature.parameters[name]
             if parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
                 bound.arguments[name] = convert(name, parameter.annotation, value)
+        look_up(bound.arguments)
         return Pending(lambda: function(*bound.args, **bound.kwargs))
 
     return bind
+
+
+def look_up(arguments: Mapping[str, Any]) -> None:
+    """Look up the recipe, members and ensembles that a verb's arguments name.
+
+    Raises UsageError for a mistake in the recipe, and for a name that it does not have.
+    """
+    if not isinstance(name := arguments.get("recipe"), str):
+        return
+    recipe = load(name)
+    if "member" in arguments:
+        recipe.member(arguments["member"])
+    found = [arguments[word] for word in ("ensemble", "name", "teacher") if arguments.get(word) is not None]
+    for each in (*found, *arguments.get("names", ())):
+        recipe.ensemble(each)
+
+
+def misused(why: str, verb: str, function: Callable[..., Any]) -> UsageError:
+    """Return the error for arguments that Fire refuses, with the usage of the verb."""
+    flag = why.partition("Could not consume arg: ")[2].partition("=")[0]
+    flags = [f"--{name}" for name in inspect.signature(function).parameters]
+    close = did_you_mean(flag, flags) if flag.startswith("-") else ""
+    return UsageError(f"{why}.{close} Usage: yt8m {verb} {usage(function)}".rstrip())
 
 
 def usage(function: Callable[..., Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, data_place, experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, Whole
 from yt8m_kit.recipe import load
 
 Level = Literal["frame", "video"]
@@ -16,7 +17,7 @@ _DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
 
 
 def synthesize(
-    out: Path, *, train: int = 3000, validate: int = 1000, test: int = 1000, seed: int = 0
+    out: Path, *, train: Count = 3000, validate: Count = 1000, test: Count = 1000, seed: Whole = 0
 ) -> Path:
     """Write a small data set in the real format, with test labels kept apart."""
     from yt8m_kit.data.synthesize import synthesize

@@ -4,17 +4,25 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
-from yt8m_kit.errors import KitError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.recipe import load, names
 
 
 def recipes() -> None:
-    """List the recipes with their members and ensembles."""
+    """List the recipes with their members and ensembles, and the mistakes in those that cannot be loaded."""
+    broken = []
     for name in names():
-        recipe = load(name)
+        try:
+            recipe = load(name)
+        except UsageError as error:
+            print(f"{name}: cannot be loaded: {error}")
+            broken.append(name)
+            continue
         print(f"{name}: {recipe.description}")
         print(f"  members: {', '.join(recipe.members)}")
         print(f"  ensembles: {', '.join(recipe.ensembles) or 'none'}")
+    if broken:
+        raise KitError(f"recipes that cannot be loaded: {', '.join(broken)}.")
 
 
 def members(recipe: str, ensemble: str | None = None) -> None:
@@ -39,10 +47,10 @@ def stages(recipe: str, name: str, *, runs: Path | None = None) -> None:
 
 def check(recipe: str, *, data: Path | None = None) -> None:
     """Compare parameters and bytes with the published ones; report which data is present."""
+    given = experiment(recipe, data)
     backend.start()
     from yt8m_kit.reporting.check import check
 
-    given = experiment(recipe, data)
     text, wrong = check(given.recipe, given.data)
     print(text, end="")
     if wrong:

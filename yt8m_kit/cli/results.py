@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.fields import Count
 
 
 def evaluate(
@@ -46,8 +47,8 @@ def show(
     recipe: str,
     name: str,
     *,
-    videos: int = 10,
-    labels: int = 5,
+    videos: Count = 10,
+    labels: Count = 5,
     data: Path | None = None,
     runs: Path | None = None,
 ) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.fields import Count
 
 
 def train(
@@ -30,7 +31,7 @@ def distill(
     recipe: str,
     teacher: str,
     *,
-    top: int | None = None,
+    top: Count | None = None,
     data: Path | None = None,
     runs: Path | None = None,
     anew: bool = False,

@@ -158,14 +158,15 @@ def _is_named(file: FileIO, path: Path) -> bool:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_private_json(path: Path, value: Any) -> None:
     """As write_json, for a file that only its owner may read: created with mode 600."""
     with replacing(path) as temporary:
         temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(value, indent=1) + "\n")
 
 

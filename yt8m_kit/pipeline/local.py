@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.errors import KitError, UsageError, did_you_mean
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
 from yt8m_kit.pipeline.stage import Stage
@@ -33,6 +33,7 @@ def goals_of(text: str) -> tuple[str, ...]:
         if verb not in GOALS:
             raise UsageError(
                 f"--to must list verbs of {', '.join(GOALS)}, separated by commas; got {verb!r}."
+                + did_you_mean(verb, GOALS)
             )
     return verbs
 

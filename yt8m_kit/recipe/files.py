@@ -46,7 +46,7 @@ def load(name: str) -> Recipe:
 
 
 def _module(name: str, path: Path) -> ModuleType:
-    module_spec = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+    module_spec = importlib.util.spec_from_file_location(f"recipe_{name}", path.absolute())
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)

@@ -14,7 +14,7 @@ def naming_the_line(path: Path) -> Iterator[None]:
     try:
         yield
     except SyntaxError as error:
-        in_recipe = error.filename in (None, str(path))
+        in_recipe = error.filename in (None, str(path.absolute()))
         place = _place(path, error.lineno) if in_recipe else _place(path, _line(error, path))
         raise UsageError(f"{place}: {_described(error)}") from error
     except (Exception, SystemExit) as error:
@@ -24,7 +24,7 @@ def naming_the_line(path: Path) -> Iterator[None]:
 def _line(error: BaseException, path: Path) -> int | None:
     """Line of the file that was executed when the error was raised; None if it was not executed."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    lines = [frame.lineno for frame in frames if frame.filename == str(path.absolute())]
     return lines[-1] if lines else None
 
 

@@ -156,7 +156,11 @@ def commit() -> str:
 
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["git", "-C", str(recipes.folder()), *words], capture_output=True, text=True, check=False
+            ["git", "-C", str(recipes.folder()), *words],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
 
     try:
