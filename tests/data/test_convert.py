@@ -182,6 +182,7 @@ def test_a_source_without_usable_records_is_an_error(tmp_path):
         ("a,0\nb\n", "line 2 must be VIDEO,LABELS; got 'b'"),
         ("a,0\nb,1,2\n", "line 2 must be VIDEO,LABELS; got 'b,1,2'"),
         ("a,0\na,1\n", "line 2 repeats 'a'"),
+        ('a,0\n"b,1\n' + "c,1\n" * 40_000, "line 2: unexpected end of data; got '\"b,1'"),
         ("id,labels\n,1\n", "line 2 must be VIDEO,LABELS; got ',1'"),
     ],
 )

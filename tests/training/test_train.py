@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.recipes import RECIPES
 from yt8m_kit.cli.main import main
+from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.order import Position
@@ -102,6 +103,7 @@ def test_ctrl_c_saves_a_checkpoint_and_reports_it(tiny_data, tmp_path, uninterru
     last = stderr.splitlines()[-1]
     assert last.startswith("yt8m: interrupted at step ")
     assert "Traceback" not in stderr
+    assert FAULT not in stderr
     assert finish(tiny_data.path, tmp_path, "long").returncode == 0
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
@@ -252,6 +254,7 @@ def test_strict_stops_at_a_truncated_shard_and_resumes_once_it_is_restored(own_d
     assert last.startswith(f"yt8m: {shard} record ")
     assert "truncated" in last
     assert "Traceback" not in stderr
+    assert FAULT not in stderr
     assert (tmp_path / "tiny/long/checkpoints/state.npz").exists()
     shard.write_bytes(whole)
     done = finish(own_data, tmp_path, "long", "--strict")

@@ -33,6 +33,11 @@ def _keras_json(floatx: str) -> Callable[[Place], None]:
     return prepare
 
 
+def _labels(place: Place) -> None:
+    lines = ["a,1", '"b,1', *(f"c{number},1" for number in range(30_000))]
+    (place.root / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
 def _accented(place: Place) -> None:
     place.edit('description="for tests"', 'description="déjà vu"')
 
@@ -65,5 +70,8 @@ CASES = (
          at_once=False),
     Case("a keras.json that Keras refuses", "yt8m train tiny logistic", 0, "trained.weights.h5",
          _keras_json("float8"), at_once=False),
+    Case("an unbalanced quote in a long CSV of labels",
+         "yt8m convert data x --recipe=tiny --labels=labels.csv", 1, "line 2: unexpected end of data",
+         _labels),
     Case("a locale without UTF-8", f"{LATIN1} yt8m recipes", 0, "tiny: d\\xe9j\\xe0 vu", _accented),
 )  # fmt: skip

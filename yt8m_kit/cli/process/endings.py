@@ -9,6 +9,7 @@ from yt8m_kit.cli.process.streams import discard_output, reader_has_left
 from yt8m_kit.errors import KitError
 from yt8m_kit.interrupts import CODE
 
+FAULT = "a fault of the kit"
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell has it
 LONGEST = 300  # characters of an unexpected error's message
 OUT_OF_MEMORY = "out of memory. Take a smaller batch_size, or a larger accumulate, and close other programs."
@@ -45,5 +46,5 @@ def _fault(error: Exception, words: Sequence[str]) -> str:
     try:
         log = write_fault_log(error, words)
     except OSError as full:
-        return f"a fault of the kit: {said}. Please report it. (No log file: {full.strerror}.)"
-    return f"a fault of the kit: {said}. Please report it with {log}."
+        return f"{FAULT}: {said}. Please report it. (No log file: {full.strerror}.)"
+    return f"{FAULT}: {said}. Please report it with {log}."
