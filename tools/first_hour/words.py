@@ -54,6 +54,8 @@ CASES = (
     Case("a flag out of range", "yt8m show tiny blend --videos=0", 2, "--videos must be a whole number (at"),
     Case("a seed below 0", "yt8m synthesize x --seed=-1", 2, "--seed must be a whole number (at least 0)"),
     Case("an unknown last stage", "yt8m run tiny --to=exprot", 2, "Did you mean 'export'?"),
+    Case("no records of an own data set", "yt8m sample tiny netvlad --data=mine", 2,
+         "`yt8m convert SOURCE mine --split=train` makes them from own videos"),
     Case("no folder of recipes", "YT8M_RECIPES=/nowhere yt8m recipes", 2, "no folder /nowhere with recipes"),
     Case("Ctrl-C while modules are imported", "yt8m train tiny logistic", 130, "yt8m: interrupted",
          _importing("fire", INTERRUPT)),

@@ -28,8 +28,9 @@ def find(data: Path, split: str) -> list[Path]:
             return paths
     looked_for = ", ".join(str(data / pattern) for pattern in patterns)
     raise UsageError(
-        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
-        f"the official ones, `yt8m synthesize {data}` makes a small data set."
+        f"no {split} shards: looked for {looked_for}. `yt8m convert SOURCE {data} --split={split}` "
+        f"makes them from own videos, `yt8m download --split={split} --data={data}` fetches those of YouTube-8M, "
+        f"`yt8m synthesize {data}` makes a small data set."
     )
 
 
