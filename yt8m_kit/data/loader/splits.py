@@ -29,7 +29,7 @@ def find(data: Path, split: str) -> list[Path]:
     looked_for = ", ".join(str(data / pattern) for pattern in patterns)
     raise UsageError(
         f"no {split} shards: looked for {looked_for}. `yt8m convert SOURCE {data} --split={split}` "
-        f"makes them from own videos, `yt8m download --split={split} --data={data}` fetches those of YouTube-8M, "
+        f"makes them from own videos, `yt8m download --split={split} --data={data}` fetches YouTube-8M's, "
         f"`yt8m synthesize {data}` makes a small data set."
     )
 
