@@ -65,6 +65,14 @@ def test_unknown_name_lists_the_existing_ones():
         (lambda: member(keep_average="maybe"), "keep_average must be one of always, better"),
         (lambda: member(batch_size=10, accumulate=3), "divisible by accumulate"),
         (lambda: member(patience=5), "patience and keep_best need validate_steps"),
+        (
+            lambda: member(steps=9, average=Range(10, 20)),
+            "average must hold a checkpoint; got steps 10 to 20",
+        ),
+        (
+            lambda: member(steps=9, checkpoint_steps=4, average=Range(5, 7)),
+            "with steps=9, checkpoint_steps=4",
+        ),
         (lambda: member(published_mib={"int3": 1.0}), "unknown codec 'int3'. Did you mean 'int"),
         (lambda: Member("netvald", steps=1), "family must be one of .*; got netvald. Did you mean 'netvlad'"),
         (

@@ -58,7 +58,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
 def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
     """Wrap a function so that calling it binds and checks its arguments; main() runs the result.
 
-    What the recipe does not have is found here, too: long before a verb imports TensorFlow.
+    Before the function runs, the recipe and what is named of it are looked up: long before a verb imports
+    TensorFlow.
     """
     signature = inspect.signature(function)
 
@@ -70,8 +71,12 @@ def binding(function: Callable[..., Any]) -> Callable[..., Pending]:
             parameter = signature.parameters[name]
             if parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
                 bound.arguments[name] = convert(name, parameter.annotation, value)
-        look_up(bound.arguments)
-        return Pending(lambda: function(*bound.args, **bound.kwargs))
+
+        def run() -> Any:
+            look_up(bound.arguments)
+            return function(*bound.args, **bound.kwargs)
+
+        return Pending(run)
 
     return bind
 

@@ -72,6 +72,20 @@ class Member:
         if (self.patience or self.keep_best) and not self.validate_steps:
             raise UsageError("patience and keep_best need validate_steps; got validate_steps=None.")
 
+        self._check_range()
+
+    def _check_range(self) -> None:
+        """Check that the range holds a checkpoint, where the length of the training is known."""
+        if not isinstance(self.average, Range) or self.steps is None:
+            return
+        first, last = self.average.first, min(self.average.last, self.steps)
+        newest = last if last == self.steps else last - last % self.checkpoint_steps
+        if newest < max(first, 1):
+            raise UsageError(
+                f"average must hold a checkpoint; got steps {first} to {self.average.last}, with "
+                f"steps={self.steps}, checkpoint_steps={self.checkpoint_steps}."
+            )
+
     def without_validation(self) -> "Member":
         """The same member without validation in training."""
         return replace(self, validate_steps=None, patience=None, keep_best=False)
