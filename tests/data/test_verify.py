@@ -300,7 +300,7 @@ def test_deleted_shards_leave_the_manifest(folder):
         (["--split=train", "--threads=0"], "--threads must be at least 1; got 0"),
         (["--split=train", "--recipe=nope"], "no recipe 'nope'"),
         (["--split=train"], "no train shards: looked for"),
-        (["--split=train", "--fix"], "Could not consume arg: --fix"),
+        (["--split=train", "--fix"], "verify has no flag --fix"),
     ],
 )
 def test_misuse_is_one_line(words, message, tmp_path, capsys):

@@ -96,12 +96,23 @@ def look_up(arguments: Mapping[str, Any]) -> None:
         recipe.ensemble(each)
 
 
+_SURPLUS, _MISSING = "Could not consume arg: ", "no value for the required argument: "  # as Fire says it
+
+
 def misused(why: str, verb: str, function: Callable[..., Any]) -> UsageError:
-    """Return the error for arguments that Fire refuses, with the usage of the verb."""
-    flag = why.partition("Could not consume arg: ")[2].partition("=")[0]
-    flags = [f"--{name}" for name in inspect.signature(function).parameters]
-    close = did_you_mean(flag, flags) if flag.startswith("-") else ""
-    return UsageError(f"{why}.{close} Usage: yt8m {verb} {usage(function)}".rstrip())
+    """Return the error for arguments that Fire refuses for the reason `why`, with the usage of the verb."""
+    surplus, missing = why.partition(_SURPLUS)[2], why.partition(_MISSING)[2]
+    if surplus.startswith("-"):
+        flag = surplus.partition("=")[0]
+        flags = [f"--{name}" for name in inspect.signature(function).parameters]
+        why = f"{verb} has no flag {flag}.{did_you_mean(flag, flags)}"
+    elif surplus:
+        why = f"unexpected argument {surplus!r}."
+    elif missing:
+        why = f"the argument {missing.upper()} is missing."
+    else:
+        why += "."
+    return UsageError(f"{why} Usage: yt8m {verb} {usage(function)}".rstrip())
 
 
 def usage(function: Callable[..., Any]) -> str:

@@ -448,7 +448,7 @@ def test_two_runs_at_once_share_the_work(tmp_path):
         (["--split=train", "--connections=0"], "--connections must be at least 1; got 0"),
         (["--split=train", "--mirror=moon"], "--mirror must be one of us, eu, asia; got 'moon'"),
         (["--split=train", "--version=3"], "version 3 has validate and test; got train"),
-        (["--split=train", "--mirrors=eu"], "Could not consume arg: --mirrors=eu"),
+        (["--split=train", "--mirrors=eu"], "no flag --mirrors. Did you mean '--mirror'?"),
         (
             ["--split=train", "--urls=ftp://x"],
             "a mirror must be http://HOST or https://HOST; got 'ftp://x'",
