@@ -2,7 +2,6 @@
 
 import importlib.util
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.machine.home import folder_of
 
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries exceeded 10^9
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -230,10 +230,8 @@ class Recipe:
 
 def folder() -> Path:
     """The folder of recipes: YT8M_RECIPES, else submissions/ next to the package or in the current folder."""
-    if "YT8M_RECIPES" in os.environ:
-        return Path(os.environ["YT8M_RECIPES"])
     bundled = Path(__file__).resolve().parent.parent / "submissions"
-    return bundled if bundled.is_dir() else Path("submissions")
+    return folder_of("YT8M_RECIPES", bundled if bundled.is_dir() else Path("submissions"))
 
 
 def names() -> list[str]:

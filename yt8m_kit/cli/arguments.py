@@ -4,9 +4,11 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.machine.home import expanded
 
 
 class Pending:
@@ -42,6 +44,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         if text not in get_args(kind):
             raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.")
         return text
+    if kind is Path:
+        return expanded(text)
     try:
         return kind(text)
     except ValueError:

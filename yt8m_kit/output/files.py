@@ -1,5 +1,6 @@
 """Atomic file writes: under a temporary name, synced, then renamed."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError
+from yt8m_kit.output.locks import lock
+
+# What file systems answer that cannot sync a folder, or not on request: FUSE, CIFS, folders without read access.
+UNSYNCED = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def _sync(path: Path) -> None:
@@ -19,6 +24,18 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make renames in a folder durable, where its file system can do so on request."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise KitError(
+                f"cannot sync {folder}: {error.strerror}. The new file is in place, but may be lost if the "
+                "machine stops now."
+            ) from error
 
 
 @contextmanager
@@ -34,11 +51,11 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         _explain(path, error)
         raise
+    _sync_names(path.parent)
 
 
 @contextmanager
@@ -64,11 +81,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(retired)
         else:
             os.replace(temporary, path)
-        _sync(path.parent)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         _explain(path, error)
         raise
+    _sync_names(path.parent)
 
 
 @contextmanager
@@ -140,7 +157,7 @@ def _held(path: Path) -> Iterator[FileIO]:
     """
     while True:
         with FileIO(path, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno(), path, fcntl.LOCK_EX)
             if _is_named(file, path):
                 file.truncate(0)
                 yield file
