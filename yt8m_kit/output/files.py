@@ -14,11 +14,20 @@ from typing import Any
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.locks import lock
 
-# What file systems answer that cannot sync a folder, or not on request: FUSE, CIFS, folders without read access.
+# Errors of file systems that cannot sync a folder on request: FUSE, CIFS, folders that cannot be read.
 UNSYNCED = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def _sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable; the latter where the file system can."""
+    try:
+        _fsync(path)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in UNSYNCED):
+            raise
+
+
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -27,15 +36,14 @@ def _sync(path: Path) -> None:
 
 
 def _sync_names(folder: Path) -> None:
-    """Make renames in a folder durable, where its file system can do so on request."""
+    """Make a rename in a folder durable."""
     try:
         _sync(folder)
     except OSError as error:
-        if error.errno not in UNSYNCED:
-            raise KitError(
-                f"cannot sync {folder}: {error.strerror}. The new file is in place, but may be lost if the "
-                "machine stops now."
-            ) from error
+        raise KitError(
+            f"cannot sync {folder}: {error.strerror}. The new file is in place, but may be lost if the "
+            "machine stops now."
+        ) from error
 
 
 @contextmanager
