@@ -14,6 +14,7 @@ from yt8m_kit.machine.home import folder_of
 
 SIZE_LIMIT = 2**30  # bytes of the exported model, uncompressed: two accepted entries exceeded 10^9
 PRECISIONS = ("float32", "mixed_bfloat16")
+WITHOUT_EFFECT = ("published", "checkpoint_minutes")  # fields that no product depends on
 KEEP_AVERAGE = ("always", "better")
 
 
@@ -73,6 +74,7 @@ class Member:
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
     average only if it raises validation GAP. `statistics_batches`: number of training batches on which
     BatchNorm statistics are re-estimated for the resulting weights (0: keep the moving averages).
+    Checkpoints are written every `checkpoint_steps` steps, and after `checkpoint_minutes` without one.
     `validate_steps`: steps between validations; `patience`: steps without a higher GAP after which training
     stops; `keep_best`: use the weights of the highest GAP instead of the last.
     published_*: the published values that `check` compares with: parameters saved, MiB by codec.
@@ -93,6 +95,7 @@ class Member:
     teacher_weight: float = 0.5
     precision: str = "float32"
     checkpoint_steps: int = 1000
+    checkpoint_minutes: float = 10.0
     accumulate: int = 1
     average: Range | Ema | None = None
     keep_average: str = "always"
@@ -124,6 +127,8 @@ class Member:
                 "batch_size must be divisible by accumulate; "
                 f"got batch_size={self.batch_size}, accumulate={self.accumulate}."
             )
+        if not self.checkpoint_minutes > 0:
+            raise UsageError(f"checkpoint_minutes must be over 0; got {self.checkpoint_minutes}.")
         if (self.patience or self.keep_best) and not self.validate_steps:
             raise UsageError("patience and keep_best need validate_steps; got validate_steps=None.")
 
@@ -132,8 +137,10 @@ class Member:
         return replace(self, validate_steps=None, patience=None, keep_best=False)
 
     def frozen(self) -> dict[str, Any]:
-        """The settings as JSON values, without the published values."""
-        settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
+        """The settings that results depend on, as JSON values."""
+        settings = {
+            name: value for name, value in asdict(self).items() if not name.startswith(WITHOUT_EFFECT)
+        }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
 
 

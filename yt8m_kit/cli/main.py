@@ -15,6 +15,7 @@ from yt8m_kit import __version__
 from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
 from yt8m_kit.cli.arguments import Pending, binding, usage
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.machine import signals
 
 # In the order of a submission.
 VERBS = (
@@ -74,8 +75,9 @@ def _bind(words: list[str]) -> Any:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C.
+    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse.
 
+    Ended by a signal it is 128 + its number: 130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1.
     Verbs that access Kaggle have further codes, from 3 on: docs/faults.md.
     """
     words = sys.argv[1:] if words is None else words
@@ -88,7 +90,8 @@ def main(words: list[str] | None = None) -> int:
     os.environ.setdefault("PAGER", "cat")
     try:
         pending = _bind(words)
-        made = pending.run() if isinstance(pending, Pending) else None
+        with signals.raised():
+            made = pending.run() if isinstance(pending, Pending) else None
         if made is not None:
             print(made)
         return 0
@@ -98,6 +101,9 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("yt8m: interrupted; the same command resumes.", file=sys.stderr)
         return 130
+    except signals.TerminatedError as stop:
+        print(f"yt8m: stopped by {stop}; the same command resumes.", file=sys.stderr)
+        return stop.exit_code
     except OSError as error:
         print(f"yt8m: {error.filename or 'system'}: {error.strerror or error}.", file=sys.stderr)
         return 1

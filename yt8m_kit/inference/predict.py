@@ -16,6 +16,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import sweep_split
+from yt8m_kit.machine import signals
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import explaining, give_name
 from yt8m_kit.output.sealed import read_sealed, write_sealed
@@ -119,10 +120,11 @@ def _write_rows(
     """Append the missing rows and return the total number."""
     with closing(_Rows(partial, place)) as rows:
         swept = sweep_split(top, dataset, paths, "predict", start=rows.start, done=rows.done, strict=strict)
-        with closing(swept):
+        with closing(swept), signals.noted() as request:
             for number, (batch, best) in enumerate(swept, 1):
                 rows.add(batch, best)
-                if number % SAVE_BATCHES == 0:
+                if number % SAVE_BATCHES == 0 or request.number:
                     rows.save(batch.position)
+                request.raise_again()
         rows.save()
         return rows.done

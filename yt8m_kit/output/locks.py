@@ -24,7 +24,7 @@ def lock(file: int, path: Path, operation: int) -> None:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        _warn(path.parent, error.strerror)
+        _warn(path.parent, str(error.strerror))
 
 
 def _warn(folder: Path, reason: str) -> None:
