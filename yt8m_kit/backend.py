@@ -1,11 +1,14 @@
 """Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible."""
 
+import faulthandler
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from yt8m_kit.machine.cpu import check_avx
+from yt8m_kit.machine.last_words import held_stderr
 
 
 def chosen() -> str:
@@ -14,7 +17,13 @@ def chosen() -> str:
 
 
 def start(backend: str | None = None) -> None:
-    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras."""
+    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras.
+
+    Raises KitError for a CPU on which they do not run.
+    """
+    check_avx()
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)  # where native code ends the process
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = backend or chosen()
     with _no_collection():
@@ -46,25 +55,13 @@ def _start_tensorflow() -> None:
 
     Its native code writes some lines directly to the file descriptor, at any log level.
     """
-    with tempfile.TemporaryFile() as kept:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            with _missing("jax"):
-                import tensorflow as tf
+    with held_stderr("TensorFlow"), _missing("jax"):
+        import tensorflow as tf
 
-            # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
-            # the last bit between processes, so that a resumed run would not be bit-identical.
-            tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-            tf.constant(0)
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+        # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
+        # the last bit between processes, so that a resumed run would not be bit-identical.
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+        tf.constant(0)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
 from yt8m_kit.machine import signals
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.output import progress
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
@@ -74,11 +75,25 @@ class Loop:
         self._restore()
         if self._is_over():
             return
+        self._check_space()
         log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
         stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
         with closing(self.batches(self.position)) as batches, closing(log), signals.noted() as request:
             self._steps(batches, stepper, log, request)
             self._stop_for(request.number)
+
+    def _check_space(self) -> None:
+        """Raise KitError where the checkpoints to come surely do not fit on the disk."""
+        weights, slots = (4 * _numbers(group) for group in (self.model.variables, self.optimizer.variables))
+        shadows = 2 * weights if self.shadows else 0
+        every = self.member.checkpoint_steps
+        later = [*range(self.step // every * every + every, self.total, every), self.total]
+        first, last = self.keep or (self.total + 1, self.total)
+        kept = sum(first <= step <= last for step in later)
+        needed = checkpoints.bytes_to_come(
+            self.folder, weights + slots + shadows, weights, saves=len(later), kept=kept
+        )
+        check_space(self.folder, needed, f"training to step {self.total}")
 
     def _is_over(self) -> bool:
         """Whether the last step is done, and its validation."""
@@ -210,6 +225,10 @@ class Loop:
         state = checkpoints.State(self.step, self.position, weights, slots, list(shadows), self.notes)
         checkpoints.save_state(self.folder, state)
         self._saved = time.monotonic()
+
+
+def _numbers(variables: list[Any]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def _arrays(variables: list[Any]) -> list[Any]:
