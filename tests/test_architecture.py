@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 # A package imports what stands left of its bar, and nothing else of the kit.
 ORDER = """
-    errors interrupts | fields | dataset metrics backend | output codecs layers | models | recipe | run data
+    errors | fields machine | dataset metrics backend | output codecs layers | models | recipe | run data
     | pipeline | submission | inference | quantization evaluation segments | training ensembling export
     | reporting | cli
 """

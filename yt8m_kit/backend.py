@@ -3,6 +3,7 @@
 ~/.keras/keras.json has no effect: neither on the backend nor on floats, epsilons and the order of axes.
 """
 
+import faulthandler
 import gc
 import os
 import sys
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from yt8m_kit.errors import KitError, UsageError, did_you_mean
-from yt8m_kit.interrupts import ending_the_process
+from yt8m_kit.machine.cpu import check_avx
+from yt8m_kit.machine.interrupts import ending_the_process
+from yt8m_kit.machine.last_words import held_stderr
 
 BACKENDS = ("tensorflow", "jax")
 
@@ -25,7 +28,7 @@ def chosen() -> str:
 def start(backend: str | None = None) -> None:
     """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras.
 
-    Raises UsageError for another backend, KitError if it is not installed.
+    Raises UsageError for another backend, KitError if it is not installed, or does not run on this CPU.
     """
     selected = backend or chosen()
     if selected not in BACKENDS:
@@ -33,6 +36,9 @@ def start(backend: str | None = None) -> None:
         raise UsageError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}; got {selected!r}.{close}")
     if find_spec(selected) is None:
         raise KitError(f"the backend {selected} is not installed; run: pip install {selected}")
+    check_avx()
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)  # where native code ends the process
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = selected
     with ending_the_process(), _no_collection(), _no_keras_json():
@@ -87,26 +93,14 @@ def _start_tensorflow() -> None:
 
     Its native code writes some lines directly to the file descriptor, at any log level.
     """
-    with tempfile.TemporaryFile() as kept:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            # TensorFlow Lite's converter imports JAX if it is installed, a fifth of TensorFlow's start-up.
-            with _missing("jax"):
-                import tensorflow as tf
+    # TensorFlow Lite's converter imports JAX if it is installed, a fifth of TensorFlow's start-up.
+    with held_stderr("TensorFlow"), _missing("jax"):
+        import tensorflow as tf
 
-            # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
-            # the last bit between processes, so that a resumed run would not be bit-identical.
-            tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-            tf.constant(0)
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+        # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
+        # the last bit between processes, so that a resumed run would not be bit-identical.
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+        tf.constant(0)
 
 
 def _start_without_tensorflow() -> None:

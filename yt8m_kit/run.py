@@ -14,6 +14,7 @@ from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
+from yt8m_kit.output.locks import lock
 from yt8m_kit.recipe import Recipe
 
 
@@ -104,25 +105,25 @@ class Run:
         """Lock the run for this process, whose command is `words`; UsageError if another one holds it."""
         with explaining(self.lock):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileIO(self.lock, "a+")
-        with lock:
+            file = FileIO(self.lock, "a+")
+        with file:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file.fileno(), self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(
                     f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
                 ) from None
             holder = f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}"
             with explaining(self.lock):
-                lock.truncate(0)
-                write_all(lock, holder.encode())
+                file.truncate(0)
+                write_all(file, holder.encode())
             yield
 
     def holder(self) -> str:
         """Return command and process of the holder of the run's lock; empty if there is none."""
         try:
-            with self.lock.open(encoding="utf-8") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with self.lock.open(encoding="utf-8") as file:
+                lock(file.fileno(), self.lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return ""
         except BlockingIOError:
             return self.lock.read_text(encoding="utf-8", errors="replace")

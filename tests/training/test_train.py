@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,13 +98,22 @@ def test_killed_and_resumed_training_is_bit_identical(tiny_data, tmp_path, unint
     assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
 
 
-def test_ctrl_c_saves_a_checkpoint_and_reports_it(tiny_data, tmp_path, uninterrupted):
-    code, stderr = start_and_signal(tiny_data.path, tmp_path, signal.SIGINT, 20)
-    assert code == 130
-    last = stderr.splitlines()[-1]
-    assert last.startswith("yt8m: interrupted at step ")
-    assert "Traceback" not in stderr
-    assert FAULT not in stderr
+def test_signals_save_a_checkpoint_and_report_it(tiny_data, tmp_path, uninterrupted):
+    """Wherever they come, nothing but the checkpoint of the step at hand is written; resumes are exact."""
+    said = {
+        signal.SIGTERM: (143, "stopped by SIGTERM"),
+        signal.SIGUSR1: (138, "stopped by SIGUSR1"),
+        signal.SIGINT: (130, "interrupted"),
+    }
+    for number, after in zip(said, (20, 80, 140)):
+        code, stderr = start_and_signal(tiny_data.path, tmp_path, number, after)
+        last = stderr.splitlines()[-1]
+        found = re.fullmatch(r"yt8m: (.*) at step (\d+) of 400; the same command resumes there\.", last)
+        assert found, stderr
+        assert (code, found[1]) == said[number]
+        assert last_step(tmp_path / "tiny/long/checkpoints") == int(found[2]) >= after
+        assert "Traceback" not in stderr
+        assert FAULT not in stderr
     assert finish(tiny_data.path, tmp_path, "long").returncode == 0
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from yt8m_kit.interrupts import ending_the_process
+from yt8m_kit.machine.interrupts import ending_the_process
 
 
 def start() -> int:

@@ -4,10 +4,12 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from yt8m_kit import fields
 from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.machine.home import expanded
 from yt8m_kit.recipe import load
 
 
@@ -49,6 +51,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
             close = did_you_mean(text, get_args(kind))
             raise UsageError(f"--{name} must be one of {', '.join(get_args(kind))}; got {text!r}.{close}")
         return text
+    if kind is Path:
+        return expanded(text)
     try:
         return kind(text)
     except ValueError:

@@ -17,7 +17,8 @@ from yt8m_kit.cli.arguments import Pending, binding, misused, usage
 from yt8m_kit.cli.process.endings import end
 from yt8m_kit.cli.process.streams import accept_any_text
 from yt8m_kit.errors import UsageError, did_you_mean
-from yt8m_kit.interrupts import ending_the_process
+from yt8m_kit.machine import signals
+from yt8m_kit.machine.interrupts import ending_the_process
 
 # In the order of a submission.
 VERBS = (
@@ -86,15 +87,17 @@ def _run(words: list[str]) -> None:
     else:
         with ending_the_process():
             pending = _bind(words)
-        made = pending.run() if isinstance(pending, Pending) else None
+        with signals.raised():
+            made = pending.run() if isinstance(pending, Pending) else None
         if made is not None:
             print(made)
     sys.stdout.flush()
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C.
+    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse.
 
+    Ended by a signal it is 128 + its number: 130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1.
     Verbs that access Kaggle have further codes, from 3 on: docs/faults.md. 141: nobody reads the output.
     """
     words = sys.argv[1:] if words is None else words
@@ -103,5 +106,5 @@ def main(words: list[str] | None = None) -> int:
     try:
         _run(words)
         return 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, signals.TerminatedError) as error:
         return end(error, words)

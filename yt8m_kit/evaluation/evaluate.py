@@ -11,6 +11,7 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.evaluation.validation import Predictions, predictions
 from yt8m_kit.inference.member_model import averaged_model, counts
 from yt8m_kit.inference.predictor import load_graph, predictor
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import scores
 from yt8m_kit.output import progress
 from yt8m_kit.output.arrays import read_arrays
@@ -46,6 +47,9 @@ def _score_weights(stages: Stages, name: str, split: str, strict: bool, anew: bo
         if job.is_done:
             return stage.main
         paths = splits.find(experiment.data, split)
+        videos = splits.count(paths)
+        size = 4 * videos * experiment.recipe.dataset.classes
+        check_space(stage.run.path, size, f"probabilities of {videos:,} videos")
         model = averaged_model(experiment, name)
         saved, trainable = counts(model)
         found = predictions(predictor(model), experiment.recipe.dataset, paths, f"evaluate {name}", strict)

@@ -14,6 +14,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.predictor import Graph, load_graph
 from yt8m_kit.inference.sweep import BATCH, REUSE, sweep
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
@@ -50,10 +51,13 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
 
 def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
     faults = Faults()
+    todo = [path for path in paths if not soft_labels.side_file(run.soft_labels, path).exists()]
+    videos = splits.count(todo)
+    check_space(run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
     with progress.bar(splits.count(paths), "distill") as bar:
         for path in paths:
             side = soft_labels.side_file(run.soft_labels, path)
-            if side.exists():
+            if path not in todo:
                 bar.update(splits.count([path]))
                 continue
             batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)

@@ -16,6 +16,9 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import sweep_split
+from yt8m_kit.machine import signals
+from yt8m_kit.machine.space import check_space
+from yt8m_kit.metrics import TOP
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import explaining, give_name
 from yt8m_kit.output.sealed import read_sealed, write_sealed
@@ -25,6 +28,7 @@ from yt8m_kit.run import Experiment
 from yt8m_kit.submission.csv_reader import HEADER, check
 from yt8m_kit.submission.csv_writer import text
 
+PAIR = 8  # bytes of a label, its confidence and two blanks: more, where confidences have six digits
 SAVE_BATCHES = 50  # batches between saved positions
 
 
@@ -118,11 +122,14 @@ def _write_rows(
 ) -> int:
     """Append the missing rows and return the total number."""
     with closing(_Rows(partial, place)) as rows:
+        left = splits.count(paths) - rows.done
+        check_space(partial.parent, left * min(dataset.classes, TOP) * PAIR, f"predicting {left:,} videos")
         swept = sweep_split(top, dataset, paths, "predict", start=rows.start, done=rows.done, strict=strict)
-        with closing(swept):
+        with closing(swept), signals.noted() as request:
             for number, (batch, best) in enumerate(swept, 1):
                 rows.add(batch, best)
-                if number % SAVE_BATCHES == 0:
+                if number % SAVE_BATCHES == 0 or request.number:
                     rows.save(batch.position)
+                request.raise_again()
         rows.save()
         return rows.done

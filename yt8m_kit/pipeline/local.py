@@ -1,12 +1,13 @@
 """Run stages on this machine in order, each in its own process, skipping those up to date."""
 
-import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from yt8m_kit.errors import KitError, UsageError, did_you_mean
+from yt8m_kit.machine import signals
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
 from yt8m_kit.pipeline.stage import Stage
@@ -82,11 +83,15 @@ def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:
     words = [*stage.words, f"--runs={experiment.runs}"]
     words += [f"--data={experiment.data}"] if stage.verb != "export" else []
     words += ["--anew"] if anew else []
-    done = subprocess.run(
-        [sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL, env=os.environ, check=False
-    )
-    if done.returncode:
-        raise StageError(f"stopped at: {stage.command}", done.returncode if done.returncode > 0 else 1)
+    process = subprocess.Popen([sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL)
+    with signals.forwarded(process) as request:
+        code = process.wait()
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise StageError(f"{name} ended: {stage.command}", signals.exit_code(-code))
+    if code:
+        raise StageError(f"stopped at: {stage.command}", code)
+    request.raise_again()
 
 
 def plan(experiment: Experiment, names: Sequence[str], goals: Sequence[str]) -> list[str]:

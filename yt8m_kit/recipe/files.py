@@ -1,21 +1,19 @@
 """Recipe files: which there are, and the recipe that one exports."""
 
 import importlib.util
-import os
 from pathlib import Path
 from types import ModuleType
 
 from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.machine.home import folder_of
 from yt8m_kit.recipe.mistakes import naming_the_line
 from yt8m_kit.recipe.recipe import Recipe
 
 
 def folder() -> Path:
     """The folder of recipes: YT8M_RECIPES, else submissions/ next to the package or in the current folder."""
-    if "YT8M_RECIPES" in os.environ:
-        return Path(os.environ["YT8M_RECIPES"])
     bundled = Path(__file__).resolve().parents[2] / "submissions"
-    return bundled if bundled.is_dir() else Path("submissions")
+    return folder_of("YT8M_RECIPES", bundled if bundled.is_dir() else Path("submissions"))
 
 
 def names() -> list[str]:

@@ -10,6 +10,8 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, NonNegative, Positive, Share, Whole, checked, unknown
 from yt8m_kit.recipe.averages import Ema, Range
 
+WITHOUT_EFFECT = ("published", "checkpoint_minutes")  # fields that no product depends on
+
 
 @checked
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Member:
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
     average only if it raises validation GAP. `statistics_batches`: number of training batches on which
     BatchNorm statistics are re-estimated for the resulting weights (0: keep the moving averages).
+    Checkpoints are written every `checkpoint_steps` steps, and after `checkpoint_minutes` without one.
     `validate_steps`: steps between validations; `patience`: steps without a higher GAP after which training
     stops; `keep_best`: use the weights of the highest GAP instead of the last.
     published_*: the published values that `check` compares with: parameters saved, MiB by codec.
@@ -44,6 +47,7 @@ class Member:
     teacher_weight: Share = 0.5
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     checkpoint_steps: Count = 1000
+    checkpoint_minutes: Positive = 10.0
     accumulate: Count = 1
     average: Range | Ema | None = None
     keep_average: Literal["always", "better"] = "always"
@@ -91,6 +95,8 @@ class Member:
         return replace(self, validate_steps=None, patience=None, keep_best=False)
 
     def frozen(self) -> dict[str, Any]:
-        """The settings as JSON values, without the published values."""
-        settings = {name: value for name, value in asdict(self).items() if not name.startswith("published")}
+        """The settings that results depend on, as JSON values."""
+        settings = {
+            name: value for name, value in asdict(self).items() if not name.startswith(WITHOUT_EFFECT)
+        }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}

@@ -7,6 +7,7 @@ of its input.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,8 @@ from yt8m_kit.errors import DataError
 
 def main(argument: str) -> None:
     """Serve requests until the end of the input."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):  # schedulers send them to all processes at once
+        signal.signal(number, signal.SIG_IGN)
     job = json.loads(argument)
     dataset = _dataset(**job["dataset"])
     buffers = shared_buffers(job["file"], job["count"], job["rows"], dataset)

@@ -154,4 +154,4 @@ def _oauth() -> Iterator[Source]:
 
 
 def _home(path: str) -> Path:
-    return Path(path).expanduser()
+    return Path(os.path.expanduser(path))
