@@ -100,4 +100,5 @@ def meet(case: Case, root: Path, data: Path) -> Outcome:
     lines = re.split(r"[\r\n]+", done.stdout.replace(str(root), ".").strip())
     traceback = [line for line in lines if line.startswith("Traceback") or FAULT in line]
     found = traceback or [line for line in lines if case.says in line]
-    return Outcome(case, done.returncode, (found or lines[-1:])[0].strip(), seconds)
+    code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell reports a signal
+    return Outcome(case, code, (found or lines[-1:])[0].strip(), seconds)

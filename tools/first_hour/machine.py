@@ -5,12 +5,11 @@ import shutil
 from tools.first_hour.case import ROOT, Case, Place
 
 TITLE = "The machine"
+# Imported by Python when it starts.
 OLD_CPU = """
-import pathlib, sys
-from yt8m_kit.cli.main import main
+import pathlib
 from yt8m_kit.machine import cpu
 cpu.CPUINFO = pathlib.Path("cpuinfo")
-sys.exit(main(sys.argv[1:]))
 """
 # A process group of its own gets the signal as a scheduler sends it, once the first checkpoint is there.
 SIGNALLED = (
@@ -22,7 +21,8 @@ SIGNALLED = (
 def old_cpu(place: Place) -> None:
     """A CPU without AVX."""
     (place.root / "cpuinfo").write_text("processor : 0\nmodel name : Pentium N3700\nflags : fpu sse4_2\n")
-    (place.root / "old_cpu.py").write_text(OLD_CPU)
+    (place.root / "old_cpu").mkdir()
+    (place.root / "old_cpu" / "sitecustomize.py").write_text(OLD_CPU)
 
 
 def aborting(place: Place) -> None:
@@ -63,7 +63,7 @@ def signalled(signal: str, line: str, target: str = "$!") -> str:
 CASES = (
     Case(
         "a CPU without AVX",
-        "python3 old_cpu.py train tiny logistic",
+        "PYTHONPATH=old_cpu:$PYTHONPATH yt8m train tiny logistic",
         1,
         "this CPU (Pentium N3700) has no AVX",
         old_cpu,
