@@ -138,5 +138,5 @@ def test_products_do_not_depend_on_how_often_checkpoints_are_written():
     often, seldom = (Member("lstm", steps=1, checkpoint_minutes=minutes) for minutes in (1, 60))
     assert training_settings(often) == training_settings(seldom)
     assert "checkpoint_minutes" not in often.frozen()
-    with pytest.raises(UsageError, match="checkpoint_minutes must be a number .over 0.; got 0"):
+    with pytest.raises(UsageError, match=r"checkpoint_minutes must be a number \(over 0\); got 0"):
         Member("lstm", steps=1, checkpoint_minutes=0)
