@@ -1,7 +1,6 @@
 """Convert records of your own videos to shards in the format of YouTube-8M."""
 
 import dataclasses
-import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from yt8m_kit.data.format import vocabulary
 from yt8m_kit.data.format.examples import Video, parse, sequence_example
 from yt8m_kit.data.format.label_file import LabelFile
 from yt8m_kit.data.format.tfrecord import RecordError, write_shards
+from yt8m_kit.data.format.video_id import cleaned
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
@@ -50,10 +50,12 @@ def convert(
     record is good, for invalid labels and, if strict, for any bad record.
     """
     paths = _sources(source)
-    known = vocabulary.read(names) if names else {}
+    known = vocabulary.read(names, dataset.classes) if names else {}
     if known and max(known) >= dataset.classes:
+        heading = f" Delete line 1 if {known[0]!r} is a heading." if len(known) == dataset.classes + 1 else ""
         raise DataError(
-            f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} classes."
+            f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} "
+            f"classes.{heading}"
         )
     table = LabelFile(labels, known, dataset.classes) if labels else None
     folder = out / split
@@ -137,7 +139,7 @@ def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | Non
     if isinstance(found, RecordError):
         raise found
     last = found.id.rpartition("/")[2]
-    identity = re.sub(r"[\s,]+", "_", last.strip())
+    identity = cleaned(last)
     if identity in seen or not identity:
         raise DataError(f"id {identity!r} (of {found.id!r}) is a duplicate or empty")
     labels = table.of(found.id, last, Path(last).stem) if table else found.labels

@@ -18,7 +18,7 @@ def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5
     path = experiment.data / vocabulary.FILE
     if not path.exists():
         raise UsageError(f"{path} is missing; `yt8m download vocabulary` downloads YouTube-8M's.")
-    names = vocabulary.read(path)
+    names = vocabulary.read(path, experiment.recipe.dataset.classes)
     with csv.open(encoding="utf-8") as lines:
         return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))
 

@@ -60,7 +60,9 @@ def _scored(csv: Path, ratings: Ratings, scores: Path) -> float:
 def _classes(data: Path, ratings: Ratings, classes: int) -> list[int]:
     """The classes to predict, ascending."""
     path = data / vocabulary.FILE
-    chosen = sorted(vocabulary.read(path)) if path.exists() else sorted({label for _, label in ratings})
+    chosen = (
+        sorted(vocabulary.read(path, classes)) if path.exists() else sorted({label for _, label in ratings})
+    )
     if not chosen:
         raise UsageError(
             "the split has no rated segments that would tell the classes: "

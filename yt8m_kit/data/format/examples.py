@@ -113,8 +113,15 @@ def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) 
 
 
 def _labels(data: memoryview, context: dict[bytes, Span], classes: int) -> list[int]:
-    """The label numbers, each checked to be below `classes`; empty if the field is absent or empty."""
+    """The label numbers, each checked to be below `classes`; empty if the field is absent or empty.
+
+    Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written.
+    """
     labels = integers(data, context.get(b"labels") or context.get(_CLIP_LABELS), "labels")
+    if len(labels) == classes > 1 and len(set(labels)) < classes and not set(labels) - {0, 1}:
+        raise DataError(
+            f"labels is a vector of {classes} zeros and ones; expected the numbers of the classes"
+        )
     for label in labels:
         if not 0 <= label < classes:
             raise DataError(f"labels holds {label}; expected 0 to {classes - 1}")
