@@ -15,6 +15,7 @@ class Dataset:
     classes: number of labels. max_frames: frames beyond it are dropped, shorter videos are padded.
     id_keys: context keys that may hold the video's id, first match wins.
     competition: its name on Kaggle, None where there is none.
+    max_skipped: largest share of bad records, which are skipped; above it, reading stops with an error.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Dataset:
     max_frames: int = 300
     id_keys: tuple[str, ...] = ("id", "video_id")
     competition: str | None = None
+    max_skipped: float = 0.05
 
     @property
     def width(self) -> int:

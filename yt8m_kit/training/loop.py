@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
 from yt8m_kit.output import progress
@@ -40,6 +41,7 @@ class Loop:
     """One stage of training: a model and an optimiser over `total` steps.
 
     folder: of the checkpoints. keep: first and last step of the weights kept for averaging.
+    faults: of `batches`, whose skipped share the bar shows.
     validate: returns the model's validation GAP@20, called every member.validate_steps steps.
     shadows: moving averages to update, if any. Training resumes from the last checkpoint in `folder`.
     """
@@ -51,6 +53,7 @@ class Loop:
     optimizer: ClippedAdam
     total: int
     batches: Batches
+    faults: Faults
     keep: tuple[int, int] | None = None
     validate: Callable[[], float] | None = None
     shadows: ExponentialMovingAverage | None = None
@@ -86,7 +89,7 @@ class Loop:
                 due = self.step % self.member.checkpoint_steps == 0 or self.step == self.total
                 if self.step % LOG_STEPS == 0 or due or interrupted:
                     loss = self._finite(losses)
-                    bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+                    bar.set_postfix(loss=f"{loss:.4g}", **self.faults.progress, refresh=False)
                     rate = len(losses) * size / (time.perf_counter() - since)
                     figures = {"loss": loss, "learning_rate": self._rate(), "videos_per_second": rate}
                     log.append(self.step, figures)
