@@ -15,6 +15,9 @@ from yt8m_kit.data.format.video_id import cleaned
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.validation.anomalies import Use
+from yt8m_kit.data.validation.check import report
+from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
@@ -65,8 +68,8 @@ def convert(
     if folder.exists() and _is_of(folder, sources):
         progress.say(f"up to date: {folder}")
         return folder
-    faults = Faults()
-    records = _records(paths, dataset, table, faults, strict)
+    faults, statistics = Faults(), SplitStatistics(dataset)
+    records = _records(paths, dataset, table, faults, strict, statistics)
     with closing(records), replacing_folder(folder) as temporary:
         count = write_shards(records, temporary, split, videos)
         if not count:
@@ -80,6 +83,8 @@ def convert(
             f"{progress.plural(len(unused), 'line')} of {labels} without a video, e.g. {unused[0]!r}"
         )
     progress.say(f"{progress.plural(count, 'video')} converted")
+    for error in report(statistics, dataset, split, Use(labels=split != "test", unique=False)):
+        progress.say(f"warning: {error}; these records cannot be used as they are")
     return folder
 
 
@@ -115,9 +120,14 @@ def _sources(source: Path) -> list[Path]:
 
 
 def _records(
-    paths: Sequence[Path], dataset: Dataset, table: LabelFile | None, faults: Faults, strict: bool
+    paths: Sequence[Path],
+    dataset: Dataset,
+    table: LabelFile | None,
+    faults: Faults,
+    strict: bool,
+    statistics: SplitStatistics,
 ) -> Generator[bytes]:
-    """Yield the record of each good video; collect the faults of the others."""
+    """Yield the record of each good video, added to `statistics`; collect the faults of the others."""
     seen: set[str] = set()
     if table:  # any label of a record is valid, because the table replaces it
         dataset = dataclasses.replace(dataset, classes=1 << 63)
@@ -125,7 +135,9 @@ def _records(
         for path in paths:
             for number, found in _videos(path, dataset):
                 try:
-                    yield _record(found, dataset, table, seen)
+                    video = _converted(found, table, seen)
+                    statistics.add(video)
+                    yield _record(video, dataset)
                 except DataError as error:
                     fault = error if isinstance(error, RecordError) else RecordError(path, number, str(error))
                     if strict:
@@ -134,8 +146,8 @@ def _records(
             bar.update()
 
 
-def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | None, seen: set[str]) -> bytes:
-    """Serialize a video with its new id and labels. Raises DataError if it cannot be used."""
+def _converted(found: Video | RecordError, table: LabelFile | None, seen: set[str]) -> Video:
+    """A video with its new id and labels. Raises DataError if it cannot be used."""
     if isinstance(found, RecordError):
         raise found
     last = found.id.rpartition("/")[2]
@@ -144,8 +156,12 @@ def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | Non
         raise DataError(f"id {identity!r} (of {found.id!r}) is a duplicate or empty")
     labels = table.of(found.id, last, Path(last).stem) if table else found.labels
     seen.add(identity)
-    features = {name: frames for (name, _), frames in zip(dataset.features, found.features)}
-    return sequence_example(identity, labels or None, features)
+    return found._replace(id=identity, labels=labels)
+
+
+def _record(video: Video, dataset: Dataset) -> bytes:
+    features = {name: frames for (name, _), frames in zip(dataset.features, video.features)}
+    return sequence_example(video.id, video.labels or None, features)
 
 
 def _videos(path: Path, dataset: Dataset) -> Iterator[tuple[int | None, Video | RecordError]]:

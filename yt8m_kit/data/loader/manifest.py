@@ -1,7 +1,7 @@
 """Verification results of a folder's shards, stored with them, so that only changed shards are read again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +47,12 @@ class Manifest:
     def put(self, path: Path, opened: list[int], finding: Finding) -> None:
         """Store the finding of a shard; opened: stamp of the file when it was opened."""
         self._shards[path.name] = [*opened, *finding]
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove the findings of shards and save the manifest."""
+        for path in paths:
+            self._shards.pop(path.name, None)
+        self.save()
 
     def save(self) -> None:
         """Write the manifest atomically, without shards that no longer exist."""
