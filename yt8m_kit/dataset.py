@@ -16,6 +16,7 @@ class Dataset:
     id_keys: context keys that may hold the video's id, first match wins.
     competition: its name on Kaggle, None where there is none.
     max_skipped: largest share of bad records, which are skipped; above it, reading stops with an error.
+    label_keys: context keys that hold the labels, looked for before `labels`.
     """
 
     name: str
@@ -25,11 +26,17 @@ class Dataset:
     id_keys: tuple[str, ...] = ("id", "video_id")
     competition: str | None = None
     max_skipped: float = 0.05
+    label_keys: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
         """Bytes of one frame, all features side by side."""
         return sum(width for _, width in self.features)
+
+    @property
+    def other_label_keys(self) -> dict[str, list[str]]:
+        """label_keys, for records of sources; empty where there are none, as in records without the field."""
+        return {"label_keys": [*self.label_keys]} if self.label_keys else {}
 
 
 YOUTUBE8M_2018 = Dataset(

@@ -125,7 +125,8 @@ def verify(
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
-        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}")
+        also = f" {'; '.join(errors)}." if errors else ""
+        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}{also}")
     if errors:
         inspection.forget()
         raise KitError(f"the {split} records in {folder} cannot be used: {'; '.join(errors)}.")
@@ -209,7 +210,7 @@ class Inspection:
         what = f"{split}, {len(self._read):,} of {progress.plural(len(paths), 'shard')}"
         if not statistics.records:
             statistics, what = sample(paths, self._dataset, SAMPLED), f"{split}, a sample"
-        return [*copy_errors(paths), *report(statistics, self._dataset, what, use)]
+        return [*copy_errors(paths), *report(statistics, self._dataset, what, use, paths)]
 
     def forget(self) -> None:
         """Remove the shards that were read now from the manifest, so that they are read again next time."""

@@ -33,6 +33,7 @@ class Manifest:
         self.path = folder / FILE
         self._about = {"format": _FORMAT, "features": [list(f) for f in dataset.features]}
         self._about |= {"classes": dataset.classes, "id_keys": list(dataset.id_keys)}
+        self._about |= dataset.other_label_keys
         about, shards = _read(self.path)
         self._shards = shards if about == self._about else {}
 

@@ -1,6 +1,6 @@
 """What speaks against training on a split, or predicting it, although its records are valid one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,13 +32,15 @@ class Use(NamedTuple):
     unique: bool
 
 
-def find_anomalies(statistics: SplitStatistics, dataset: Dataset, use: Use) -> Iterator[Anomaly]:
-    """Yield the anomalies of a split, errors and warnings."""
+def find_anomalies(
+    statistics: SplitStatistics, dataset: Dataset, use: Use, other_keys: Sequence[str] = ()
+) -> Iterator[Anomaly]:
+    """Yield the anomalies of a split, errors and warnings. other_keys: keys that may hold missing labels."""
     yield from _bad_records(statistics, dataset)
     if not statistics.videos:
         return
     if use.labels:
-        yield from _labels(statistics, dataset)
+        yield from _labels(statistics, dataset, other_keys)
     yield from _ids(statistics, use)
     if max(statistics.num_frames) == 1 < dataset.max_frames:
         yield Anomaly(
@@ -62,17 +64,17 @@ def _bad_records(statistics: SplitStatistics, dataset: Dataset) -> Iterator[Anom
         )
 
 
-def _labels(statistics: SplitStatistics, dataset: Dataset) -> Iterator[Anomaly]:
+def _labels(statistics: SplitStatistics, dataset: Dataset, other_keys: Sequence[str]) -> Iterator[Anomaly]:
     share = statistics.labelled / statistics.videos
     highest = max(statistics.labels, default=0)
     if not share:
-        yield Anomaly("no video has labels", is_error=True)
+        yield Anomaly(f"no video has labels{_elsewhere(other_keys)}", is_error=True)
     elif share < _LABELLED:
         yield Anomaly(f"{1 - share:.0%} of the videos have no labels and count as negatives of every class")
     if statistics.repeating > statistics.videos / 2:
         yield Anomaly(
             "labels repeat within most videos; expected the numbers of a video's classes, each once"
-            + " in place of a vector of zeros and ones" * (highest <= 1),
+            + ", not a vector of zeros and ones" * (highest <= 1),
             is_error=highest <= 1,
         )
     elif share and len(statistics.label_sets) == 1 and statistics.videos >= _ENOUGH and dataset.classes > 1:
@@ -81,6 +83,15 @@ def _labels(statistics: SplitStatistics, dataset: Dataset) -> Iterator[Anomaly]:
         yield Anomaly(
             f"no label is above {highest}, but classes={dataset.classes}: set classes to the true number"
         )
+
+
+def _elsewhere(keys: Sequence[str]) -> str:
+    if not keys:
+        return ""
+    return (
+        f"; there are integers under {' and '.join(map(repr, keys))}: if these are labels, set "
+        f"label_keys={(keys[0],)!r} in the recipe's Dataset"
+    )
 
 
 def _ids(statistics: SplitStatistics, use: Use) -> Iterator[Anomaly]:
