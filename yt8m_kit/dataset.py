@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count, checked
+from yt8m_kit.fields import Count, Share, checked
 
 # Written as round((x + 2) * 255 / 4); read back with the official half-step offset.
 DEQUANTIZE_SCALE = 4 / 255
@@ -19,6 +19,8 @@ class Dataset:
     classes: number of labels. max_frames: frames beyond it are dropped, shorter videos are padded.
     id_keys: context keys that may hold the video's id, first match wins.
     competition: its name on Kaggle, None where there is none.
+    max_skipped: largest share of bad records, which are skipped; above it, reading stops with an error.
+    label_keys: context keys that hold the labels, looked for before `labels`.
     Raises UsageError for a wrong value.
     """
 
@@ -28,6 +30,8 @@ class Dataset:
     max_frames: Count = 300
     id_keys: tuple[str, ...] = ("id", "video_id")
     competition: str | None = None
+    max_skipped: Share = 0.05
+    label_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.features]
@@ -40,6 +44,11 @@ class Dataset:
     def width(self) -> int:
         """Bytes of one frame, all features side by side."""
         return sum(width for _, width in self.features)
+
+    @property
+    def other_label_keys(self) -> dict[str, list[str]]:
+        """label_keys, for records of sources; empty where there are none, as in records without the field."""
+        return {"label_keys": [*self.label_keys]} if self.label_keys else {}
 
 
 YOUTUBE8M_2018 = Dataset(

@@ -98,7 +98,7 @@ def verify(
     dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
     paths = splits.find(data_place(data, dataset.name), split)
     origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
-    return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
+    return verify.verify(paths, dataset, origin, split=split, repair=repair, again=again, threads=threads)
 
 
 def convert(

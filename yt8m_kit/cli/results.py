@@ -18,7 +18,12 @@ def evaluate(
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs)
+    is_member, stages = name in given.recipe.members, Stages(given)
+    check_splits((stages.weight_scores if is_member else stages.graph_scores)(name, split), anew=anew)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
@@ -36,7 +41,11 @@ def predict(
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs)
+    check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
 

@@ -20,7 +20,11 @@ def train(
 
     --anew starts over and moves the old files to old/.
     """
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs)
+    check_splits(Stages(given).train(member), anew=anew)
     backend.start()
     from yt8m_kit.training.train import train
 
@@ -40,7 +44,11 @@ def distill(
 
     --top of them; default 100, or all where there are fewer classes. --anew starts over, as for train.
     """
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs)
+    check_splits(Stages(given).distill(teacher), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.distill import distill
 

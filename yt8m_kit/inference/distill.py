@@ -50,18 +50,19 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
 
 
 def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
-    faults = Faults()
+    total = splits.count(paths)
+    faults = Faults(dataset.max_skipped, total)
     todo = [path for path in paths if not soft_labels.side_file(run.soft_labels, path).exists()]
     videos = splits.count(todo)
     check_space(run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
-    with progress.bar(splits.count(paths), "distill") as bar:
+    with progress.bar(total, "distill") as bar:
         for path in paths:
             side = soft_labels.side_file(run.soft_labels, path)
             if path not in todo:
                 bar.update(splits.count([path]))
                 continue
             batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)
-            soft_labels.write(side, *_labels_of(sweep(graph, batches, bar), top))
+            soft_labels.write(side, *_labels_of(sweep(graph, batches, bar, faults), top))
     if faults:
         progress.say(faults.summary())
 

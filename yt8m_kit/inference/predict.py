@@ -9,11 +9,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from yt8m_kit.data.format.video_id import is_usable
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import KitError
+from yt8m_kit.errors import DataError, KitError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import sweep_split
 from yt8m_kit.machine import signals
@@ -67,7 +68,7 @@ class _Rows:
 
     def __init__(self, partial: Path, place: Path):
         self._partial, self._place = partial, place
-        self._digest = hashlib.sha256()
+        self._digest, self._ids = hashlib.sha256(), set[str]()
         self.done, self.start, size = self._kept()
         self._file = partial.open("rb+" if size else "wb")
         self._file.seek(size)
@@ -76,9 +77,20 @@ class _Rows:
             self._write(HEADER + "\n")
 
     def add(self, batch: Batch, best: dict[str, NDArray[Any]]) -> None:
-        """Append the rows of a batch."""
+        """Append the rows of a batch. Raises DataError for an id that the CSV cannot hold or has already."""
+        for identity in batch.ids:
+            self._check(identity)
         self._write(text(batch.ids, best["labels"], best["confidences"]))
         self.done += len(batch.ids)
+
+    def _check(self, identity: str) -> None:
+        if identity in self._ids or not is_usable(identity):
+            why = "occurs more than once" if is_usable(identity) else "holds a blank or comma"
+            raise DataError(
+                f"video {identity!r} {why}: {self._partial.name} needs a row of its own for each video. "
+                "`yt8m convert` replaces blanks and commas and drops repeats."
+            )
+        self._ids.add(identity)
 
     def save(self, position: Position | None = None) -> None:
         """Flush the rows to disk and, given their position in the split, save where to resume."""
@@ -106,14 +118,16 @@ class _Rows:
             return 0, Position(), 0
         try:
             kept = read_sealed(self._place)
-            with self._partial.open("rb") as rows:
-                self._digest.update(rows.read(kept["bytes"]))
+            with self._partial.open("rb") as file:
+                rows = file.read(kept["bytes"])
+            self._digest.update(rows)
             if self._digest.hexdigest() != kept["digest"]:
                 raise KitError(f"{self._partial} is damaged.")
         except KitError as error:
             progress.say(f"{error} The prediction starts over.")
             self._digest = hashlib.sha256()
             return 0, Position(), 0
+        self._ids.update(row.partition(b",")[0].decode() for row in rows.splitlines()[1:])
         return kept["rows"], Position(*kept["position"]), kept["bytes"]
 
 

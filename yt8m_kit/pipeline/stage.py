@@ -86,7 +86,8 @@ class Stage:
         dataset = asdict(self.experiment.recipe.dataset)
         found = {
             "settings": self.settings,
-            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
+            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
+            | self.experiment.recipe.dataset.other_label_keys,
             "splits": {split: self.shards(split) for split in self.reads},
             "products": {need.title: need.identity() for need in self.needs},
             "format": FORMATS[self.verb],

@@ -135,7 +135,8 @@ def _ema(
     """Continue training from the converged weights and average after every step."""
 
     def apply() -> None:
-        shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()
+        shadows = ExponentialMovingAverage(model, wanted.gamma)
+        faults = Faults(experiment.recipe.dataset.max_skipped)
         loop = Loop(
             run=run,
             folder=run.path / "ema",
@@ -144,6 +145,7 @@ def _ema(
             optimizer=optimizer_of(member, wanted.learning_rate),
             total=wanted.steps_of(splits.count(paths), member.batch_size),
             batches=shuffled(experiment, member, paths, faults),
+            faults=faults,
             shadows=shadows,
         )
         loop.optimizer.build(model.trainable_variables)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
 from yt8m_kit.machine import signals
@@ -47,6 +48,7 @@ class Loop:
     """One stage of training: a model and an optimiser over `total` steps.
 
     folder: of the checkpoints. keep: first and last step of the weights kept for averaging.
+    faults: of `batches`, whose skipped share the bar shows.
     validate: returns the model's validation GAP@20, called every member.validate_steps steps.
     shadows: moving averages to update, if any. Training resumes from the last checkpoint in `folder`.
     """
@@ -58,6 +60,7 @@ class Loop:
     optimizer: ClippedAdam
     total: int
     batches: Batches
+    faults: Faults
     keep: tuple[int, int] | None = None
     validate: Callable[[], float] | None = None
     shadows: ExponentialMovingAverage | None = None
@@ -135,7 +138,7 @@ class Loop:
         """Write a row of the log if there are new losses. Raises KitError if they are not finite."""
         if losses.values:
             loss = self._finite(losses.values)
-            bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            bar.set_postfix(loss=f"{loss:.4g}", **self.faults.progress, refresh=False)
             losses.write(self.step, loss, self._rate())
 
     def _is_due(self) -> bool:

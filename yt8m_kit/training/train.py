@@ -42,7 +42,7 @@ def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool
 def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras.Model:
     """The trained model: last weights, or best ones (keep_best); BatchNorm statistics re-estimated."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
-    paths, faults = splits.find(experiment.data, "train"), Faults()
+    paths, faults = splits.find(experiment.data, "train"), Faults(dataset.max_skipped)
     model = model_of(member, dataset, member.precision)
     loop = Loop(
         run=run,
@@ -52,6 +52,7 @@ def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras
         optimizer=optimizer_of(member, member.learning_rate),
         total=total_steps(member, paths),
         batches=shuffled(experiment, member, paths, faults, strict=strict),
+        faults=faults,
         keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
         validate=validator(experiment, member, model) if member.validate_steps else None,
     )

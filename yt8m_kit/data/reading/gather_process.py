@@ -80,11 +80,10 @@ def _read_rows(
     return {"ids": ids, "faults": faults}
 
 
-def _dataset(features: list[list[Any]], id_keys: list[str], **others: Any) -> Dataset:
+def _dataset(features: list[list[Any]], id_keys: list[str], label_keys: list[str], **others: Any) -> Dataset:
     """Restore a Dataset from JSON, which has turned its tuples into lists."""
-    return Dataset(
-        features=tuple((name, width) for name, width in features), id_keys=tuple(id_keys), **others
-    )
+    pairs = tuple((name, width) for name, width in features)
+    return Dataset(features=pairs, id_keys=tuple(id_keys), label_keys=tuple(label_keys), **others)
 
 
 if __name__ == "__main__":
