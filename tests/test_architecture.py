@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 # A package imports what stands left of its bar, and nothing else of the kit.
 ORDER = """
-    errors dataset metrics backend | output codecs layers | recipe | run data models | pipeline
+    errors dataset metrics backend | output codecs layers | recipe | trial | run data models | pipeline
     | submission | inference | quantization evaluation segments | training ensembling export | reporting | cli
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}

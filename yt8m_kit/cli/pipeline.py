@@ -5,11 +5,18 @@ from pathlib import Path
 from yt8m_kit.cli.places import experiment
 
 
-def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
+def status(
+    recipe: str,
+    *names: str,
+    data: Path | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> None:
     """Print each stage of a recipe (or of some names) as missing, running, up to date or stale, and why."""
     from yt8m_kit.pipeline.status import status
 
-    print(status(experiment(recipe, data, runs), names), end="")
+    print(status(experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), names), end="")
 
 
 def run(
@@ -18,6 +25,8 @@ def run(
     to: str = "predict",
     data: Path | None = None,
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -30,7 +39,7 @@ def run(
     """
     from yt8m_kit.pipeline import local
 
-    given, goals = experiment(recipe, data, runs), local.goals_of(to)
+    given, goals = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), local.goals_of(to)
     if dry_run:
         print("\n".join(local.plan(given, names, goals)) or "everything is up to date")
         return

@@ -14,10 +14,12 @@ def evaluate(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
@@ -32,10 +34,12 @@ def predict(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
 

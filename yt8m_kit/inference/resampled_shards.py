@@ -64,7 +64,7 @@ class ResampledShards:
                 "hyperparameters": dict(request.member.hyperparameters),
             },
             "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
-            "splits": {request.split: shards_of(experiment.data, request.split)},
+            "splits": {request.split: shards_of(experiment, request.split)},
             "selection": dict(request.asked),
             "backend": backend.chosen(),
             "format": FORMAT,

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from yt8m_kit.data.format import vocabulary
-from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.inference.member_model import averaged_model
@@ -12,6 +11,7 @@ from yt8m_kit.inference.sweep import BATCH, Predict
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
@@ -34,7 +34,7 @@ def predict_segments(
     with working(stage, anew=anew) as job:
         if job.is_done:
             return stage.main
-        paths, faults = splits.find(experiment.data, split), Faults()
+        paths, faults = paths_of(experiment, split), Faults()
         ratings = read_ratings(paths, dataset, faults, strict=strict)
         classes = _classes(experiment.data, ratings, dataset.classes)
         found = segment_batches(paths, dataset, BATCH, strict=strict, faults=faults)
