@@ -1,9 +1,10 @@
 """Verbs that list recipes, members, ensembles, stages and sizes."""
 
+from functools import partial
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import experiment
+from yt8m_kit.cli.places import experiment, runs_place
 from yt8m_kit.errors import KitError
 from yt8m_kit.recipe import load, names
 
@@ -37,8 +38,19 @@ def stages(recipe: str, name: str, *, runs: Path | None = None) -> None:
     print("\n".join(" ".join(stage.words) for stage in known.leading_to(last)))
 
 
-def check(recipe: str, *, data: Path | None = None) -> None:
-    """Compare parameters and bytes with the published ones; report which data is present."""
+def check(recipe: str, *, quick: bool = False, data: Path | None = None, runs: Path | None = None) -> None:
+    """Compare sizes with the published ones; --quick runs one batch through every stage.
+
+    --quick takes every member at its real size through train, average, evaluate, export and predict, and
+    blends every ensemble from its two smallest members, on synthesized records unless --data is given. It
+    prints the seconds of each stage and stops at the first failure. Its files are deleted at the end.
+    """
+    if quick:
+        loaded = load(recipe)
+        backend.start("tensorflow")
+        from yt8m_kit.reporting.quick_check import quick_check
+
+        return quick_check(loaded, runs_place(runs), data, partial(print, flush=True))
     backend.start()
     from yt8m_kit.reporting.check import check
 
