@@ -27,7 +27,7 @@ class Trial:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("limit_videos", FEWEST), ("batch_size", 1)):
+        for name, least in (("steps", 1), ("limit_videos", FEWEST)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"--{name} must be at least {least}; got {value}.")

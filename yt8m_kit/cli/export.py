@@ -18,7 +18,10 @@ def ensemble(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Search the blend weights of an ensemble by validation GAP@20."""
+    """Search the blend weights of an ensemble by validation GAP@20.
+
+    ensemble: an ensemble of the recipe.
+    """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.ensembling.ensemble import ensemble as search
@@ -60,7 +63,10 @@ def export(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
+    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code.
+
+    format: graph is TensorFlow's SavedModel, tgz the archive.
+    """
     given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export

@@ -14,6 +14,7 @@ from typing import Any
 from yt8m_kit import __version__
 from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
 from yt8m_kit.cli.arguments import Pending, binding, usage
+from yt8m_kit.cli.help.text import describe
 from yt8m_kit.errors import KitError, UsageError
 
 # In the order of a submission.
@@ -57,6 +58,9 @@ def _bind(words: list[str]) -> Any:
 
     if words[0] not in verbs():
         raise UsageError(f"no verb {words[0]!r}; there are: {', '.join(verbs())}.")
+    if {"--help", "-h"} & set(words[1:]):
+        print(describe(verbs()[words[0]], usage(verbs()[words[0]])), end="")
+        return None
     # Fire parses 1.10 as 1.1 and a#b as a: pass the text on unparsed.
     fire.parser.DefaultParseValue = lambda text: text
     shown = io.StringIO()

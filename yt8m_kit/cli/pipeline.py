@@ -32,10 +32,12 @@ def run(
 ) -> None:
     """Run the missing and stale stages of some members and ensembles, or of all if none is named.
 
-    --to is the last stage: train, average, ensemble, export, evaluate, predict or submit (the local board),
-    or several of these separated by commas. Stale products are made again, their old files moved to old/;
-    --anew does so with interrupted trainings of other sources, too, which are otherwise refused. --dry_run
-    prints the stages that would run.
+    Stale products are made again, their old files moved to old/.
+
+    to: the last stage, one of train, average, ensemble, export, evaluate, predict, submit (the local board),
+    or several of these separated by commas.
+    anew: do so with interrupted trainings of other sources, too; else they are refused.
+    dry_run: only print the stages that would run.
     """
     from yt8m_kit.pipeline import local
 

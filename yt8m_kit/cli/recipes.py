@@ -19,7 +19,10 @@ def recipes() -> None:
 
 
 def members(recipe: str, ensemble: str | None = None) -> None:
-    """Print the members of an ensemble, or all of the recipe, one per line."""
+    """Print the members of an ensemble, or all of the recipe, one per line.
+
+    ensemble: an ensemble of the recipe.
+    """
     loaded = load(recipe)
     print("\n".join(loaded.ensemble(ensemble).members if ensemble else loaded.members))
 
@@ -44,6 +47,11 @@ def check(recipe: str, *, quick: bool = False, data: Path | None = None, runs: P
     --quick takes every member at its real size through train, average, evaluate, export and predict, and
     blends every ensemble from its two smallest members, on synthesized records unless --data is given. It
     prints the seconds of each stage and stops at the first failure. Its files are deleted at the end.
+
+    quick: run every stage on a few videos, instead of comparing sizes.
+    data: the records; else $YT8M_DATA, else data/DATASET. With --quick: real records for it, else synthesized
+    ones.
+    runs: folder of the files of --quick while it runs; else $YT8M_RUNS, else runs.
     """
     if quick:
         loaded = load(recipe)

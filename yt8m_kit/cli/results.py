@@ -55,7 +55,11 @@ def show(
     data: Path | None = None,
     runs: Path | None = None,
 ) -> None:
-    """Print the best labels of the first predicted videos by name."""
+    """Print the best labels of the first predicted videos by name.
+
+    videos: the number of videos.
+    labels: the number of labels of each.
+    """
     from yt8m_kit.reporting.show import show
 
     print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
@@ -82,7 +86,10 @@ def segments(
 def report(
     recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table."""
+    """Print scores, sizes and speed of the recipe's runs as a table.
+
+    markdown: as a table in Markdown.
+    """
     from yt8m_kit.reporting.report import report
 
     print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")

@@ -17,9 +17,9 @@ def train(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Train a member, or resume its training; --strict makes a bad record an error.
+    """Train a member, or resume its training.
 
-    --anew starts over and moves the old files to old/.
+    anew: start over; old files are moved to old/.
     """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
@@ -41,7 +41,9 @@ def distill(
 ) -> Path:
     """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
 
-    --top of them; default 100, or all where there are fewer classes. --anew starts over, as for train.
+    teacher: a member or ensemble of the recipe.
+    top: probabilities of each video; else 100, or all where there are fewer classes.
+    anew: start over; old files are moved to old/.
     """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
@@ -60,10 +62,7 @@ def average(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints.
-
-    --anew makes them again and moves the old files to old/.
-    """
+    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints."""
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.training.average import average

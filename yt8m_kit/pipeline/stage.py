@@ -91,7 +91,7 @@ class Stage:
         """Collect the current sources of the product, as JSON values."""
         dataset = asdict(self.experiment.recipe.dataset)
         found = {
-            "settings": self.settings | self._limits(),
+            "settings": self._limits() | self.settings,
             "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
             "splits": {split: self.shards(split) for split in self.reads},
             "products": {need.title: need.identity() for need in self.needs},

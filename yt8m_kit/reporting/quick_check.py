@@ -25,7 +25,7 @@ from yt8m_kit.output.progress import plural
 from yt8m_kit.quantization.quantize import quantize
 from yt8m_kit.quantization.sizes import check_size, stored
 from yt8m_kit.quantization.trial import MIXED_FORMATS
-from yt8m_kit.recipe import Ensemble, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Recipe
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training.average import average
 from yt8m_kit.training.loop import StoppedError
@@ -57,7 +57,6 @@ def quick_check(recipe: Recipe, runs: Path, data: Path | None, report: Report) -
                 videos = LIMITS.limit_videos or 1
                 synthesize(data, train=videos, validate=videos, test=videos, shards=1, dataset=recipe.dataset)
         quick = _Check(recipe, data, folder, report)
-        quick.check_sizes()
         for number, name in enumerate(quick.names):
             quick.check(name)
             quick.delete(quick.names[: number + 1], quick.names[number + 1 :])
@@ -85,14 +84,23 @@ class _Check:
 
     def __init__(self, recipe: Recipe, data: Path, runs: Path, report: Report):
         self._recipe, self._report = recipe, report
-        self._experiment = Experiment(reduced(recipe), data, runs).limited(LIMITS)
+        self._width = max(len(name) for name in (*recipe.members, *recipe.ensembles))
+        self._experiment = Experiment(reduced(recipe, self._parameters()), data, runs).limited(LIMITS)
         self.names = in_order(self._experiment.recipe)
-        self._width = max(len(name) for name in self.names)
 
-    def check_sizes(self) -> None:
-        """Compute the bytes of every ensemble with all its members, before anything is trained."""
+    def _parameters(self) -> dict[str, int]:
+        """Number of parameters of each member, and bytes of each ensemble, before anything is trained."""
+        found: dict[str, int] = {}
+        for name, member in self._recipe.members.items():
+
+            def outline(name: str = name, member: Member = member) -> None:
+                weights = models.weights(member.family, self._recipe.dataset, **member.hyperparameters)
+                found[name] = sum(weight.size for weight in weights)
+
+            self._timed(name, "outline", outline)
         for name in self._recipe.ensembles:
             self._timed(name, "size", lambda name=name: _check_bytes(self._recipe, name))  # type: ignore[misc]
+        return found
 
     def check(self, name: str) -> None:
         """Run the stages of a member or ensemble, and its distillation if it is a teacher."""
@@ -160,10 +168,11 @@ def _check_bytes(recipe: Recipe, name: str) -> None:
         check_size(name, replace(blend, codec=codec), stored(recipe, members, codec))
 
 
-def reduced(recipe: Recipe) -> Recipe:
-    """The recipe with each ensemble of its smallest members with a weight, at most BLENDED of them."""
-    many = [each for each in recipe.ensembles.values() if len(each.members) > BLENDED]
-    sizes = {name: _parameters(recipe, name) for name in {m for each in many for m in each.members}}
+def reduced(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
+    """The recipe with each ensemble of its smallest members with a weight, at most BLENDED of them.
+
+    sizes: of the members.
+    """
     return replace(recipe, ensembles={n: _reduced(e, sizes) for n, e in recipe.ensembles.items()})
 
 
@@ -174,12 +183,6 @@ def _reduced(blend: Ensemble, sizes: Mapping[str, int]) -> Ensemble:
     smallest = sorted((name for name in weights if weights[name]), key=lambda name: sizes[name])[:BLENDED]
     kept = tuple(weights[name] for name in smallest) if blend.weights else None
     return replace(blend, members=tuple(smallest), weights=kept)
-
-
-def _parameters(recipe: Recipe, name: str) -> int:
-    member = recipe.member(name)
-    weights = models.weights(member.family, recipe.dataset, **member.hyperparameters)
-    return sum(weight.size for weight in weights)
 
 
 def in_order(recipe: Recipe) -> list[str]:
