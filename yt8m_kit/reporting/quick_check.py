@@ -109,8 +109,6 @@ class _Check:
             self._timed(name, verb, run)
         if name in {member.teacher for member in self._recipe.members.values()}:
             self._timed(name, "distill", lambda: distill(self._experiment, name))
-        keras.backend.clear_session()
-        gc.collect()
 
     def _member(self, name: str) -> Mapping[str, Callable[[], object]]:
         given = self._experiment
@@ -141,6 +139,9 @@ class _Check:
             raise KeyboardInterrupt from None
         except Exception as error:  # of Keras or TensorFlow, for hyperparameters that no check covers
             raise KitError(f"recipe {self._recipe.name}, {name}, {verb}: {_reason(error)}") from error
+        finally:  # as in a process of its own: the memory of the next stage is not added to this one's
+            keras.backend.clear_session()
+            gc.collect()
         self._report(f"{name:{self._width}}  {verb:8}  {time.monotonic() - began:6.1f} s")
 
     def delete(self, done: Sequence[str], left: Sequence[str]) -> None:
