@@ -5,7 +5,7 @@ import pytest
 from yt8m_kit.cli.main import main
 from yt8m_kit.dataset import DEMO
 from yt8m_kit.recipe import Ensemble, Member, Recipe, load
-from yt8m_kit.reporting.quick_check import in_order, reduced
+from yt8m_kit.reporting.quick_recipe import in_order, reduced
 
 HEAD = """
 from yt8m_kit.recipe import Ema, Ensemble, Member, Range, Recipe

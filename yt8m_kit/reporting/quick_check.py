@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 
@@ -25,7 +27,8 @@ from yt8m_kit.output.progress import plural
 from yt8m_kit.quantization.quantize import quantize
 from yt8m_kit.quantization.sizes import check_size, stored
 from yt8m_kit.quantization.trial import MIXED_FORMATS
-from yt8m_kit.recipe import Ensemble, Member, Recipe
+from yt8m_kit.recipe import Recipe
+from yt8m_kit.reporting.quick_recipe import in_order, needs_of, reduced
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.training.average import average
 from yt8m_kit.training.loop import StoppedError
@@ -33,9 +36,10 @@ from yt8m_kit.training.train import train
 from yt8m_kit.trial import FOLDER, Trial
 
 LIMITS = Trial(steps=1, limit_videos=8, batch_size=4)
-BLENDED = 2  # members of an ensemble that are blended, the smallest ones
 
 Report = Callable[[str], None]
+Stage = Callable[[], object]
+T = TypeVar("T")
 
 
 def quick_check(recipe: Recipe, runs: Path, data: Path | None, report: Report) -> None:
@@ -90,16 +94,10 @@ class _Check:
 
     def _parameters(self) -> dict[str, int]:
         """Number of parameters of each member, and bytes of each ensemble, before anything is trained."""
-        found: dict[str, int] = {}
-        for name, member in self._recipe.members.items():
-
-            def outline(name: str = name, member: Member = member) -> None:
-                weights = models.weights(member.family, self._recipe.dataset, **member.hyperparameters)
-                found[name] = sum(weight.size for weight in weights)
-
-            self._timed(name, "outline", outline)
-        for name in self._recipe.ensembles:
-            self._timed(name, "size", lambda name=name: _check_bytes(self._recipe, name))  # type: ignore[misc]
+        recipe = self._recipe
+        found = {m: self._timed(m, "outline", partial(_parameters, recipe, m)) for m in recipe.members}
+        for name in recipe.ensembles:
+            self._timed(name, "size", partial(_check_bytes, recipe, name))
         return found
 
     def check(self, name: str) -> None:
@@ -108,33 +106,25 @@ class _Check:
         for verb, run in (self._member(name) if is_member else self._ensemble(name)).items():
             self._timed(name, verb, run)
         if name in {member.teacher for member in self._recipe.members.values()}:
-            self._timed(name, "distill", lambda: distill(self._experiment, name))
+            self._timed(name, "distill", partial(distill, self._experiment, name))
 
-    def _member(self, name: str) -> Mapping[str, Callable[[], object]]:
-        given = self._experiment
-        return {
-            "train": lambda: train(given, name, strict=False),
-            "average": lambda: average(given, name),
-            "evaluate": lambda: evaluate(given, name),
-            "export": lambda: export(given, name),
-            "predict": lambda: predict(given, name),
-        }
+    def _member(self, name: str) -> Mapping[str, Stage]:
+        verbs = {"train": train, "average": average, "evaluate": evaluate, "export": export}
+        return self._bound(verbs | {"predict": predict}, name)
 
-    def _ensemble(self, name: str) -> Mapping[str, Callable[[], object]]:
-        given = self._experiment
-        measured = {"quantize": lambda: quantize(given, name)}
-        return {
-            "ensemble": lambda: ensemble(given, name),
-            **(measured if given.recipe.ensemble(name).is_measured else {}),
-            "export": lambda: export(given, name),
-            "predict": lambda: predict(given, name),
-        }
+    def _ensemble(self, name: str) -> Mapping[str, Stage]:
+        measured = {"quantize": quantize} if self._recipe.ensemble(name).is_measured else {}
+        return self._bound({"ensemble": ensemble} | measured | {"export": export, "predict": predict}, name)
 
-    def _timed(self, name: str, verb: str, run: Callable[[], object]) -> None:
+    def _bound(self, verbs: Mapping[str, Callable[..., object]], name: str) -> Mapping[str, Stage]:
+        return {verb: partial(function, self._experiment, name) for verb, function in verbs.items()}
+
+    def _timed(self, name: str, verb: str, run: Callable[[], T]) -> T:
+        """Run a stage and report its seconds. Raises KitError that names it if it fails."""
         began = time.monotonic()
         try:
             with contextlib.redirect_stderr(io.StringIO()):
-                run()
+                result = run()
         except StoppedError:
             raise KeyboardInterrupt from None
         except Exception as error:  # of Keras or TensorFlow, for hyperparameters that no check covers
@@ -143,11 +133,12 @@ class _Check:
             keras.backend.clear_session()
             gc.collect()
         self._report(f"{name:{self._width}}  {verb:8}  {time.monotonic() - began:6.1f} s")
+        return result
 
     def delete(self, done: Sequence[str], left: Sequence[str]) -> None:
         """Delete what only finished stages read, and the runs that nothing which is left needs."""
         recipe = self._experiment.recipe
-        needed = {need for name in left for need in _needs(recipe, name)}
+        needed = {need for name in left for need in needs_of(recipe, name)}
         for name in done:
             run = self._experiment.run(name)
             unused = (run.checkpoints, run.path / "ema", run.graph) if name in needed else (run.path,)
@@ -160,6 +151,13 @@ def _reason(error: Exception) -> str:
     return lines[0] if isinstance(error, KitError) else f"{type(error).__name__}: {lines[0]}"
 
 
+def _parameters(recipe: Recipe, name: str) -> int:
+    """Number of parameters of a member, from its outline."""
+    member = recipe.member(name)
+    weights = models.weights(member.family, recipe.dataset, **member.hyperparameters)
+    return sum(weight.size for weight in weights)
+
+
 def _check_bytes(recipe: Recipe, name: str) -> None:
     """Check the bytes of all members of an ensemble; a search of weights leaves out what does not fit."""
     blend = recipe.ensemble(name)
@@ -167,42 +165,3 @@ def _check_bytes(recipe: Recipe, name: str) -> None:
         codec = MIXED_FORMATS[0] if blend.codec == "mixed" else blend.codec  # the smallest
         members = [m for m, w in zip(blend.members, blend.weights or (1.0,) * len(blend.members)) if w]
         check_size(name, replace(blend, codec=codec), stored(recipe, members, codec))
-
-
-def reduced(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
-    """The recipe with each ensemble of its smallest members with a weight, at most BLENDED of them.
-
-    sizes: of the members.
-    """
-    return replace(recipe, ensembles={n: _reduced(e, sizes) for n, e in recipe.ensembles.items()})
-
-
-def _reduced(blend: Ensemble, sizes: Mapping[str, int]) -> Ensemble:
-    if len(blend.members) <= BLENDED:
-        return blend
-    weights = dict(zip(blend.members, blend.weights or (1.0,) * len(blend.members)))
-    smallest = sorted((name for name in weights if weights[name]), key=lambda name: sizes[name])[:BLENDED]
-    kept = tuple(weights[name] for name in smallest) if blend.weights else None
-    return replace(blend, members=tuple(smallest), weights=kept)
-
-
-def in_order(recipe: Recipe) -> list[str]:
-    """Members and ensembles of a recipe, each after all that it needs."""
-    names: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        for need in _needs(recipe, name):
-            visit(need)
-        names.setdefault(name)
-
-    for name in (*recipe.members, *recipe.ensembles):
-        visit(name)
-    return list(names)
-
-
-def _needs(recipe: Recipe, name: str) -> Sequence[str]:
-    """The teacher of a member; the members of an ensemble."""
-    if name in recipe.members:
-        teacher = recipe.member(name).teacher
-        return (teacher,) if teacher else ()
-    return recipe.ensemble(name).members
