@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
 from yt8m_kit.output.locks import lock
 from yt8m_kit.recipe import Recipe
+from yt8m_kit.trial import FOLDER, Trial
 
 
 class _File:
@@ -133,15 +134,28 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The argument of every stage: a recipe, the folder of its records, the folder of all runs."""
+    """The argument of every stage: a recipe, the folder of its records, the folder of all runs.
+
+    trial: limits of a small trial, whose runs are in RUNS/trials; None for the real run.
+    """
 
     recipe: Recipe
     data: Path
     runs: Path
+    trial: Trial | None = None
+
+    def limited(self, trial: Trial) -> "Experiment":
+        """Return the trial of this experiment, with a shortened recipe."""
+        return replace(self, recipe=trial.shorten(self.recipe), trial=trial)
+
+    @property
+    def place(self) -> Path:
+        """The folder of this recipe's runs: RUNS/RECIPE, of a trial RUNS/trials/RECIPE."""
+        return (self.runs / FOLDER if self.trial else self.runs) / self.recipe.name
 
     def run(self, name: str) -> Run:
         """Return the run of a member or ensemble; creates nothing."""
-        return Run.of(self.runs, self.recipe.name, name)
+        return Run(self.place / name)
 
     def shares(self, name: str) -> dict[str, float]:
         """Read each member's share of a blend, summing to 1; members of share 0 are left out.

@@ -14,6 +14,7 @@ from typing import Any
 from yt8m_kit import __version__
 from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
 from yt8m_kit.cli.arguments import Pending, binding, misused, usage
+from yt8m_kit.cli.help.text import describe
 from yt8m_kit.cli.process.endings import end
 from yt8m_kit.cli.process.streams import accept_any_text
 from yt8m_kit.errors import UsageError, did_you_mean
@@ -62,6 +63,9 @@ def _bind(words: list[str]) -> Any:
     if words[0] not in verbs():
         close = did_you_mean(words[0], verbs())
         raise UsageError(f"no verb {words[0]!r}; there are: {', '.join(verbs())}.{close}")
+    if {"--help", "-h"} & set(words[1:]):
+        print(describe(verbs()[words[0]], usage(verbs()[words[0]])), end="")
+        return None
     # Fire parses 1.10 as 1.1 and a#b as a: pass the text on unparsed.
     fire.parser.DefaultParseValue = lambda text: text
     shown = io.StringIO()

@@ -15,13 +15,15 @@ def evaluate(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     is_member, stages = name in given.recipe.members, Stages(given)
     check_splits((stages.weight_scores if is_member else stages.graph_scores)(name, split), anew=anew)
     backend.start()
@@ -38,13 +40,15 @@ def predict(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
@@ -61,7 +65,11 @@ def show(
     data: Path | None = None,
     runs: Path | None = None,
 ) -> None:
-    """Print the best labels of the first predicted videos by name."""
+    """Print the best labels of the first predicted videos by name.
+
+    videos: the number of videos.
+    labels: the number of labels of each.
+    """
     from yt8m_kit.reporting.show import show
 
     print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
@@ -88,7 +96,10 @@ def segments(
 def report(
     recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table."""
+    """Print scores, sizes and speed of the recipe's runs as a table.
+
+    markdown: as a table in Markdown.
+    """
     from yt8m_kit.reporting.report import report
 
     print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")

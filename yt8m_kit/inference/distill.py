@@ -18,6 +18,7 @@ from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
 
@@ -40,7 +41,7 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
     stage = stages.distill(teacher, top)
     with working(stage, anew=anew) as job:
         if not job.is_done:
-            paths = splits.find(experiment.data, "train")
+            paths = paths_of(experiment, "train")
             graph = load_graph(verified(stages.export(teacher)), "serving_default")
             _write_shards(graph, experiment.recipe.dataset, stage.run, paths, top)
             job.figures = {"labels a video": top, "shards": len(paths)}

@@ -24,6 +24,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.files import explaining, give_name
 from yt8m_kit.output.sealed import read_sealed, write_sealed
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 from yt8m_kit.submission.csv_reader import HEADER, check
@@ -48,7 +49,7 @@ def predict(
     with working(stage, anew=anew) as job:
         partial, position = stage.partials
         if not job.is_done:
-            paths = splits.find(experiment.data, split)
+            paths = paths_of(experiment, split)
             top = load_graph(verified(stages.export(name)), "top")
             rows = _write_rows(top, dataset, paths, partial, position, strict)
             check(partial, dataset.classes, rows)

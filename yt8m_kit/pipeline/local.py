@@ -40,8 +40,13 @@ def goals_of(text: str) -> tuple[str, ...]:
 
 
 def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> list[Stage]:
-    """List the last stages for these names and goals; no names: all members and ensembles."""
+    """List the last stages for these names and goals; no names: all members and ensembles.
+
+    Raises UsageError for the submission of a trial.
+    """
     recipe = stages.recipe
+    if stages.experiment.trial and "submit" in goals:
+        raise UsageError("a trial is not submitted: its last stage is predict; leave --to=submit out.")
     found = []
     for name in names or (*recipe.members, *recipe.ensembles):
         members = recipe.ensemble(name).members
@@ -80,7 +85,7 @@ def _why(state: State) -> str:
 
 
 def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:
-    words = [*stage.words, f"--runs={experiment.runs}"]
+    words = [*stage.words, *stage.options, f"--runs={experiment.runs}"]
     words += [f"--data={experiment.data}"] if stage.verb != "export" else []
     words += ["--anew"] if anew else []
     process = subprocess.Popen([sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL)

@@ -1,8 +1,8 @@
 """Check a sample of the splits that a stage is about to read, before frameworks are imported."""
 
-from yt8m_kit.data.loader import splits
 from yt8m_kit.data.validation.anomalies import Use
 from yt8m_kit.data.validation.check import check_sample
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection
 
@@ -18,4 +18,4 @@ def check_splits(stage: Stage, *, anew: bool = False) -> None:
     use = Use(labels=stage.verb in ("train", "evaluate"), unique=stage.verb == "predict")
     experiment = stage.experiment
     for split in stage.reads:
-        check_sample(splits.find(experiment.data, split), experiment.recipe.dataset, split, use)
+        check_sample(paths_of(experiment, split), experiment.recipe.dataset, split, use)

@@ -12,6 +12,7 @@ from yt8m_kit.inference.sweep import BATCH, Predict
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
@@ -34,7 +35,7 @@ def predict_segments(
     with working(stage, anew=anew) as job:
         if job.is_done:
             return stage.main
-        paths = splits.find(experiment.data, split)
+        paths = paths_of(experiment, split)
         faults = Faults(dataset.max_skipped, splits.count(paths))
         ratings = read_ratings(paths, dataset, faults, strict=strict)
         classes = _classes(experiment.data, ratings, dataset.classes)
