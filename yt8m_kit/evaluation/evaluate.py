@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m_kit.data.loader import splits
 from yt8m_kit.evaluation.validation import Predictions, predictions
 from yt8m_kit.inference.member_model import averaged_model, counts
 from yt8m_kit.inference.predictor import load_graph, predictor
