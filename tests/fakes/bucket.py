@@ -25,7 +25,7 @@ class _BucketHandler(MirrorHandler):
         url = urlsplit(self.path)
         self.query = {name: values[0] for name, values in parse_qs(url.query).items()}
         google = re.fullmatch(r"/(?:download/)?storage/v1/b/([^/]+)(?:/o(?:/(.+))?)?", url.path)
-        bucket, key = google.groups() if google else re.fullmatch(r"/([^/]*)/?(.*)", url.path).groups()
+        bucket, key = google.groups() if google else url.path.removeprefix("/").partition("/")[::2]
         self.key = unquote(key or "")
         if bucket != self.mirror.name:
             self.refuse(404)

@@ -146,6 +146,16 @@ def silence(handler, content):
     handler.close_connection = True
 
 
+def late(seconds):
+    """Answer after a while."""
+
+    def run(handler, content):
+        handler.mirror.leaving.wait(seconds)
+        handler.serve(content)
+
+    return run
+
+
 def without_ranges(handler, content):
     handler.serve(content, ranges=False)
 

@@ -184,6 +184,7 @@ def moto(tmp_path):
         "sys.stdin.read()"
     )
     server = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True)
+    assert server.stdout
     yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
     server.communicate()
 

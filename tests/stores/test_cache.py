@@ -112,7 +112,7 @@ print(sum(os.fstat(file).st_size for file in open_shards(splits.find(StorePath.o
 
 
 def test_processes_share_the_copies_that_they_make(web, folder):
-    web.server.faults["*"] = lambda handler, content: (time.sleep(0.2), handler.serve(content))
+    web.server.faults["*"] = mirror.late(0.2)
     command = [sys.executable, "-c", OPEN, web.server.url]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     total = sum(path.stat().st_size for path in web.local)

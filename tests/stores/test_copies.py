@@ -103,7 +103,7 @@ def test_a_damaged_shard_of_the_manifest_is_read_as_a_local_one(web):
 
 
 def test_shards_are_copied_side_by_side(web):
-    web.server.faults["*"] = lambda handler, content: (time.sleep(0.3), handler.serve(content))
+    web.server.faults["*"] = mirror.late(0.3)
     began = time.monotonic()
     contents(web.stored)
     assert time.monotonic() - began < 1.2  # five in turn take 1.5 s

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.fields import Count
 from yt8m_kit.stores.path import DataPath
 
 
@@ -15,10 +16,17 @@ def evaluate(
     data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    is_member, stages = name in given.recipe.members, Stages(given)
+    check_splits((stages.weight_scores if is_member else stages.graph_scores)(name, split), anew=anew)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
@@ -33,10 +41,16 @@ def predict(
     data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
 
@@ -47,12 +61,16 @@ def show(
     recipe: str,
     name: str,
     *,
-    videos: int = 10,
-    labels: int = 5,
+    videos: Count = 10,
+    labels: Count = 5,
     data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
-    """Print the best labels of the first predicted videos by name."""
+    """Print the best labels of the first predicted videos by name.
+
+    videos: the number of videos.
+    labels: the number of labels of each.
+    """
     from yt8m_kit.reporting.show import show
 
     print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
@@ -79,7 +97,10 @@ def segments(
 def report(
     recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table."""
+    """Print scores, sizes and speed of the recipe's runs as a table.
+
+    markdown: as a table in Markdown.
+    """
     from yt8m_kit.reporting.report import report
 
     print(report(experiment(recipe, runs=runs, reads=False), split=split, as_markdown=markdown), end="")

@@ -1,5 +1,6 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -33,14 +34,14 @@ def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool
 def _row(stages: Stages, name: str, split: str) -> Row:
     is_member = name in stages.recipe.members
     weights = read_or_warn(stages.weight_scores(name, split)) if is_member else {}
-    blend = read_or_warn(stages.ensemble(name)) if split == "validate" and not is_member else {}
+    blend = {} if is_member else read_or_warn(stages.ensemble(name))
     graph = read_or_warn(stages.graph_scores(name, split))
     exported = read_or_warn(stages.export(name), stages.experiment.run(name).export)
     board = read_or_warn(stages.submit(name))
     rows = _training_rows(stages, name) if is_member else []
     scores = weights or graph
-    parameters = _parameters(stages, name, split)
-    whole = weights.get("gap", blend.get("validation_gap"))
+    parameters = _parameters(stages, [name] if is_member else _blended(blend), split)
+    whole = weights.get("gap", blend.get("validation_gap") if split == "validate" else None)
     lost = whole - graph["gap"] if whole and graph else None
     return {
         "name": name,
@@ -61,10 +62,14 @@ def _row(stages: Stages, name: str, split: str) -> Row:
     }
 
 
-def _parameters(stages: Stages, name: str, split: str) -> int | None:
-    members = stages.recipe.ensemble(name).members
+def _blended(blend: Mapping[str, Any]) -> list[str]:
+    """Members that a blend contains: those of weight 0 are not in its graph."""
+    return [name for name, weight in blend.get("weights", {}).items() if weight > 0]
+
+
+def _parameters(stages: Stages, members: Sequence[str], split: str) -> int | None:
     known = [read_or_warn(stages.weight_scores(each, split)).get("parameters_saved") for each in members]
-    return None if None in known else sum(filter(None, known))
+    return sum(filter(None, known)) if known and None not in known else None
 
 
 def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:

@@ -57,6 +57,22 @@ def open_copy(source: StorePath, check: Check, cancelled: threading.Event | None
     )
 
 
+def open_head(source: StorePath, size: int, check: Check) -> int:
+    """The descriptor of a file in memory as long as the object, with its first `size` bytes, then zeros.
+
+    A copy that does not pass `check` is made once more. Raises StoreError.
+    """
+    file = memory_file(0)
+    try:
+        transfer.copy_head(source, file, size)
+        if not check(file):
+            transfer.copy_head(source, file, size)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
 def _in_memory(source: StorePath, check: Check, cancelled: threading.Event | None) -> int:
     file = memory_file(0)
     try:

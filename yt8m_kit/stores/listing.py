@@ -64,7 +64,7 @@ def entry_of(about: Mapping[str, Any]) -> Entry:
 
 
 def _web_entries(url: str) -> dict[str, Entry]:
-    """The shards of a manifest (a file of output.sealed); none where there is no manifest, or access to it is denied.
+    """The shards of a manifest (a file of output.sealed); none without one, or where access to it is denied.
 
     Servers that do not tell what exists answer 403 for a missing file.
     """

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.machine.home import expanded
 from yt8m_kit.stores import listing, request
 from yt8m_kit.stores.filesystem import is_writable, perform, scheme_of
 from yt8m_kit.stores.listing import Entry
@@ -48,6 +49,11 @@ class StorePath:
     def name(self) -> str:
         """The last part."""
         return self.parts[-1]
+
+    @property
+    def suffix(self) -> str:
+        """The end of the last part from its last dot on."""
+        return Path(self.name).suffix
 
     @property
     def stem(self) -> str:
@@ -164,8 +170,8 @@ P = TypeVar("P", bound=DataPath)  # of a function that returns the kind of path 
 
 
 def data_path(text: str) -> DataPath:
-    """Parse a folder or a URL. Raises UsageError for a URL that cannot be read."""
-    return StorePath.of(text) if "://" in text else Path(text)
+    """Parse a folder or a URL. Raises UsageError for a URL that cannot be read, or an unknown home folder."""
+    return StorePath.of(text) if "://" in text else expanded(text)
 
 
 def forget() -> None:

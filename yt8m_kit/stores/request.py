@@ -82,9 +82,11 @@ def fault_of(error: BaseException) -> Fault:
 def _status(error: BaseException | None) -> int:
     """The HTTP status of an exception of aiohttp, gcsfs or botocore; 0 if it has none."""
     response = getattr(error, "response", None)
-    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-    found = [metadata.get("HTTPStatusCode"), getattr(error, "status", ""), getattr(error, "code", "")]
-    return next((int(status) for status in found if str(status).isdigit()), 0)
+    if isinstance(response, dict):  # of botocore
+        found = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    else:  # of aiohttp, of gcsfs
+        found = getattr(error, "status", None) or getattr(error, "code", 0)
+    return int(found) if str(found).isdigit() else 0
 
 
 def call(

@@ -49,12 +49,21 @@ def is_intact(source: StorePath, file: int, check: Check) -> bool:
     return check(file) if source.is_writable else _digest(file, "md5") == entry.md5
 
 
-def _fetch(source: StorePath, file: int, cancelled: threading.Event | None, at: int) -> None:
-    """Write the object's bytes from `at` on."""
+def copy_head(source: StorePath, file: int, length: int) -> None:
+    """Copy the first `length` bytes of an object, unchecked, into a file that gets the object's length."""
+    _fetch(source, file, None, 0, length)
+    os.ftruncate(file, source.known().size)
+
+
+def _fetch(
+    source: StorePath, file: int, cancelled: threading.Event | None, at: int, end: int | None = None
+) -> None:
+    """Write the object's bytes from `at` to `end`, by default to its end."""
     size = source.known().size
+    end = size if end is None else end
     os.ftruncate(file, at)
-    while at < size:
-        piece = _piece(source, at, min(at + PIECE, size), size, cancelled)
+    while at < end:
+        piece = _piece(source, at, min(at + PIECE, end), size, cancelled)
         if len(piece) == size:
             at = 0  # the server ignores ranges and sends everything
         _write(file, piece, at)

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,12 @@ from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.selection import Selection, read_selected, select_ids
 from yt8m_kit.data.verify import verify
 from yt8m_kit.errors import DataError, KitError
-from yt8m_kit.pipeline.shards import shards_of
+from yt8m_kit.pipeline.shards import paths_of, shards_of
+from yt8m_kit.recipe import Member, Recipe
+from yt8m_kit.run import Experiment
 from yt8m_kit.stores.path import StorePath
 from yt8m_kit.stores.request import RetryPolicy
+from yt8m_kit.trial import Trial
 
 
 @pytest.mark.parametrize("readers", [1, 3])
@@ -47,7 +51,7 @@ def test_the_next_group_is_copied_while_one_is_read(web):  # noqa: F811
     time.sleep(0.5)
     assert {name for name, _ in web.server.seen} >= {"train0000.tfrecord", "train0001.tfrecord"}
     assert "train0004.tfrecord" not in {name for name, _ in web.server.seen}
-    batches.close()
+    del batches
 
 
 def test_leaving_early_ends_a_copy(web, monkeypatch):  # noqa: F811
@@ -56,7 +60,7 @@ def test_leaving_early_ends_a_copy(web, monkeypatch):  # noqa: F811
     batches = read_batches(web.stored, SMALL, 5, mix=1)
     next(batches)
     began = time.monotonic()
-    batches.close()
+    del batches
     assert time.monotonic() - began < 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("copy", "open"))]
 
@@ -100,10 +104,29 @@ def test_videos_are_selected_by_id(web):  # noqa: F811
 
 
 def test_records_of_sources_are_those_of_local_files(web):  # noqa: F811
-    root = StorePath.of(web.server.url)
-    assert shards_of(root, "train") == shards_of(web.local[0].parent, "train")
-    assert shards_of(root, "test") is None
-    assert json.dumps(shards_of(root, "train"))
+    stored, local = (experiment(data) for data in (StorePath.of(web.server.url), web.local[0].parent))
+    assert shards_of(stored, "train") == shards_of(local, "train")
+    assert shards_of(stored, "test") is None
+    assert json.dumps(shards_of(stored, "train"))
+
+
+@pytest.mark.parametrize("videos", [2, 20, 21, 25, 53])
+def test_a_trial_reads_the_first_records(web, tmp_path, videos):  # noqa: F811
+    stored, local = (
+        experiment(data, tmp_path / name, limit_videos=videos)
+        for data, name in ((StorePath.of(web.server.url), "a"), (web.local[0].parent, "b"))
+    )
+    assert shards_of(stored, "train") == shards_of(local, "train")
+    expected = copies(read_batches(paths_of(local, "train"), SMALL, 4, seed=3))
+    for readers in (1, 2):
+        paths = paths_of(stored, "train")
+        assert copies(read_batches(paths, SMALL, 4, seed=3, readers=readers)) == expected
+
+
+def experiment(data, runs=Path("runs"), limit_videos=None):
+    """An experiment on the small shards; limit_videos: a trial."""
+    given = Experiment(Recipe("small", "d", SMALL, {"m": Member("frame_logistic", steps=9)}), data, runs)
+    return given.limited(Trial(limit_videos=limit_videos)) if limit_videos else given
 
 
 def test_descriptors_are_closed(web):  # noqa: F811

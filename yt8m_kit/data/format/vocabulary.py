@@ -8,15 +8,22 @@ from yt8m_kit.stores.path import DataPath
 
 FILE = "vocabulary.csv"  # in the folder of a data set
 _NUMBER, _NAME = ("index",), ("name", "display_name")  # column names, in lower case
+# What may stand above a list of names, in lower case and with blanks for underscores.
+_HEADINGS = {
+    *("name", "names", "label", "labels", "class", "classes", "category", "categories"),
+    *("display name", "class name", "class names", "label name", "label names"),
+}
 
 _DIGITS = 9  # of a class number, at most
 
 
-def parse(text: bytes) -> dict[int, str]:
+def parse(text: bytes, classes: int | None = None) -> dict[int, str]:
     """Parse a CSV with the columns Index and Name (or display_name); returns the names by class number.
 
-    Other columns are ignored. A text without commas and header is a list of the names of class 0, 1 and so
-    on, one per line. Raises DataError with the line number for anything else.
+    Other columns are ignored. A text without commas is a list of the names of class 0, 1 and so on, one per
+    line. classes: their number, None if unknown. A first line such as `Label` is a heading above a list of
+    as many names, and a name in a list of as many lines. Raises DataError with the line number for anything
+    else, and where such a line may be either.
     """
     try:
         lines = text.decode("utf-8-sig").splitlines()
@@ -37,7 +44,20 @@ def parse(text: bytes) -> dict[int, str]:
         raise DataError(
             f"not a vocabulary: its columns must include Index and Name; line 1 is {lines[0][:60]!r}"
         )
-    return {label: row[0].strip() for label, row in enumerate(rows)}
+    return dict(enumerate(_listed([row[0].strip() for row in rows], classes)))
+
+
+def _listed(lines: list[str], classes: int | None) -> list[str]:
+    """The names of a list, without its heading."""
+    if lines[0].lower().replace("_", " ") not in _HEADINGS or len(lines) == classes:
+        return lines
+    if len(lines) - 1 == classes:
+        return lines[1:]
+    expected = "" if classes is None else f", and the data set has {classes:,} classes"
+    raise DataError(
+        f"line 1 is {lines[0]!r}: a heading, or the name of class 0? The list has {len(lines):,} lines"
+        f"{expected}. Write a CSV with the columns Index and Name"
+    )
 
 
 def _numbered(rows: list[list[str]], number: int, name: int) -> dict[int, str]:
@@ -50,14 +70,14 @@ def _numbered(rows: list[list[str]], number: int, name: int) -> dict[int, str]:
     return names
 
 
-def read(path: DataPath) -> dict[int, str]:
+def read(path: DataPath, classes: int | None = None) -> dict[int, str]:
     """Read the names from a file, see parse.
 
     Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.
     """
     try:
         check_checksum(path)
-        return parse(path.read_bytes())
+        return parse(path.read_bytes(), classes)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     except DataError as error:

@@ -7,8 +7,10 @@ from typing import cast
 
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import manifest
-from yt8m_kit.data.reading.shard_group import SCANS, ShardGroup
+from yt8m_kit.data.reading.shard_group import SCANS
+from yt8m_kit.data.reading.shards import Shards, open_shards
 from yt8m_kit.errors import UsageError
+from yt8m_kit.output.progress import plural
 from yt8m_kit.stores.listing import MANIFEST
 from yt8m_kit.stores.path import DataPath, P, StorePath
 
@@ -19,19 +21,20 @@ _COPIED = 1 << 30  # bytes of shards in an object store that are copied to count
 def find(data: P, split: str) -> list[P]:
     """Find the shards of a split (train, validate, test), sorted by path.
 
-    Raises UsageError if there are none, or if they are in several folders, such as those of 2018 and 2019;
+    Frame-level folders of the official layout come before video-level ones. Raises UsageError if there are
+    none, or if they are in several other folders, such as those of 2018 and 2019, or DATA and DATA/SPLIT;
     StoreError if an object store does not list them.
     """
-    patterns = _patterns(split)
-    for pattern in patterns:
-        paths = sorted(_matches(data, pattern))
-        folders = sorted({path.parent for path in paths})
-        if len(folders) > 1:
-            choice = " or ".join(f"--data={folder.parent}" for folder in folders)
-            raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
-        if paths:
-            return paths
-    raise UsageError(_none_found(data, split))
+    found = [paths for pattern in _patterns(split) if (paths := sorted(_matches(data, pattern)))]
+    if not found:
+        raise UsageError(_none_found(data, split))
+    if len(found) > 1 and not _is_official(found[0][0], data):
+        raise UsageError(_several(data, split, found))
+    folders = sorted({path.parent for path in found[0]})
+    if len(folders) > 1:
+        choice = " or ".join(f"--data={folder.parent}" for folder in folders)
+        raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
+    return found[0]
 
 
 def _none_found(data: DataPath, split: str) -> str:
@@ -42,10 +45,29 @@ def _none_found(data: DataPath, split: str) -> str:
             f"{data}/2/frame/{split}. Publish the one that `yt8m verify` writes next to the shards."
         )
     looked_for = ", ".join(str(data / pattern) for pattern in patterns)
-    small = "" if isinstance(data, StorePath) else f", `yt8m synthesize {data}` makes a small data set"
+    fetch = f"`yt8m download --split={split} --data={data}` fetches YouTube-8M's"
+    if isinstance(data, StorePath):
+        return f"no {split} shards: looked for {looked_for}. {fetch}."
     return (
-        f"no {split} shards: looked for {looked_for}. `yt8m download --split={split} --data={data}` fetches "
-        f"the official ones{small}."
+        f"no {split} shards: looked for {looked_for}. `yt8m convert SOURCE {data} --split={split}` "
+        f"makes them from own videos, {fetch}, `yt8m synthesize {data}` makes a small data set."
+    )
+
+
+def _is_official(path: P, data: P) -> bool:
+    """Whether a shard lies in a folder of the official layout, VERSION/LEVEL/SPLIT."""
+    return len(path.parts) - len(data.parts) == len(("version", "level", "split", "shard"))
+
+
+def _several(data: P, split: str, found: list[list[P]]) -> str:
+    """Refusal of shards in several layouts, with an example and the number of each."""
+    depth = len(data.parts)
+    each = " and ".join(
+        f"{'/'.join(paths[0].parts[depth:])} ({plural(len(paths), 'shard')})" for paths in found
+    )
+    return (
+        f"{data} holds {split} shards in {len(found)} places: {each}. Move away or delete those that do not "
+        "belong to the data set."
     )
 
 
@@ -89,10 +111,15 @@ def count(paths: Sequence[DataPath]) -> int:
 
 def records_of(path: DataPath) -> int:
     """Count the records of a shard by their headers; a shard of an object store is copied, once."""
-    return _stored_records(path) if isinstance(path, StorePath) else len(tfrecord.index(path).offsets)
+    return len(index(path).offsets)
+
+
+def index(path: DataPath) -> tfrecord.Index:
+    """Index a shard by its record headers; a shard of an object store is copied for that, once."""
+    return _stored_index(path) if isinstance(path, StorePath) else tfrecord.index(path)
 
 
 @cache
-def _stored_records(path: StorePath) -> int:
-    with ShardGroup([path]) as group:
-        return len(group)
+def _stored_index(path: StorePath) -> tfrecord.Index:
+    with Shards([path], open_shards([path])) as shards:
+        return tfrecord.scan_headers(path, shards.files[0])

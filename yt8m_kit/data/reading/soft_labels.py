@@ -19,6 +19,8 @@ from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing
 from yt8m_kit.stores.path import DataPath
 
+BYTES = 4  # of a label: class index and probability
+
 
 def side_file(folder: Path, shard: DataPath) -> Path:
     """Path of the soft labels of a shard."""
