@@ -57,7 +57,7 @@ def quick_check(recipe: Recipe, runs: Path, data: DataPath | None, report: Repor
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of functions traced anew
     with _emptied(folder, recipe.name):
         if data is None:
-            data = place = folder / "records"
+            data = records = folder / "records"
             with contextlib.redirect_stderr(io.StringIO()):
                 videos = LIMITS.limit_videos or 1
                 synthesize(

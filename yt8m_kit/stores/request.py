@@ -58,6 +58,8 @@ class Fault(NamedTuple):
 def fault_of(error: BaseException) -> Fault:
     """Classify an exception of fsspec, aiohttp, botocore or gcsfs."""
     name, text = type(error).__name__, (str(error).strip().splitlines() or [""])[0].rstrip(".")[:_REASON]
+    if "Disconnected" in name or "Payload" in name or "Incomplete" in name or isinstance(error, EOFError):
+        return Fault("transient", "connection lost")
     status = _status(error) or _status(error.__cause__)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return Fault("missing", "not found (404)")
@@ -74,8 +76,6 @@ def fault_of(error: BaseException) -> Fault:
         return Fault("transient" if passes else "refused", f"status {status}")
     if "Connect" in name and "Disconnected" not in name:
         return Fault("transient", "no connection")
-    if "Disconnected" in name or "Payload" in name or "Incomplete" in name or isinstance(error, EOFError):
-        return Fault("transient", "connection lost")
     return Fault("transient", f"{name}: {text}" if text else name)
 
 
