@@ -22,7 +22,7 @@ def server(tiny_data, tmp_path, monkeypatch):
     for path in tiny_data.path.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     for split in ("train", "validate", "test"):
-        verify(splits.find(tmp_path, split), tiny_data.dataset, NOWHERE)
+        verify(splits.find(tmp_path, split), tiny_data.dataset, NOWHERE, split=split)
     with Mirror({path.name: path.read_bytes() for path in tmp_path.iterdir()}) as server:
         yield server
     forget()

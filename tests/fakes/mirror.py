@@ -151,7 +151,10 @@ def late(seconds):
 
     def run(handler, content):
         handler.mirror.leaving.wait(seconds)
-        handler.serve(content)
+        if content:
+            handler.serve(content)
+        else:
+            handler.refuse(404)
 
     return run
 

@@ -25,21 +25,22 @@ def find(data: P, split: str) -> list[P]:
     none, or if they are in several other folders, such as those of 2018 and 2019, or DATA and DATA/SPLIT;
     StoreError if an object store does not list them.
     """
-    found = [paths for pattern in _patterns(split) if (paths := sorted(_matches(data, pattern)))]
+    layouts = (paths for pattern in _patterns(split) if (paths := sorted(_matches(data, pattern))))
+    found = next(layouts, None)
     if not found:
         raise UsageError(_none_found(data, split))
-    if len(found) > 1 and not _is_official(found[0][0], data):
-        raise UsageError(_several(data, split, found))
-    folders = sorted({path.parent for path in found[0]})
+    if not (_is_official(found[0], data) or _is_web(data)) and (others := [*layouts]):
+        raise UsageError(_several(data, split, [found, *others]))
+    folders = sorted({path.parent for path in found})
     if len(folders) > 1:
         choice = " or ".join(f"--data={folder.parent}" for folder in folders)
         raise UsageError(f"{data} holds {split} shards in {len(folders)} folders: take {choice}.")
-    return found[0]
+    return found
 
 
 def _none_found(data: DataPath, split: str) -> str:
     patterns = _patterns(split)
-    if isinstance(data, StorePath) and not data.is_writable:
+    if _is_web(data):
         return (
             f"no {split} shards: no {MANIFEST} that lists any in {data}, {data}/{split} or "
             f"{data}/2/frame/{split}. Publish the one that `yt8m verify` writes next to the shards."
@@ -52,6 +53,11 @@ def _none_found(data: DataPath, split: str) -> str:
         f"no {split} shards: looked for {looked_for}. `yt8m convert SOURCE {data} --split={split}` "
         f"makes them from own videos, {fetch}, `yt8m synthesize {data}` makes a small data set."
     )
+
+
+def _is_web(data: DataPath) -> bool:
+    """Whether it is a folder of a web server, where the first list of shards that is found is taken."""
+    return isinstance(data, StorePath) and not data.is_writable
 
 
 def _is_official(path: P, data: P) -> bool:
