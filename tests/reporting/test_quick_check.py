@@ -77,17 +77,10 @@ def test_a_small_recipe_passes_on_records_of_its_own_features(check):
     assert lines == [["a", "outline"], ["only", "size"], *stages, ["recipe", "own"]]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (GOOD.replace("rounds=2", "rounds=2, limit=900"), "recipe own, last, size: ensemble last is"),
-        (GOOD.replace('"draws": 4', '"draws": 0'), "recipe own, b, outline: "),
-    ],
-)
-def test_what_the_last_stages_would_find_is_found_before_the_first(text, message, check):
-    code, lines, err = check(text)
+def test_what_the_last_stages_would_find_is_found_before_the_first(check):
+    code, lines, err = check(GOOD.replace("rounds=2", "rounds=2, limit=900"))
     assert code == 1
-    assert err.startswith(f"yt8m: {message}")
+    assert err.startswith("yt8m: recipe own, last, size: ensemble last is")
     assert err.count("\n") == 1
     assert "train" not in {stage for _, stage in lines}
 
