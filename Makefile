@@ -63,8 +63,9 @@ environment:
 	@touch $@
 
 constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
-	uv pip compile pyproject.toml --extra cuda --extra jax --extra test --universal --python-version 3.11 --quiet \
-	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
+	uv pip compile pyproject.toml --extra cuda --extra gcs --extra http --extra jax --extra s3 --extra test \
+	  --extra test-stores --universal --python-version 3.11 --quiet --no-emit-index-url \
+	  --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
 	$(YT8M) synthesize data/demo

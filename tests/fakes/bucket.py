@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -147,5 +148,6 @@ class Bucket(Mirror):
         }
 
 
+@lru_cache(maxsize=64)
 def _md5(content):
     return hashlib.md5(content, usedforsecurity=False).digest()

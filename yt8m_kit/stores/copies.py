@@ -52,7 +52,7 @@ def open_copy(source: StorePath, check: Check, cancelled: threading.Event | None
     return kept.get(
         source,
         lambda file, start: transfer.copy(source, file, check, cancelled, start),
-        lambda file: transfer.is_intact(source, file, check),
+        lambda file: transfer.is_still_intact(source, file, check),
         cancelled,
     )
 
