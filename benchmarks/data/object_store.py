@@ -3,8 +3,8 @@
     python -m benchmarks.data.object_store [--videos 1536] [--repeats 5] [--folder TMP] [--write]
 
 Reads eight shards of records of 300 frames in batches of 128, shuffled, two shards open at a time, so that
-two are copied while two are read. The store is a server on the loopback interface that speaks the protocols of
-S3 and of Google Cloud Storage, in a process of its own; local files are in the page cache. Each way is a
+two are copied while two are read. The store is a server on the loopback interface, in a process of its own,
+that speaks the protocols of S3 and of Google Cloud Storage; local files are in the page cache. Each way is a
 process; they take turns. CPU time is user + system of all threads of the reading process: that of the server
 is not in it.
 """
