@@ -3,7 +3,8 @@
     python -m tools.store_faults [--count 100] [--seed 0] [--write]
 
 Each trial reads five small shards over the loopback, as https, s3 or gs (those whose packages are installed),
-from memory or from a cache folder, by one or two processes, in small pieces. One to three shards get a fault
+from memory or from a cache folder, by one or two processes, in small pieces; half of the buckets do not know
+the MD5s of their objects. One to three shards get a fault
 that is met once, twice or always, from a random request on. Trials end in one of three ways: the MD5 of all
 batches is that of local files; one line that names the shard; anything else is WRONG, and the exit code 1.
 """
@@ -36,7 +37,10 @@ SOON = RetryPolicy(connect=2, seconds=1, attempts=7, refusals=3, backoff=0.02, m
 
 
 class Trial(NamedTuple):
-    """A fault, how often it is met, and how shards are read meanwhile. shards: those with the fault."""
+    """A fault, how often it is met, and how shards are read meanwhile.
+
+    shards: those with the fault. in_parts: a bucket does not know MD5s.
+    """
 
     fault: str
     times: str
@@ -46,6 +50,7 @@ class Trial(NamedTuple):
     piece: int
     readers: int
     is_cached: bool
+    in_parts: bool
 
     @classmethod
     def draw(cls, fault: str, times: str, rng: random.Random) -> "Trial":
@@ -53,8 +58,10 @@ class Trial(NamedTuple):
         installed = [scheme for scheme, package in SCHEMES.items() if find_spec(package)]
         shards = tuple(rng.sample(range(5), rng.randint(1, 3)))
         piece = rng.choice([400, 700, 8 << 20])
-        reading = (rng.randrange(3) if piece < 1000 else 0, piece, rng.choice([1, 1, 2]), rng.random() < 0.5)
-        return cls(fault, times, rng.choice(installed), shards, *reading)
+        reading = (rng.randrange(3) if piece < 1000 else 0, piece, rng.choice([1, 1, 2]))
+        return cls(
+            fault, times, rng.choice(installed), shards, *reading, rng.random() < 0.5, rng.random() < 0.5
+        )
 
 
 def run(trial: Trial, files: dict[str, bytes], expected: str, cache: Path) -> str:
@@ -85,6 +92,7 @@ def _server(trial: Trial, files: dict[str, bytes]) -> Any:
     if trial.scheme == "https":
         return Mirror(files)
     bucket = Bucket(files)
+    bucket.in_parts = trial.in_parts
     os.environ.update(bucket.environment())
     return bucket
 

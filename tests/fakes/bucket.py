@@ -88,7 +88,7 @@ class _BucketHandler(MirrorHandler):
 
     def end_headers(self):
         if self.key in self.mirror.files:
-            self.send_header("ETag", f'"{_md5(self.mirror.files[self.key]).hex()}"')
+            self.send_header("ETag", f'"{self.mirror.tag(self.key)}"')
         super().end_headers()
 
     def found(self):
@@ -103,7 +103,7 @@ class _BucketHandler(MirrorHandler):
         keys, folders = self.found()
         items = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(self.mirror.files[key])}</Size>"
-            f'<ETag>"{_md5(self.mirror.files[key]).hex()}"</ETag>'
+            f'<ETag>"{self.mirror.tag(key)}"</ETag>'
             "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
             for key in keys
         )
@@ -117,25 +117,31 @@ class _BucketHandler(MirrorHandler):
 
     def about(self, key):
         content = self.mirror.files[key]
-        md5 = base64.b64encode(_md5(content)).decode()
-        return {
+        known = {} if self.mirror.in_parts else {"md5Hash": base64.b64encode(_md5(content)).decode()}
+        return known | {
             "kind": "storage#object",
             "bucket": self.mirror.name,
             "name": key,
             "size": str(len(content)),
             "generation": str(int.from_bytes(_md5(content)[:6], "big")),
-            "md5Hash": md5,
         }
 
 
 class Bucket(Mirror):
-    """A bucket of `files` (contents by key) with the faults of a Mirror, by key. denied: answer 403."""
+    """A bucket of `files` (contents by key) with the faults of a Mirror, by key.
+
+    denied: answer 403. in_parts: objects were uploaded in parts, their MD5s are not known.
+    """
 
     handler = _BucketHandler
 
     def __init__(self, files, name="records", pace=None):
-        self.name, self.denied = name, False
+        self.name, self.denied, self.in_parts = name, False, False
         super().__init__(files, pace)
+
+    def tag(self, key):
+        """The ETag of an object."""
+        return f"{_md5(self.files[key]).hex()}{'-2' if self.in_parts else ''}"
 
     def environment(self):
         """Variables that lead s3fs and gcsfs here."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.fakes import mirror
+from tests.fakes import mirror, store_faults
 from tests.fakes.bucket import Bucket
 from tests.fakes.mirror import Mirror
 from tests.support.small_shards import SMALL, copies, flip_payload
@@ -129,6 +129,31 @@ def test_a_shard_that_is_damaged_in_the_bucket_is_read_as_a_local_one(bucket):
     assert copies(read_batches(stored, SMALL, 7, faults=faults)) == copies(
         read_batches(bucket.local, SMALL, 7)
     )
+    assert faults.summary().endswith("train0003.tfrecord record 2: data CRC mismatch")
+
+
+ANOTHER_RANGE = "train0003.tfrecord: its MD5 is not the one that its bucket lists"
+IN_MANIFEST = "train0003.tfrecord: its MD5 is not the one in verified.json next to it"
+
+
+@pytest.mark.parametrize(("in_parts", "message"), [(False, ANOTHER_RANGE), (True, IN_MANIFEST)])
+def test_copies_that_are_equal_and_wrong_are_refused(bucket, in_parts, message):
+    bucket.server.in_parts = in_parts
+    forget()
+    bucket.server.faults["a/train/train0003.tfrecord"] = store_faults.shifted
+    with pytest.raises(StoreError, match=message):
+        open_shards(splits.find(bucket.root, "train"))
+
+
+def test_a_damaged_object_of_unknown_md5_is_read_as_a_local_one(bucket):
+    flip_payload(bucket.local[3], 2)
+    bucket.server.files["a/train/train0003.tfrecord"] = bucket.local[3].read_bytes()
+    bucket.server.in_parts = True
+    del bucket.server.files["a/train/verified.json"]
+    forget()
+    faults = Faults()
+    found = copies(read_batches(splits.find(bucket.root, "train"), SMALL, 7, faults=faults))
+    assert found == copies(read_batches(bucket.local, SMALL, 7))
     assert faults.summary().endswith("train0003.tfrecord record 2: data CRC mismatch")
 
 

@@ -78,7 +78,7 @@ def test_a_fault_that_lasts_is_named(web, monkeypatch, fault, reason):
 def test_a_copy_that_changes_each_time_is_refused(web):
     versions = iter(range(256))
     web.server.faults[NAME] = lambda handler, content: handler.serve(bytes([next(versions)]) + content[1:])
-    with pytest.raises(StoreError, match="two copies differ; the connection or the store damages them"):
+    with pytest.raises(StoreError, match="its copies differ; the connection or the store damages them"):
         open_shards(web.stored)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from yt8m_kit.stores import request
 from yt8m_kit.stores.filesystem import describe, perform
-from yt8m_kit.stores.listing import MANIFEST, entry_of
+from yt8m_kit.stores.listing import entry_of
 from yt8m_kit.stores.path import StorePath
 from yt8m_kit.stores.request import StoreError, TruncatedError
 
 PIECE = 8 << 20  # bytes of a request
+_COPIES = 3  # of an object whose copies are not intact
 Check = Callable[[int], bool]  # whether the contents of an open file are intact
 
 
@@ -21,32 +22,29 @@ def copy(
     """Copy an object into an open file, of which the first `start` bytes are there already.
 
     Size and version of the object must be the listed ones at the end. A copy that is not intact is made
-    again; if the second one has the same contents, the object itself is damaged: it is accepted from a
-    bucket, and refused from a web server. Raises StoreError, CancelledError, OSError.
+    again. Where no MD5 is known, two equal copies are accepted: the object itself is damaged. Raises
+    StoreError, CancelledError, OSError.
     """
-    previous = None
-    while True:
-        _fetch(source, file, cancelled, start)
-        start = 0
+    contents: list[str] = []
+    while len(contents) < _COPIES:
+        _fetch(source, file, cancelled, 0 if contents else start)
         _compare(source)
         if is_intact(source, file, check):
             return
-        contents = _digest(file, "sha256")
-        if contents == previous:
-            break
-        if previous:
-            raise StoreError(f"{source}: two copies differ; the connection or the store damages them")
-        previous = contents
-    if not source.is_writable:
-        raise StoreError(f"{source}: its MD5 is not the one in {MANIFEST} next to it")
+        contents.append(_digest(file, "sha256"))
+        if not source.known().md5 and contents[-1:] == contents[-2:-1]:
+            return
+    if len({*contents}) > 1:
+        raise StoreError(f"{source}: its copies differ; the connection or the store damages them")
+    raise StoreError(f"{source}: its MD5 is not the one {source.known().origin}")
 
 
 def is_intact(source: StorePath, file: int, check: Check) -> bool:
-    """Whether a copy has the size of its object and the MD5 of the manifest; in buckets, passes `check`."""
+    """Whether a copy has the size of its object, and its MD5 or, in a bucket, passes `check`."""
     entry = source.known()
     if os.fstat(file).st_size != entry.size:
         return False
-    return check(file) if source.is_writable else _digest(file, "md5") == entry.md5
+    return (source.is_writable and check(file)) or (bool(entry.md5) and _digest(file, "md5") == entry.md5)
 
 
 def is_still_intact(source: StorePath, file: int, check: Check) -> bool:
