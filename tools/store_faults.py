@@ -11,6 +11,7 @@ batches is that of local files; one line that names the shard; anything else is 
 
 import os
 import random
+import re
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -98,14 +99,14 @@ def _server(trial: Trial, files: dict[str, bytes]) -> Any:
 
 
 def rows(found: dict[str, list[tuple[Trial, str]]]) -> list[Row]:
-    """A row per fault: how its trials ended, and an example of what was said."""
+    """A row per fault: how its trials ended, and the reasons that were given."""
     table = []
     for fault, ends in found.items():
         counts = Counter("equal" if end == "equal" else end[: len("WRONG")] for _, end in ends)
         wrong, equal = counts["WRONG"], counts["equal"]
-        said = [end for _, end in ends if end != "equal"]
+        said = {re.sub(r" \(\d+ attempts\)", "", end.partition(": ")[2]) for _, end in ends if end != "equal"}
         row: Row = {"fault": fault, "trials": len(ends), "equal": equal, "named": len(ends) - equal - wrong}
-        table.append(row | {"wrong": wrong, "for example": f"`{said[0]}`" if said else ""})
+        table.append(row | {"wrong": wrong, "reasons": "; ".join(sorted(said))})
     return table
 
 
