@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.errors import UsageError
 
 
 def evaluate(
@@ -76,9 +77,21 @@ def segments(
 
 
 def report(
-    recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
+    recipe: str,
+    *,
+    split: Split = "validate",
+    data: Path | None = None,
+    runs: Path | None = None,
+    markdown: bool = False,
+    json: bool = False,
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table."""
-    from yt8m_kit.reporting.report import report
+    """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table, as Markdown or as JSON."""
+    from yt8m_kit.reporting.page.page import write_or_advise
+    from yt8m_kit.reporting.report import figures, text_of
 
-    print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")
+    if markdown and json:
+        raise UsageError("report prints --markdown or --json; got both.")
+    given = experiment(recipe, data, runs)
+    rows = figures(given, split)
+    print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="")
+    write_or_advise(given, rows, split)

@@ -14,7 +14,7 @@ PACKAGES = ("tensorflow", "keras", "jax", "numpy")
 
 
 class Effort(NamedTuple):
-    """cpu_seconds: user and system time. bytes_read: by read calls, from disk or its cache; None if unknown."""
+    """CPU time, user and system, and bytes taken by read calls, from disk or cache; None if unknown."""
 
     cpu_seconds: float
     bytes_read: int | None

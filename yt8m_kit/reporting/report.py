@@ -1,8 +1,9 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
@@ -12,7 +13,6 @@ from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.training.log import read_rows
-
 
 # Digits of a column; whole numbers and texts have none.
 DIGITS = {
@@ -27,7 +27,14 @@ def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool
 
     Raises the errors of `figures`.
     """
-    return (markdown if as_markdown else plain)(formatted(figures(experiment, split)))
+    return text_of(figures(experiment, split), "markdown" if as_markdown else "plain")
+
+
+def text_of(rows: Sequence[Row], form: Literal["plain", "markdown", "json"]) -> str:
+    """Format rows of `figures`: numbers in the digits of their columns, or in full as JSON."""
+    if form == "json":
+        return json.dumps(rows, indent=1) + "\n"
+    return (markdown if form == "markdown" else plain)(formatted(rows))
 
 
 def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
