@@ -5,6 +5,7 @@ from pathlib import Path
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.output import progress
 
 
 def evaluate(
@@ -92,6 +93,7 @@ def report(
     if markdown and json:
         raise UsageError("report prints --markdown or --json; got both.")
     given = experiment(recipe, data, runs)
-    rows = figures(given, split)
-    print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="")
-    write_or_advise(given, rows, split)
+    with progress.saying_once():
+        rows = figures(given, split)
+        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        write_or_advise(given, rows, split)

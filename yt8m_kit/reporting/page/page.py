@@ -1,5 +1,6 @@
 """Write the report page: collect tables and chart data, and fill the template."""
 
+import functools
 import importlib.util
 import json
 import math
@@ -125,7 +126,6 @@ def _rounded(value: Any) -> Any:
 def render(variables: Mapping[str, Any]) -> str:
     """Fill the template with its variables, charts' specifications and the Vega runtime."""
     import jinja2
-    import vl_convert
 
     loader = jinja2.PackageLoader("yt8m_kit.reporting.page")
     templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -138,9 +138,17 @@ def render(variables: Mapping[str, Any]) -> str:
         **variables,
         style=_file("style.css"),
         script=_file("page.js"),
-        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
+        vega=_vega(),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
+
+
+@functools.cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script; takes a second to build."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
 
 
 def _file(name: str) -> str:
