@@ -6,13 +6,14 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def ensemble(
     recipe: str,
     ensemble: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -33,7 +34,7 @@ def quantize(
     recipe: str,
     name: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -67,7 +68,7 @@ def export(
 
     format: graph is TensorFlow's SavedModel, tgz the archive.
     """
-    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos)
+    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
