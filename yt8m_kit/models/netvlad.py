@@ -68,7 +68,7 @@ def build(
     _check("normalization", normalization, ("unit", "whitening"))
     _check("non_local", non_local, (None, "clusters", "half"))
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = UnitFrames()(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
     if input_norm:
         frames = InputNorm(name="input_norm")(frames)
