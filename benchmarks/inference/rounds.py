@@ -1,7 +1,7 @@
 """Ten rounds of sampling against one, of the six members of YT8M-T at their published widths.
 
-    python -m benchmarks.inference.rounds [--members M1,M2,M3,M4,M5,M6] [--batch 32] [--rounds 10] [--repeats 5]
-        [--write]
+    python -m benchmarks.inference.rounds [--members M1,M2,M3,M4,M5,M6] [--batch 32] [--rounds 10]
+        [--repeats 5] [--write]
 
 Untrained weights, which run as trained ones do. "One by one" runs the members once for each round, as the
 rounds are defined; its probabilities are compared with those of the rounds at once.
@@ -48,7 +48,7 @@ def average(model: Any, inputs: dict[str, Any], way: str, rounds: int) -> Any:
 def ready(
     way: str, members: list[str], batch: int, rounds: int
 ) -> tuple[Callable[[], object], dict[str, Any]]:
-    """The members' mean probabilities in one compiled function; their figures are those of the first videos."""
+    """The members' mean probabilities in one compiled function; about it, those of the first videos."""
     import tensorflow as tf
 
     from yt8m_kit.inference.member_model import model_of

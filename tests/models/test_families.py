@@ -149,7 +149,12 @@ def test_rounds_are_the_mean_of_each(family, hyperparameters, runs, monkeypatch)
         single.append(predict(model, inputs))
     sample.round = 0
     forward = sample.call
-    monkeypatch.setattr(sample, "call", lambda *args, **options: calls.append(1) or forward(*args, **options))
+
+    def counted(*args, **options):
+        calls.append(1)
+        return forward(*args, **options)
+
+    monkeypatch.setattr(sample, "call", counted)
     found = ops.convert_to_numpy(average_rounds(model, inputs, ROUNDS))
     np.testing.assert_allclose(found, np.mean(single, axis=0), rtol=0, atol=1e-6)
     assert len(calls) == runs

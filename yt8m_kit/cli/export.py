@@ -40,13 +40,17 @@ def export(
     recipe: str,
     name: str,
     *,
-    format: Literal["graph", "tgz"] = "graph",
+    format: Literal["graph", "tgz", "litert"] = "graph",
+    data: Path | None = None,
     runs: Path | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
-    given = experiment(recipe, runs=runs)
+    """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
+
+    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
+    """
+    given = experiment(recipe, data, runs)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
-    return export(given, name, archive=format == "tgz", anew=anew)
+    return export(given, name, format=format, anew=anew)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -67,6 +66,7 @@ def converted(dataset: Dataset, parts: Sequence[Part], rounds: int) -> Converted
         return {OUTPUT: tf.where(is_valid[:, None], found, np.nan)}
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([blend.get_concrete_function()], tf.Module())
+    converter.experimental_lower_to_saved_model = False  # which custom gradients prevent
     try:
         return Converted(schema.ModelT.InitFromPackedBuf(converter.convert(), 0), large)
     except tf.errors.InvalidArgumentError as error:
