@@ -22,11 +22,15 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part, mixed
 
 INPUTS, OUTPUT = ("frames", "num_frames"), "probabilities"
+SHAPE = "shape_of_"  # with the name of an input, the name of an input for its shape
 WEIGHT = "weight_"  # with a number, the name of the input of a large weight
 
 
 class Converted(NamedTuple):
-    """A LiteRT model, a ModelT of the schema, and the values of its inputs named weight_0, weight_1, ..."""
+    """A LiteRT model, a ModelT of the schema, and the values of its inputs named weight_0, weight_1, ...
+
+    The inputs shape_of_frames and shape_of_num_frames are to be the shapes that are fed.
+    """
 
     model: Any
     weights: list[NDArray[np.float32]]
@@ -47,23 +51,29 @@ def converted(dataset: Dataset, parts: Sequence[Part], rounds: int) -> Converted
     """Convert a blend.
 
     Inputs: frames uint8 (1, T, D), num_frames int32 (1,), and the weights. Output: float32 (1, C); NaN for a
-    num_frames below 1 or over T, as no built-in operation raises an error. Raises KitError if an operation is
-    not built in.
+    num_frames below 1 or over T and for inputs of other shapes, as no built-in operation raises an error.
+    Raises KitError if an operation is not built in.
     """
     traced = _traced(dataset, parts, rounds)
     values = [value for number, part in enumerate(parts) for value in _values(traced, number, part)]
     ends = [tensor for member in traced.frontier for tensor in member]
     rest = traced.function.prune([*traced.function.inputs[: len(INPUTS)], *ends], traced.function.outputs)
     large = [value for value in values if value.size > LARGE]
+    given = _signature(dataset)
+    # A shape is an input: the converter would take one of the signature for granted.
+    shapes = [tf.TensorSpec((len(spec.shape),), tf.int32, name=f"{SHAPE}{spec.name}") for spec in given]
     specs = [tf.TensorSpec(value.shape, tf.float32, name=f"{WEIGHT}{n}") for n, value in enumerate(large)]
 
-    @tf.function(input_signature=[*_signature(dataset), *specs])  # type: ignore[untyped-decorator]
-    def blend(frames: tf.Tensor, num_frames: tf.Tensor, *weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        left = iter(weights)
+    @tf.function(input_signature=[*given, *shapes, *specs])  # type: ignore[untyped-decorator]
+    def blend(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        frames, num_frames, *fed = inputs[:4]
+        left = iter(inputs[4:])
         inner = [next(left) if value.size > LARGE else tf.constant(value) for value in values]
         [found] = rest(frames, num_frames, *inner)
-        is_valid = (num_frames > 0) & (num_frames <= dataset.max_frames)
-        return {OUTPUT: tf.where(is_valid[:, None], found, np.nan)}
+        is_valid = tf.reduce_all((num_frames > 0) & (num_frames <= dataset.max_frames))
+        for spec, shape in zip(given, fed):
+            is_valid &= tf.reduce_all(shape == list(spec.shape))
+        return {OUTPUT: tf.where(is_valid, found, np.nan)}
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([blend.get_concrete_function()], tf.Module())
     converter.experimental_lower_to_saved_model = False  # which custom gradients prevent

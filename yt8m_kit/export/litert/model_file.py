@@ -12,7 +12,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.litert import metadata
-from yt8m_kit.export.litert.conversion import OUTPUT, WEIGHT, converted
+from yt8m_kit.export.litert.conversion import OUTPUT, SHAPE, WEIGHT, converted
+from yt8m_kit.export.litert.editing import Editor, Op
 from yt8m_kit.export.litert.weights import embed
 
 IDENTIFIER = b"TFL3"
@@ -28,6 +29,7 @@ def write_litert(
     Raises KitError if an operation is not built in.
     """
     model, weights = converted(dataset, parts, rounds)
+    _feed_shapes(model)
     embed(model, weights, WEIGHT)
     model.signatureDefs = [_signature(model.subgraphs[0])]
     content = np.frombuffer(metadata.metadata(dataset, name), np.uint8)
@@ -40,6 +42,19 @@ def write_litert(
     path.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
     with zipfile.ZipFile(path, "a") as archive:  # as the metadata's specification places its files
         archive.writestr(zipfile.ZipInfo(metadata.LABELS), "".join(f"{label}\n" for label in labels))
+
+
+def _feed_shapes(model: Any) -> None:
+    """Compute the inputs for shapes from the inputs whose shapes they are."""
+    editor, graph = Editor(model), model.subgraphs[0]
+    inputs = {graph.tensors[index].name.decode(): int(index) for index in graph.inputs}
+    for name, index in inputs.items():
+        if name.startswith(SHAPE):
+            operation = editor.operator(Op.SHAPE, [inputs[name.removeprefix(SHAPE)]], index)
+            operation.builtinOptionsType = schema.BuiltinOptions.ShapeOptions
+            operation.builtinOptions = schema.ShapeOptionsT(outType=schema.TensorType.INT32)
+            graph.operators.insert(0, operation)
+    graph.inputs = [index for name, index in inputs.items() if not name.startswith(SHAPE)]
 
 
 def _signature(graph: Any) -> Any:
