@@ -67,5 +67,25 @@ class Editor:
         return number
 
 
+def fill_zeros(model: Any, size: int) -> None:
+    """Replace float32 constants of more than `size` zeros by operations that make them."""
+    editor = Editor(model)
+    zeros = {
+        number
+        for number, buffer in enumerate(model.buffers)
+        if buffer.data is not None and len(buffer.data) > 4 * size and not np.any(buffer.data)
+    }
+    for graph in model.subgraphs:
+        for index, tensor in enumerate(graph.tensors[:]):
+            if tensor.buffer in zeros and tensor.type == Type.FLOAT32:
+                tensor.buffer = 0
+                shape = editor.constant(graph, np.asarray(tensor.shape, np.int32), Type.INT32)
+                zero = editor.constant(graph, np.zeros((), np.float32), Type.FLOAT32)
+                graph.operators.insert(0, editor.operator(Op.FILL, [shape, zero], index))
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    for number in zeros - used:
+        model.buffers[number].data = None
+
+
 def _builtin(code: Any) -> int:
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -9,11 +9,12 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from yt8m_kit.codecs.formats import LARGE
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.litert import metadata
 from yt8m_kit.export.litert.conversion import OUTPUT, SHAPE, WEIGHT, converted
-from yt8m_kit.export.litert.editing import Editor, Op
+from yt8m_kit.export.litert.editing import Editor, Op, fill_zeros
 from yt8m_kit.export.litert.weights import embed
 
 IDENTIFIER = b"TFL3"
@@ -31,6 +32,7 @@ def write_litert(
     model, weights = converted(dataset, parts, rounds)
     _feed_shapes(model)
     embed(model, weights, WEIGHT)
+    fill_zeros(model, LARGE)  # the state before a loop over frames
     model.signatureDefs = [_signature(model.subgraphs[0])]
     content = np.frombuffer(metadata.metadata(dataset, name), np.uint8)
     model.buffers.append(schema.BufferT(data=content))
