@@ -66,8 +66,8 @@ def export(
 ) -> Path:
     """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
 
-    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with 8-bit weights. data:
-    folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
+    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with 8-bit weights.
+    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
     """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
