@@ -53,6 +53,7 @@ class Run:
     soft_labels = _File("soft_labels")
     soft_label_index = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
+    litert = _File("graph.tflite")
     export = _File("export.json")
     plan = _File("plan.json")
     submission = _File("submission.csv")

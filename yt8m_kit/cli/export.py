@@ -58,18 +58,20 @@ def export(
     recipe: str,
     name: str,
     *,
-    format: Literal["graph", "tgz"] = "graph",
+    format: Literal["graph", "tgz", "litert"] = "graph",
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code.
+    """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
 
-    format: graph is TensorFlow's SavedModel, tgz the archive.
+    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with 8-bit weights.
+    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
     """
-    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos, reads=False)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
-    return export(given, name, archive=format == "tgz", anew=anew)
+    return export(given, name, format=format, anew=anew)
