@@ -51,7 +51,7 @@ def test_a_url_without_a_server_is_refused():
 @pytest.mark.parametrize(("url", "module", "extra"), [("gs://b", "gcsfs", "gcs"), ("s3://b", "s3fs", "s3")])
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, url, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"needs {module}: pip install 'yt8m-kit\[{extra}\]'"):
+    with pytest.raises(UsageError, match=rf"needs {module}; run: pip install -e '.\[{extra}\]'"):
         data_path(url)
 
 
