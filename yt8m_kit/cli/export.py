@@ -6,13 +6,14 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def ensemble(
     recipe: str,
     ensemble: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -33,7 +34,7 @@ def quantize(
     recipe: str,
     name: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -58,7 +59,7 @@ def export(
     name: str,
     *,
     format: Literal["graph", "tgz", "litert"] = "graph",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -70,7 +71,7 @@ def export(
     of 4 if the codec has 4.
     data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
     """
-    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 

@@ -13,6 +13,7 @@ from yt8m_kit.pipeline.shards import shards_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 
 
 class Stages:
@@ -274,5 +275,5 @@ def _split_option(split: str, default: str) -> list[str]:
     return [] if split == default else [f"--split={split}"]
 
 
-def _digest(path: Path) -> str | None:
+def _digest(path: DataPath) -> str | None:
     return digest(path) if path.exists() else None
