@@ -17,6 +17,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from yt8m_kit.export.litert.editing import Editor, Op, Type
 
 Array = NDArray[Any]
+TILE = 2**18  # weights rounded at a time: they fit into the cache
 # Ranges to try, as shares of the largest weight: clipping pays with few codes.
 SHARES = {8: (1.0,), 4: (1.0, 0.9, 0.8, 0.7, 0.6)}
 KERNELS = (Op.FULLY_CONNECTED, Op.CONV_2D)  # operations whose second input is a kernel, (O, ...)
@@ -142,10 +143,18 @@ def _codes(place: _Place, array: Array, bits: int) -> int:
 
 def quantized(array_OI: Array, bits: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round to codes (O, I) times a scale (O,); of several ranges, the one with the least squared error."""
-    largest = 2 ** (bits - 1) - 1
-    peak = np.abs(array_OI).max(axis=1)
+    codes, scale = np.empty(array_OI.shape, np.int8), np.empty(len(array_OI), np.float32)
+    height = max(TILE // array_OI.shape[1], 1)
+    for start in range(0, len(array_OI), height):
+        rows = slice(start, start + height)
+        codes[rows], scale[rows] = _rounded(np.ascontiguousarray(array_OI[rows]), bits)
+    return codes, scale
+
+
+def _rounded(array_OI: Array, bits: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    largest, peak = 2 ** (bits - 1) - 1, np.abs(array_OI).max(axis=1)
     peak[peak == 0] = 1
-    best = np.zeros(array_OI.shape, np.int8), np.zeros(len(peak), np.float32)
+    best = np.empty(array_OI.shape, np.int8), np.empty(len(peak), np.float32)
     least = np.full(len(peak), np.inf)
     for share in SHARES[bits]:
         scale = (share * peak / largest).astype(np.float32)
