@@ -67,7 +67,8 @@ def export(
 ) -> Path:
     """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
 
-    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with 8-bit weights.
+    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with codes of 8 bits, or
+    of 4 if the codec has 4.
     data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
     """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)

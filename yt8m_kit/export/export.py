@@ -11,7 +11,7 @@ import keras
 
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import encode
-from yt8m_kit.codecs.formats import Encoded
+from yt8m_kit.codecs.formats import Encoded, litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part
@@ -36,8 +36,8 @@ def export(experiment: Experiment, name: str, *, format: Format = "graph", anew:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
     A SavedModel's folder, the 2018 starter's archive (tgz) or a LiteRT model (litert), whose weights are
-    8-bit codes whatever the codec. Raises UsageError if a member or the blend weights are missing or stale,
-    and KitError if the files exceed the ensemble's size limit; then nothing is written.
+    codes of 8 bits, or of 4 if the codec has 4. Raises UsageError if a member or the blend weights are
+    missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
     """
     stages = Stages(experiment)
     stage = stages.export(name, format=format)
@@ -76,12 +76,12 @@ def _write_litert(stages: Stages, name: str, job: Job) -> None:
     shares, labels = stages.experiment.shares(name), _labels(stages.experiment)
     parts = _parts(stages, shares, stored(recipe, list(shares), "float32"), None)
     with job.writing() as path:
-        write_litert(recipe.dataset, parts, blend.rounds, name, labels, path)
+        write_litert(recipe.dataset, parts, blend.rounds, name, labels, path, litert_bits(blend.codec))
         written = path.stat().st_size
         if written > blend.limit:
             raise KitError(
-                f"ensemble {name} is {written:,} bytes with 8-bit weights, {written - blend.limit:,} over "
-                f"the limit of {blend.limit:,}; nothing was written. Leave members out."
+                f"ensemble {name} is {written:,} bytes as LiteRT model, {written - blend.limit:,} over the "
+                f"limit of {blend.limit:,}; nothing was written. Leave members out, or take the codec int4."
             )
         job.figures = {"bytes": written}
 
