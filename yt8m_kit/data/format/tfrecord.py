@@ -19,7 +19,7 @@ from yt8m_kit.output.files import replacing
 
 FOOTER = 4  # bytes after the payload: CRC
 _HEADER = 12  # bytes before the payload: length and CRC of the length
-_FRAMING = _HEADER + FOOTER
+FRAMING = _HEADER + FOOTER
 _GZIP = b"\x1f\x8b"
 
 
@@ -73,7 +73,7 @@ def scan_headers(path: Path, file: int, limit: int | None = None) -> Index:
         length = int.from_bytes(header[:8], "little")
         offsets.append(at + _HEADER)
         lengths.append(length)
-        at += length + _FRAMING
+        at += length + FRAMING
     return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault, size - at if fault else 0)
 
 
@@ -95,7 +95,7 @@ def _header_fault(header: bytes, remaining: int) -> str | None:
         return f"truncated: the file ends within a record header; {rest}"
     if not _intact(header):
         return f"length CRC mismatch; {rest}"
-    needed = int.from_bytes(header[:8], "little") + _FRAMING
+    needed = int.from_bytes(header[:8], "little") + FRAMING
     return f"truncated: needs {needed} bytes, the file has {remaining} left" if needed > remaining else None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m_kit.data.format.examples import integer_keys
+from yt8m_kit.data.format.examples import other_integer_keys
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
@@ -44,10 +44,12 @@ def _read_first(path: Path, dataset: Dataset, most: int, size: int, statistics: 
             statistics.add_fault(hiding, most - len(group))
 
 
-def integer_keys_of(path: Path) -> list[str]:
-    """Context keys with integers of the first record of a shard; empty if it cannot be read."""
+def keys_like_labels(path: Path, dataset: Dataset) -> list[str]:
+    """Other keys of a shard's first record with integers; empty if it cannot be read."""
     with ShardGroup([path], 1) as group:
+        if not len(group):
+            return []
         try:
-            return group.read(0, integer_keys, RecordBuffer(), False) if len(group) else []
+            return group.read(0, lambda record: other_integer_keys(record, dataset), RecordBuffer(), False)
         except RecordError:
             return []
