@@ -24,6 +24,7 @@ from tools.faults.attempts import Outcome, attempt
 from tools.faults.disks import Disk, disk_at
 from tools.faults.stages import Command, Place
 from tools.kill_campaign import operations
+from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.output.tables import Row, markdown
 
 REASON = re.compile("No space left on device|File too large")
@@ -45,6 +46,8 @@ def failed_well(done: Outcome) -> str:
         return f"exit {done.code}"
     if "Traceback" in done.stderr or "Exception ignored" in done.stderr:
         return "traceback"
+    if FAULT in done.stderr:
+        return "a fault of the kit"
     if sum(line.startswith("yt8m: ") for line in lines) != 1 or not lines[-1].startswith("yt8m: "):
         return "not one line"
     return "" if REASON.search(lines[-1]) else f"no reason: {lines[-1]}"

@@ -42,7 +42,7 @@ def yt8m(folder: Path, *words: str) -> str:
     environment = {**os.environ, "YT8M_RECIPES": str(folder / "recipes"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "yt8m_kit.cli", *words],
-        cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True,
+        cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
     return done.stdout
 

@@ -7,14 +7,16 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
+from yt8m_kit.output.locks import lock
 from yt8m_kit.recipe import Recipe
+from yt8m_kit.trial import FOLDER, Trial
 
 
 class _File:
@@ -104,25 +106,25 @@ class Run:
         """Lock the run for this process, whose command is `words`; UsageError if another one holds it."""
         with explaining(self.lock):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileIO(self.lock, "a+")
-        with lock:
+            file = FileIO(self.lock, "a+")
+        with file:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file.fileno(), self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(
                     f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
                 ) from None
             holder = f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}"
             with explaining(self.lock):
-                lock.truncate(0)
-                write_all(lock, holder.encode())
+                file.truncate(0)
+                write_all(file, holder.encode())
             yield
 
     def holder(self) -> str:
         """Return command and process of the holder of the run's lock; empty if there is none."""
         try:
-            with self.lock.open(encoding="utf-8") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with self.lock.open(encoding="utf-8") as file:
+                lock(file.fileno(), self.lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return ""
         except BlockingIOError:
             return self.lock.read_text(encoding="utf-8", errors="replace")
@@ -132,15 +134,28 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The argument of every stage: a recipe, the folder of its records, the folder of all runs."""
+    """The argument of every stage: a recipe, the folder of its records, the folder of all runs.
+
+    trial: limits of a small trial, whose runs are in RUNS/trials; None for the real run.
+    """
 
     recipe: Recipe
     data: Path
     runs: Path
+    trial: Trial | None = None
+
+    def limited(self, trial: Trial) -> "Experiment":
+        """Return the trial of this experiment, with a shortened recipe."""
+        return replace(self, recipe=trial.shorten(self.recipe), trial=trial)
+
+    @property
+    def place(self) -> Path:
+        """The folder of this recipe's runs: RUNS/RECIPE, of a trial RUNS/trials/RECIPE."""
+        return (self.runs / FOLDER if self.trial else self.runs) / self.recipe.name
 
     def run(self, name: str) -> Run:
         """Return the run of a member or ensemble; creates nothing."""
-        return Run.of(self.runs, self.recipe.name, name)
+        return Run(self.place / name)
 
     def shares(self, name: str) -> dict[str, float]:
         """Read each member's share of a blend, summing to 1; members of share 0 are left out.

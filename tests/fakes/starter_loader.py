@@ -61,7 +61,7 @@ def main(archive, records, out, batch=7):
         with tarfile.open(archive, "r:gz") as tar:
             tar.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
             tar.extractall(train_dir)
-        with open(os.path.join(train_dir, "model_flags.json")) as file:
+        with open(os.path.join(train_dir, "model_flags.json"), encoding="utf-8") as file:
             flags = json.load(file)
         assert flags["frame_features"] is True
         names = flags["feature_names"].split(",")

@@ -177,19 +177,12 @@ def test_outline_is_the_built_model():
 
 
 def test_build_names_what_there_is():
-    with pytest.raises(UsageError, match=r"family must be one of .*netvlad.*; got netvlat\."):
+    with pytest.raises(UsageError, match=r"family must be one of .*netvlad.*; got netvlat\. Did you mean"):
         models.build("netvlat", TOY)
     with pytest.raises(UsageError, match=r"dbof has no hyperparameter cluster; it has: clusters, hidden"):
         models.build("dbof", TOY, cluster=3)
-    with pytest.raises(UsageError, match="fusion must be one of late, early; got fusion=middle"):
+    with pytest.raises(UsageError, match="fusion must be one of late, early; got 'middle'"):
         models.build("netvlad", TOY, fusion="middle")
-
-
-def test_missing_hyperparameters_are_named():
-    def needy(dataset, *, width, depth=3): ...
-
-    with pytest.raises(UsageError, match=r"needy needs the hyperparameter width; it has: width, depth\."):
-        models.check("needy", needy, {"depth": 1})
 
 
 if __name__ == "__main__":

@@ -266,7 +266,8 @@ COLORS = """() => {
   const lines = [...document.querySelectorAll('#chart-loss g.mark-line.role-mark > path')];
   const pair = property => e =>
     [e.textContent.trim(), parse(getComputedStyle(e)[property]).slice(0, 3), behind(e.closest('.plot') ?? e)];
-  return {texts: texts.map(pair('color')), labels: labels.map(pair('fill')), lines: lines.map(pair('stroke'))};
+  const inks = {texts: pair('color'), labels: pair('fill'), lines: pair('stroke')};
+  return {texts: texts.map(inks.texts), labels: labels.map(inks.labels), lines: lines.map(inks.lines)};
 }"""
 
 

@@ -9,10 +9,20 @@ from yt8m_kit.errors import UsageError
 
 
 def ensemble(
-    recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str,
+    ensemble: str,
+    *,
+    data: Path | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+    anew: bool = False,
 ) -> Path:
-    """Search the blend weights of an ensemble by validation GAP@20."""
-    given = experiment(recipe, data, runs)
+    """Search the blend weights of an ensemble by validation GAP@20.
+
+    ensemble: an ensemble of the recipe.
+    """
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.ensembling.ensemble import ensemble as search
 
@@ -20,10 +30,17 @@ def ensemble(
 
 
 def quantize(
-    recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str,
+    name: str,
+    *,
+    data: Path | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+    anew: bool = False,
 ) -> Path:
     """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     blend = given.recipe.ensemble(name)
     if not blend.is_measured:
         raise UsageError(
@@ -42,10 +59,15 @@ def export(
     *,
     format: Literal["graph", "tgz"] = "graph",
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
-    given = experiment(recipe, runs=runs)
+    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code.
+
+    format: graph is TensorFlow's SavedModel, tgz the archive.
+    """
+    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 

@@ -5,11 +5,18 @@ from pathlib import Path
 from yt8m_kit.cli.places import experiment
 
 
-def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
+def status(
+    recipe: str,
+    *names: str,
+    data: Path | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> None:
     """Print each stage of a recipe (or of some names) as missing, running, up to date or stale, and why."""
     from yt8m_kit.pipeline.status import status
 
-    print(status(experiment(recipe, data, runs), names), end="")
+    print(status(experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), names), end="")
 
 
 def run(
@@ -18,19 +25,23 @@ def run(
     to: str = "predict",
     data: Path | None = None,
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Run the missing and stale stages of some members and ensembles, or of all if none is named.
 
-    --to is the last stage: train, average, ensemble, export, evaluate, predict or submit (the local board),
-    or several of these separated by commas. Stale products are made again, their old files moved to old/;
-    --anew does so with interrupted trainings of other sources, too, which are otherwise refused. --dry_run
-    prints the stages that would run.
+    Stale products are made again, their old files moved to old/.
+
+    to: the last stage, one of train, average, ensemble, export, evaluate, predict, submit (the local board),
+    or several of these separated by commas.
+    anew: do so with interrupted trainings of other sources, too; else they are refused.
+    dry_run: only print the stages that would run.
     """
     from yt8m_kit.pipeline import local
 
-    given, goals = experiment(recipe, data, runs), local.goals_of(to)
+    given, goals = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), local.goals_of(to)
     if dry_run:
         print("\n".join(local.plan(given, names, goals)) or "everything is up to date")
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count
 from yt8m_kit.output import progress
 
 
@@ -16,10 +17,17 @@ def evaluate(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    is_member, stages = name in given.recipe.members, Stages(given)
+    check_splits((stages.weight_scores if is_member else stages.graph_scores)(name, split), anew=anew)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
@@ -34,10 +42,16 @@ def predict(
     data: Path | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict
 
@@ -48,12 +62,16 @@ def show(
     recipe: str,
     name: str,
     *,
-    videos: int = 10,
-    labels: int = 5,
+    videos: Count = 10,
+    labels: Count = 5,
     data: Path | None = None,
     runs: Path | None = None,
 ) -> None:
-    """Print the best labels of the first predicted videos by name."""
+    """Print the best labels of the first predicted videos by name.
+
+    videos: the number of videos.
+    labels: the number of labels of each.
+    """
     from yt8m_kit.reporting.show import show
 
     print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
@@ -86,7 +104,11 @@ def report(
     markdown: bool = False,
     json: bool = False,
 ) -> None:
-    """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table, as Markdown or as JSON."""
+    """Write runs/RECIPE/report.html, and print scores, sizes and speed of the recipe's runs as a table.
+
+    markdown: as a table in Markdown.
+    json: as JSON, numbers in full.
+    """
     from yt8m_kit.reporting.page.page import write_or_advise
     from yt8m_kit.reporting.report import figures, text_of
 

@@ -16,6 +16,10 @@ from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.validation.anomalies import Use
+from yt8m_kit.data.validation.check import SAMPLED, copy_errors, report
+from yt8m_kit.data.validation.sampling import sample
+from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
@@ -27,10 +31,13 @@ _CONNECTIONS = 8  # of a repair
 _POLICY = RetryPolicy()
 
 
-def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> Finding:
+def examine(
+    path: Path, dataset: Dataset, advance: Callable[[int], object], statistics: SplitStatistics
+) -> Finding:
     """Read a whole shard: its MD5 and the faults of its records. advance: called with the bytes read.
 
-    Never raises for the contents of the file or for a read error of the disk.
+    statistics: the records are added to them. Never raises for the contents of the file or for a read error
+    of the disk.
     """
     digest = hashlib.md5(usedforsecurity=False)
     faults: list[tuple[int | None, str]] = []
@@ -43,12 +50,15 @@ def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> F
                 advance(size)
         with ShardGroup([path]) as group:  # from the page cache
             records, buffer = len(group), RecordBuffer()
-            faults += [(fault.record, fault.reason) for fault in group.faults]
             for record in range(records):
                 try:
-                    group.load(record, dataset, buffer, check_crc=True)
+                    statistics.add(group.load(record, dataset, buffer, check_crc=True))
                 except RecordError as fault:
                     faults.append((fault.record, fault.reason))
+                    statistics.add_fault(fault)
+            for hiding in group.faults:
+                faults.insert(0, (hiding.record, hiding.reason))
+                statistics.add_fault(hiding)
     except (OSError, DataError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
         return Finding("", records, len(faults) + 1, [(None, f"cannot be read: {why}"), *faults][:_LISTED])
@@ -85,6 +95,7 @@ def verify(
     dataset: Dataset,
     origin: Sources,
     *,
+    split: str = "train",
     repair: bool = False,
     again: bool = False,
     threads: int | None = None,
@@ -92,9 +103,10 @@ def verify(
 ) -> Path:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
-    Bad shards are named on stderr. repair: shards that differ from the published ones are downloaded again
-    from `origin`. again: unchanged shards are verified, too. threads: shards at a time, by default one per
-    core. Raises KitError if bad shards remain, UsageError for a repair of a folder without official shards.
+    Bad shards are named on stderr, then statistics of the split as a whole and what speaks against its use.
+    repair: shards that differ from the published ones are downloaded again from `origin`. again: unchanged
+    shards are verified, too. threads: shards at a time, by default one per core. Raises KitError if bad
+    shards remain or the split cannot be used, UsageError for a repair of a folder without official shards.
     """
     folder = paths[0].parent
     official = official_folder(folder, origin if repair else None, policy)
@@ -106,12 +118,18 @@ def verify(
     bad = inspection.inspect(paths, again)
     altered = [path for path in bad if not inspection.is_as_published(path)]
     if repair and official and altered:
-        bad = [path for path in bad if path not in altered]
-        bad += inspection.inspect(_replace(altered, official, origin, policy), again=False)
+        renewed = _replace(altered, official, origin, policy)
+        paths = sorted({*paths} - {*altered} | {*renewed})
+        bad = [path for path in bad if path not in altered] + inspection.inspect(renewed, again=False)
+    errors = inspection.check(paths, split)
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
-        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}")
+        also = f" {'; '.join(errors)}." if errors else ""
+        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}{also}")
+    if errors:
+        inspection.forget()
+        raise KitError(f"the {split} records in {folder} cannot be used: {'; '.join(errors)}.")
     return inspection.manifest.path
 
 
@@ -136,6 +154,7 @@ class Inspection:
     def __init__(self, folder: Path, dataset: Dataset, official: OfficialFolder | None, threads: int):
         self._dataset, self._official, self._threads = dataset, official, threads
         self._findings: dict[Path, Finding] = {}
+        self._statistics, self._read = SplitStatistics(dataset), set[Path]()
         self.manifest = Manifest(folder, dataset)
 
     def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
@@ -164,13 +183,18 @@ class Inspection:
 
             pool = ThreadPoolExecutor(self._threads, "verify")
             try:
-                work = {
-                    pool.submit(examine, path, self._dataset, advance): (path, stamp(path)) for path in paths
-                }
+                work = {}
+                for path in paths:
+                    statistics = SplitStatistics(self._dataset)
+                    submitted = pool.submit(examine, path, self._dataset, advance, statistics)
+                    work[submitted] = path, stamp(path), statistics
                 for done in as_completed(work):
-                    path, opened = work[done]
+                    path, opened, statistics = work.pop(done)
                     found[path] = done.result()
                     self.manifest.put(path, opened, found[path])
+                    self._read.add(path)
+                    if self._is_published(path, found[path]):
+                        self._statistics.merge(statistics)
                     if time.monotonic() - saved > _SAVE:
                         self.manifest.save()
                         saved = time.monotonic()
@@ -179,10 +203,26 @@ class Inspection:
                 self.manifest.save()
         return found
 
+    def check(self, paths: Sequence[Path], split: str) -> list[str]:
+        """Print statistics and warnings of the shards read, or of a sample if none was; returns errors."""
+        statistics, use = self._statistics, Use(labels=split != "test", unique=split == "test")
+        statistics.is_complete = self._read.issuperset(paths)
+        what = f"{split}, {len(self._read):,} of {progress.plural(len(paths), 'shard')}"
+        if not statistics.records:
+            statistics, what = sample(paths, self._dataset, SAMPLED), f"{split}, a sample"
+        return [*copy_errors(paths), *report(statistics, self._dataset, what, use, paths)]
+
+    def forget(self) -> None:
+        """Remove the shards that were read now from the manifest, so that they are read again next time."""
+        self.manifest.remove(self._read)
+
     def is_as_published(self, path: Path) -> bool:
         """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
+        return self._is_published(path, self._findings[path])
+
+    def _is_published(self, path: Path, finding: Finding) -> bool:
         shard = self._official.shards.get(path.name) if self._official else None
-        return shard is None or self._findings[path].md5 == shard.md5
+        return shard is None or finding.md5 == shard.md5
 
     def _print_faults(self, path: Path) -> bool:
         """Print the faults of a shard; returns whether there are any."""

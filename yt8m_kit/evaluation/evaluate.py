@@ -12,10 +12,12 @@ from yt8m_kit.evaluation.probabilities import read_probabilities
 from yt8m_kit.evaluation.validation import Predictions, predictions
 from yt8m_kit.inference.member_model import averaged_model, counts
 from yt8m_kit.inference.predictor import load_graph, predictor
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import scores
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import replacing
 from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection
 from yt8m_kit.run import Experiment
@@ -45,7 +47,10 @@ def _score_weights(stages: Stages, name: str, split: str, strict: bool, anew: bo
     with working(stage, anew=anew) as job:
         if job.is_done:
             return stage.main
-        paths = splits.find(experiment.data, split)
+        paths = paths_of(experiment, split)
+        videos = splits.count(paths)
+        size = 4 * videos * experiment.recipe.dataset.classes
+        check_space(stage.run.path, size, f"probabilities of {videos:,} videos")
         model = averaged_model(experiment, name)
         saved, trainable = counts(model)
         found = predictions(predictor(model), experiment.recipe.dataset, paths, f"evaluate {name}", strict)
@@ -63,7 +68,7 @@ def _score_graph(stages: Stages, name: str, split: str, strict: bool, anew: bool
     with working(stage, anew=anew) as job:
         if job.is_done:
             return stage.main
-        paths = splits.find(stages.experiment.data, split)
+        paths = paths_of(stages.experiment, split)
         graph = load_graph(verified(stages.export(name)), "serving_default")
         found = predictions(
             lambda batch: graph(batch)["probabilities"], dataset, paths, f"evaluate {name}", strict

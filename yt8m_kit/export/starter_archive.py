@@ -54,7 +54,7 @@ def write_members(dataset: Dataset, parts: list[Part], rounds: int, folder: Path
         "frame_features": True,
         "label_loss": "CrossEntropyLoss",
     }
-    (folder / "model_flags.json").write_text(json.dumps(flags))
+    (folder / "model_flags.json").write_text(json.dumps(flags), encoding="utf-8")
 
 
 def pack(folder: Path, path: Path) -> None:

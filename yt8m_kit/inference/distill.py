@@ -14,9 +14,11 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.predictor import Graph, load_graph
 from yt8m_kit.inference.sweep import BATCH, REUSE, sweep
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
 
@@ -39,7 +41,7 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
     stage = stages.distill(teacher, top)
     with working(stage, anew=anew) as job:
         if not job.is_done:
-            paths = splits.find(experiment.data, "train")
+            paths = paths_of(experiment, "train")
             graph = load_graph(verified(stages.export(teacher)), "serving_default")
             _write_shards(graph, experiment.recipe.dataset, stage.run, paths, top)
             job.figures = {"labels a video": top, "shards": len(paths)}
@@ -49,15 +51,19 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
 
 
 def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
-    faults = Faults()
-    with progress.bar(splits.count(paths), "distill") as bar:
+    total = splits.count(paths)
+    faults = Faults(dataset.max_skipped, total)
+    todo = [path for path in paths if not soft_labels.side_file(run.soft_labels, path).exists()]
+    videos = splits.count(todo)
+    check_space(run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
+    with progress.bar(total, "distill") as bar:
         for path in paths:
             side = soft_labels.side_file(run.soft_labels, path)
-            if side.exists():
+            if path not in todo:
                 bar.update(splits.count([path]))
                 continue
             batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)
-            soft_labels.write(side, *_labels_of(sweep(graph, batches, bar), top))
+            soft_labels.write(side, *_labels_of(sweep(graph, batches, bar, faults), top))
     if faults:
         progress.say(faults.summary())
 

@@ -3,9 +3,12 @@
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
+from typing import Annotated
+
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, Interval, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import MixtureOfExperts
 from yt8m_kit.layers.heads.gating import ContextGate
 from yt8m_kit.layers.heads.hidden import fuse, linear
@@ -18,14 +21,14 @@ from yt8m_kit.layers.pooling.fisher import FisherVector
 def build(
     dataset: Dataset,
     *,
-    clusters: int = 128,
-    hidden: int = 1024,
-    mixtures: int = 2,
+    clusters: Annotated[int, Interval(2)] = 128,
+    hidden: Count = 1024,
+    mixtures: Count = 2,
     coupled: bool = False,
     probability_gate: bool = True,
-    draws: int | None = 300,
-    moe_l2: float = 1e-6,
-    seed: int = 0,
+    draws: Count | None = 300,
+    moe_l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """Sampled frames -> Fisher vectors -> hidden -> context gate -> mixture of experts -> probability gate.
 

@@ -34,7 +34,7 @@ def spent() -> Effort:
 
 def _bytes_read() -> int | None:
     with contextlib.suppress(OSError, KeyError, ValueError):
-        lines = Path("/proc/self/io").read_text().splitlines()
+        lines = Path("/proc/self/io").read_text(encoding="utf-8").splitlines()
         return int(dict(line.split(": ") for line in lines)["rchar"])
     return None
 
@@ -72,7 +72,7 @@ def _commit() -> str | None:
 
 def _processor() -> str:
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -11,6 +11,7 @@ from typing import Any
 
 from yt8m_kit import __version__
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.machine import device
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
@@ -19,6 +20,8 @@ from yt8m_kit.pipeline.effort import environment, spent
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record, is_interrupted, refusal
 
+# Verbs that compute for long, whose device is reported.
+COMPUTING = ("train", "average", "distill", "evaluate", "predict", "quantize", "segments")
 FIGURES = 3  # shown after "up to date"
 
 
@@ -79,6 +82,9 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
             _check_resumable(stage)
         elif stage.partials:
             write_record(attempt_record(stage), Record(stage.sources(), made=now(), kit=__version__))
+        if not is_done and stage.verb in COMPUTING:
+            for line in device.report():
+                progress.say(line)
         yield Job(stage, is_done)
 
 

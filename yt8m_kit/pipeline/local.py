@@ -1,12 +1,13 @@
 """Run stages on this machine in order, each in its own process, skipping those up to date."""
 
-import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.errors import KitError, UsageError, did_you_mean
+from yt8m_kit.machine import signals
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
 from yt8m_kit.pipeline.stage import Stage
@@ -33,13 +34,19 @@ def goals_of(text: str) -> tuple[str, ...]:
         if verb not in GOALS:
             raise UsageError(
                 f"--to must list verbs of {', '.join(GOALS)}, separated by commas; got {verb!r}."
+                + did_you_mean(verb, GOALS)
             )
     return verbs
 
 
 def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> list[Stage]:
-    """List the last stages for these names and goals; no names: all members and ensembles."""
+    """List the last stages for these names and goals; no names: all members and ensembles.
+
+    Raises UsageError for the submission of a trial.
+    """
     recipe = stages.recipe
+    if stages.experiment.trial and "submit" in goals:
+        raise UsageError("a trial is not submitted: its last stage is predict; leave --to=submit out.")
     found = []
     for name in names or (*recipe.members, *recipe.ensembles):
         members = recipe.ensemble(name).members
@@ -78,14 +85,18 @@ def _why(state: State) -> str:
 
 
 def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:
-    words = [*stage.words, f"--runs={experiment.runs}"]
+    words = [*stage.words, *stage.options, f"--runs={experiment.runs}"]
     words += [f"--data={experiment.data}"] if stage.verb != "export" else []
     words += ["--anew"] if anew else []
-    done = subprocess.run(
-        [sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL, env=os.environ, check=False
-    )
-    if done.returncode:
-        raise StageError(f"stopped at: {stage.command}", done.returncode if done.returncode > 0 else 1)
+    process = subprocess.Popen([sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL)
+    with signals.forwarded(process) as request:
+        code = process.wait()
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise StageError(f"{name} ended: {stage.command}", signals.exit_code(-code))
+    if code:
+        raise StageError(f"stopped at: {stage.command}", code)
+    request.raise_again()
 
 
 def plan(experiment: Experiment, names: Sequence[str], goals: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ class Stages:
     def shards(self, split: str) -> dict[str, Any] | None:
         """List the shards of a split; read once, when first asked for."""
         if split not in self._shards:
-            self._shards[split] = shards_of(self.experiment.data, split)
+            self._shards[split] = shards_of(self.experiment, split)
         return self._shards[split]
 
     def _once(self, key: tuple[str, ...], build: Callable[[], Stage]) -> Stage:

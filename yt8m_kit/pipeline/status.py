@@ -21,7 +21,7 @@ WIDTH = 30  # characters of figures, so that a row fits into COLUMNS
 def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
     """Format a row for each stage in order, with the reasons below those that are stale."""
     stages = Stages(experiment)
-    last = last_stages(stages, names, ("evaluate", "submit"))
+    last = last_stages(stages, names, ("evaluate", "predict" if experiment.trial else "submit"))
     inspection = Inspection()
     rows, reasons = [], []
     for stage in stages.leading_to(last):

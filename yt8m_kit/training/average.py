@@ -16,6 +16,7 @@ from yt8m_kit.inference.member_model import save_weights, trained_model
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import give_name, replacing, write_json
 from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Ema, Member, Range
@@ -63,7 +64,7 @@ def _chosen(experiment: Experiment, name: str, trained: Stage, job: Job) -> Path
 def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, job: Job) -> Path | None:
     """The weights of the best variant; None if the trained weights score higher. Writes average.json."""
     dataset = experiment.recipe.dataset
-    train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
+    train_paths, validate_paths = (paths_of(experiment, split) for split in ("train", "validate"))
     found: dict[str, float] = {}
     before = validation_gap(model, dataset, validate_paths, "before")
     best = before if member.keep_average == "better" else -1.0
@@ -135,7 +136,8 @@ def _ema(
     """Continue training from the converged weights and average after every step."""
 
     def apply() -> None:
-        shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()
+        shadows = ExponentialMovingAverage(model, wanted.gamma)
+        faults = Faults(experiment.recipe.dataset.max_skipped)
         loop = Loop(
             run=run,
             folder=run.path / "ema",
@@ -144,6 +146,7 @@ def _ema(
             optimizer=optimizer_of(member, wanted.learning_rate),
             total=wanted.steps_of(splits.count(paths), member.batch_size),
             batches=shuffled(experiment, member, paths, faults),
+            faults=faults,
             shadows=shadows,
         )
         loop.optimizer.build(model.trainable_variables)

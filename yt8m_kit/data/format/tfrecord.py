@@ -24,19 +24,27 @@ _GZIP = b"\x1f\x8b"
 
 
 class RecordError(DataError):
-    """A fault with its location: `file`, `record` (from 0; None: the whole file) and `reason`."""
+    """A fault with its location: `file`, `record` (from 0; None: the whole file) and `reason`.
+
+    hidden: estimated number of further records that it hides.
+    """
 
     def __init__(self, file: Path, record: int | None, reason: str):
         self.file, self.record, self.reason = file, record, reason
+        self.hidden = 0
         super().__init__(f"{file}: {reason}" if record is None else f"{file} record {record}: {reason}")
 
 
 class Index(NamedTuple):
-    """Offsets and lengths of a shard's payloads in bytes, int64 (N,) each, up to its first framing error."""
+    """Offsets and lengths of a shard's payloads in bytes, int64 (N,) each, up to its first framing error.
+
+    hidden: bytes from that error to the end of the shard.
+    """
 
     offsets: np.ndarray
     lengths: np.ndarray
     fault: RecordError | None
+    hidden: int = 0
 
 
 def masked_crc(data: bytes | np.ndarray) -> int:
@@ -45,18 +53,18 @@ def masked_crc(data: bytes | np.ndarray) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def scan_headers(path: Path, file: int) -> Index:
+def scan_headers(path: Path, file: int, limit: int | None = None) -> Index:
     """Index an open shard by its record headers; their CRCs are checked, payloads are not read.
 
-    file: a descriptor open for reading. path: names the shard in the fault. A framing error hides all records
-    after it, so the index ends there.
+    file: a descriptor open for reading. path: names the shard in the fault. limit: records to index, None for
+    all. A framing error hides all records after it, so the index ends there.
     """
     size = os.fstat(file).st_size
     fault = _file_fault(path, os.pread(file, _HEADER, 0))
     offsets: list[int] = []
     lengths: list[int] = []
     at = 0
-    while at < size and fault is None:
+    while at < size and fault is None and len(offsets) != limit:
         header = os.pread(file, _HEADER, at)
         reason = _header_fault(header, size - at)
         if reason:
@@ -66,7 +74,7 @@ def scan_headers(path: Path, file: int) -> Index:
         offsets.append(at + _HEADER)
         lengths.append(length)
         at += length + _FRAMING
-    return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault)
+    return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault, size - at if fault else 0)
 
 
 def _file_fault(path: Path, header: bytes) -> RecordError | None:

@@ -9,7 +9,11 @@ from yt8m_kit.output.checksums import check_checksum
 
 FILE = "vocabulary.csv"  # in the folder of a data set
 _NUMBER, _NAME = ("index",), ("name", "display_name")  # column names, in lower case
-
+# What may stand above a list of names, in lower case and with blanks for underscores.
+_HEADINGS = {
+    *("name", "names", "label", "labels", "class", "classes", "category", "categories"),
+    *("display name", "class name", "class names", "label name", "label names"),
+}
 _VERTICAL, _VIDEOS = "vertical1", ("trainvideocount", "train_video_count")  # optional columns
 
 _DIGITS = 9  # of a class number, at most
@@ -23,17 +27,18 @@ class Entry(NamedTuple):
     videos: int | None = None
 
 
-def parse(text: bytes) -> dict[int, str]:
+def parse(text: bytes, classes: int | None = None) -> dict[int, str]:
     """Parse a vocabulary as parse_entries does; returns the names by class number."""
-    return {label: entry.name for label, entry in parse_entries(text).items()}
+    return {label: entry.name for label, entry in parse_entries(text, classes).items()}
 
 
-def parse_entries(text: bytes) -> dict[int, Entry]:
+def parse_entries(text: bytes, classes: int | None = None) -> dict[int, Entry]:
     """Parse a CSV with the columns Index and Name (or display_name); returns the labels by class number.
 
     Vertical1 and TrainVideoCount are read where they exist, other columns are ignored. A text without commas
-    and header is a list of the names of class 0, 1 and so on, one per line. Raises DataError with the line
-    number for anything else.
+    is a list of the names of class 0, 1 and so on, one per line. classes: their number, None if unknown. A
+    first line such as `Label` is a heading above a list of as many names, and a name in a list of as many
+    lines. Raises DataError with the line number for anything else, and where such a line may be either.
     """
     try:
         lines = text.decode("utf-8-sig").splitlines()
@@ -54,7 +59,21 @@ def parse_entries(text: bytes) -> dict[int, Entry]:
         raise DataError(
             f"not a vocabulary: its columns must include Index and Name; line 1 is {lines[0][:60]!r}"
         )
-    return {label: Entry(row[0].strip()) for label, row in enumerate(rows)}
+    names = _listed([row[0].strip() for row in rows], classes)
+    return {label: Entry(name) for label, name in enumerate(names)}
+
+
+def _listed(lines: list[str], classes: int | None) -> list[str]:
+    """The names of a list, without its heading."""
+    if lines[0].lower().replace("_", " ") not in _HEADINGS or len(lines) == classes:
+        return lines
+    if len(lines) - 1 == classes:
+        return lines[1:]
+    expected = "" if classes is None else f", and the data set has {classes:,} classes"
+    raise DataError(
+        f"line 1 is {lines[0]!r}: a heading, or the name of class 0? The list has {len(lines):,} lines"
+        f"{expected}. Write a CSV with the columns Index and Name"
+    )
 
 
 def _numbered(rows: list[list[str]], number: int, name: int, header: list[str]) -> dict[int, Entry]:
@@ -70,19 +89,19 @@ def _numbered(rows: list[list[str]], number: int, name: int, header: list[str]) 
     return entries
 
 
-def read(path: Path) -> dict[int, str]:
+def read(path: Path, classes: int | None = None) -> dict[int, str]:
     """Read the names by class number from a file; raises as read_entries does."""
-    return {label: entry.name for label, entry in read_entries(path).items()}
+    return {label: entry.name for label, entry in read_entries(path, classes).items()}
 
 
-def read_entries(path: Path) -> dict[int, Entry]:
+def read_entries(path: Path, classes: int | None = None) -> dict[int, Entry]:
     """Read the labels by class number from a file, see parse_entries.
 
     Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.
     """
     try:
         check_checksum(path)
-        return parse_entries(path.read_bytes())
+        return parse_entries(path.read_bytes(), classes)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     except DataError as error:

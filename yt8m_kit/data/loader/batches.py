@@ -66,7 +66,8 @@ def read_batches(
     start: the position of an earlier batch; the batches after it are repeated exactly, bad records included.
     worker: (k, n) takes every n-th record of the common order. The n workers together read each record once
     per epoch, and the same number of records each, but for the remainder of a group, which rotates.
-    strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped.
+    strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped,
+    and raises DataError where that is too much.
     check_crc: of the payloads; the CRC of record headers is always checked.
     readers: processes that read the records of a batch. 1 is this process; n > 1 starts n others. None takes
     the number from YT8M_READERS, 1 by default.
@@ -177,15 +178,16 @@ class _Reader:
         if complete and not self._good and (self._bad or self._order.last is None):
             reasons = self._faults.summary() or f"worker {self._order.worker} has no record"
             raise DataError(f"no usable record in {plural(len(self._order.paths), 'shard')}: {reasons}")
+        if complete:
+            self._faults.end_epoch()
         self._good = self._bad = 0
 
     def _count(self, faults: Sequence[RecordError], good: int) -> None:
         self._good += good
         self._bad += len(faults)
-        for fault in faults:
-            if self._strict:
-                raise fault
-            self._faults.add(fault)
+        if self._strict and faults:
+            raise faults[0]
+        self._faults.count(good, faults)
 
 
 def _opened(

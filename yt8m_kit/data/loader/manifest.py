@@ -1,7 +1,7 @@
 """Verification results of a folder's shards, stored with them, so that only changed shards are read again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Manifest:
         self.path = folder / FILE
         self._about = {"format": _FORMAT, "features": [list(f) for f in dataset.features]}
         self._about |= {"classes": dataset.classes, "id_keys": list(dataset.id_keys)}
+        self._about |= dataset.other_label_keys
         about, shards = _read(self.path)
         self._shards = shards if about == self._about else {}
 
@@ -47,6 +48,12 @@ class Manifest:
     def put(self, path: Path, opened: list[int], finding: Finding) -> None:
         """Store the finding of a shard; opened: stamp of the file when it was opened."""
         self._shards[path.name] = [*opened, *finding]
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove the findings of shards and save the manifest."""
+        for path in paths:
+            self._shards.pop(path.name, None)
+        self.save()
 
     def save(self) -> None:
         """Write the manifest atomically, without shards that no longer exist."""

@@ -7,6 +7,7 @@ of its input.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,8 @@ from yt8m_kit.errors import DataError
 
 def main(argument: str) -> None:
     """Serve requests until the end of the input."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):  # schedulers send them to all processes at once
+        signal.signal(number, signal.SIG_IGN)
     job = json.loads(argument)
     dataset = _dataset(**job["dataset"])
     buffers = shared_buffers(job["file"], job["count"], job["rows"], dataset)
@@ -77,11 +80,10 @@ def _read_rows(
     return {"ids": ids, "faults": faults}
 
 
-def _dataset(features: list[list[Any]], id_keys: list[str], **others: Any) -> Dataset:
+def _dataset(features: list[list[Any]], id_keys: list[str], label_keys: list[str], **others: Any) -> Dataset:
     """Restore a Dataset from JSON, which has turned its tuples into lists."""
-    return Dataset(
-        features=tuple((name, width) for name, width in features), id_keys=tuple(id_keys), **others
-    )
+    pairs = tuple((name, width) for name, width in features)
+    return Dataset(features=pairs, id_keys=tuple(id_keys), label_keys=tuple(label_keys), **others)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 # N records of a group
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from yt8m_kit.data.format.examples import Video, parse
-from yt8m_kit.data.format.tfrecord import RecordError, scan_headers
+from yt8m_kit.data.format.tfrecord import Index, RecordError, scan_headers
 from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T
 from yt8m_kit.dataset import Dataset
 
@@ -20,18 +21,20 @@ SCANS = 8  # shards whose headers are scanned concurrently, so that their seeks 
 class ShardGroup(Shards):
     """Open shards and the index of all their records, N in the order of the paths.
 
-    locations: of the N records. faults: framing errors of the shards; the records that these hide are not in
-    the index. Raises DataError if a shard cannot be opened.
+    limit: records of each shard in the index, None for all. locations: of the N records. faults: framing
+    errors of the shards; the records that these hide are not in the index. Raises DataError if a shard cannot
+    be opened.
     """
 
-    def __init__(self, paths: Sequence[Path]):
+    def __init__(self, paths: Sequence[Path], limit: int | None = None):
         super().__init__(paths)
         try:
             with ThreadPoolExecutor(SCANS) as pool:
-                indices = list(pool.map(scan_headers, paths, self.files))
+                indices = list(pool.map(scan_headers, paths, self.files, itertools.repeat(limit)))
         except BaseException:
             self.close()
             raise
+        _estimate_hidden(indices)
         self.faults = [index.fault for index in indices if index.fault]
         self.locations = [
             RecordLocation(shard, number, offset, length)
@@ -70,3 +73,11 @@ class ShardGroup(Shards):
         """An error that names the shard and number of a record."""
         location = self.locations[record]
         return RecordError(self.paths[location.shard], location.number, reason)
+
+
+def _estimate_hidden(indices: Sequence[Index]) -> None:
+    """Set the records that framing errors hide: as many as records of mean length fit into their bytes."""
+    lengths = np.concatenate([index.lengths for index in indices])
+    for index in indices:
+        if index.fault and len(lengths):
+            index.fault.hidden = max(round(index.hidden / lengths.mean()) - 1, 0)

@@ -18,6 +18,8 @@ from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing
 
+BYTES = 4  # of a label: class index and probability
+
 
 def side_file(folder: Path, shard: Path) -> Path:
     """Path of the soft labels of a shard."""
