@@ -63,7 +63,7 @@ def labels_of(record: np.ndarray, dataset: Dataset) -> list[int]:
     """The labels of a record as parse reads them, without its frames. Raises DataError for malformed ones."""
     data = record.data
     try:
-        return _labels(data, sections(data)[0], dataset.classes)
+        return _labels(data, sections(data)[0], dataset)
     except IndexError:
         raise DataError("not a SequenceExample: the record ends within a field") from None
 
