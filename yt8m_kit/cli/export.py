@@ -58,6 +58,7 @@ def export(
     name: str,
     *,
     format: Literal["graph", "tgz"] = "graph",
+    data: Path | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -66,9 +67,24 @@ def export(
     """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code.
 
     format: graph is TensorFlow's SavedModel, tgz the archive.
+    data: the folder whose vocabulary.csv, where it exists, becomes graph/labels.csv.
     """
-    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
     return export(given, name, archive=format == "tgz", anew=anew)
+
+
+def card(
+    recipe: str,
+    name: str,
+    *,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> Path:
+    """Write the model card of an exported graph, README.md with a header as on Hugging Face."""
+    from yt8m_kit.reporting.card.card import card
+
+    return card(experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos), name)

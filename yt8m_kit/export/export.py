@@ -12,6 +12,7 @@ from yt8m_kit import models
 from yt8m_kit.codecs.encoding import encode
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.errors import KitError
+from yt8m_kit.export import label_names
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
@@ -30,8 +31,10 @@ from yt8m_kit.run import Experiment
 def export(experiment: Experiment, name: str, *, archive: bool = False, anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    A SavedModel's folder, or the 2018 starter's archive. Raises UsageError if a member or the blend weights
-    are missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
+    A SavedModel's folder, with labels.csv if DATA has a vocabulary, or the 2018 starter's archive. Names of
+    labels are not a source of the graph: another vocabulary does not make it stale.
+    Raises UsageError if a member or the blend weights are missing or stale, and KitError if the files exceed
+    the ensemble's size limit; then nothing is written.
     """
     stages = Stages(experiment)
     stage = stages.export(name, archive=archive)
@@ -50,9 +53,11 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
+    labels = {} if archive else label_names.names_of(experiment.data, recipe.dataset.classes)
     parts = _parts(stages, name, shares, tensors)
     with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
+        label_names.write(labels, folder)
         written = sum(file.stat().st_size for file in files_in(folder))
         check_size(name, blend, tensors, written)
         job.figures = {"bytes": written, "codec": blend.codec}
