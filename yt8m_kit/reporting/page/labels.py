@@ -55,9 +55,10 @@ class Names:
 
 def training_videos(stages: Stages, names: Names) -> tuple[Mapping[int, int], str]:
     """Number of training videos by label, and where it is from: "records", "vocabulary" or "" (unknown)."""
+    data = stages.experiment.data
     try:
-        paths = splits.find(stages.experiment.data, "train")
-        if sum(path.stat().st_size for path in paths) <= label_counts.COUNTED:
+        paths = splits.find(data, "train") if splits.folders(data, "train") else []
+        if paths and sum(path.stat().st_size for path in paths) <= label_counts.COUNTED:
             return label_counts.count_labels(paths, stages.recipe.dataset), "records"
     except KitError as error:
         progress.say(f"training videos of each label are not counted: {error}")
