@@ -109,7 +109,7 @@ def report(
 
     data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
-    json: as JSON.
+    json: as JSON, numbers in full.
     """
     from yt8m_kit.reporting.page.page import write_or_advise
     from yt8m_kit.reporting.report import figures, text_of
