@@ -1,9 +1,11 @@
-"""Folders of records and runs: arguments that the verbs share."""
+"""Arguments that the verbs share: folders of records and runs, a part of a split."""
 
 import os
 from pathlib import Path
 from typing import Literal
 
+from yt8m_kit.errors import UsageError
+from yt8m_kit.pipeline.part import Part
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment
 
@@ -24,3 +26,10 @@ def experiment(recipe: str, data: Path | None = None, runs: Path | None = None) 
     """Load a recipe with its folders of records and runs; UsageError lists the recipes that exist."""
     loaded = load(recipe)
     return Experiment(loaded, data_place(data, loaded.dataset.name), runs_place(runs))
+
+
+def part_of(part: str | None, anew: bool) -> Part | None:
+    """Parse --part; UsageError if it is not K/N or comes with --anew, which is for whole products."""
+    if part is not None and anew:
+        raise UsageError("--anew starts a whole product over; run it without --part.")
+    return None if part is None else Part.parse(part)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.cli.places import Split, experiment, part_of
 
 
 def evaluate(
@@ -31,14 +31,22 @@ def predict(
     split: Split = "test",
     data: Path | None = None,
     runs: Path | None = None,
+    part: str | None = None,
     strict: bool = False,
     anew: bool = False,
 ) -> Path:
-    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
-    given = experiment(recipe, data, runs)
-    backend.start("tensorflow")
-    from yt8m_kit.inference.predict import predict
+    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction.
 
+    --part=K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
+    parts have predicted are joined.
+    """
+    given = experiment(recipe, data, runs)
+    chosen = part_of(part, anew)
+    backend.start("tensorflow")
+    from yt8m_kit.inference.predict import predict, predict_part
+
+    if chosen:
+        return predict_part(given, name, chosen, split=split, strict=strict)
     return predict(given, name, split=split, strict=strict, anew=anew)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import experiment
+from yt8m_kit.cli.places import experiment, part_of
 
 
 def train(
@@ -31,18 +31,23 @@ def distill(
     teacher: str,
     *,
     top: int | None = None,
+    part: str | None = None,
     data: Path | None = None,
     runs: Path | None = None,
     anew: bool = False,
 ) -> Path:
     """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
 
-    --top of them; default 100, or all where there are fewer classes. --anew starts over, as for train.
+    --top of them; default 100, or all where there are fewer classes. --part=K/N writes those of
+    every N-th shard only, as for predict. --anew starts over, as for train.
     """
     given = experiment(recipe, data, runs)
+    chosen = part_of(part, anew)
     backend.start("tensorflow")
-    from yt8m_kit.inference.distill import distill
+    from yt8m_kit.inference.distill import distill, distill_part
 
+    if chosen:
+        return distill_part(given, teacher, chosen, top=top)
     return distill(given, teacher, top=top, anew=anew)
 
 
