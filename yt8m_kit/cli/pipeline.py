@@ -1,8 +1,10 @@
 """Verbs for the whole stage graph: status and run."""
 
 from pathlib import Path
+from typing import Literal
 
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.errors import UsageError
 
 
 def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
@@ -16,6 +18,10 @@ def run(
     recipe: str,
     *names: str,
     to: str = "predict",
+    engine: Literal["local", "ray"] = "local",
+    jobs: int | None = None,
+    address: str | None = None,
+    gpus_per_train: int | None = None,
     data: Path | None = None,
     runs: Path | None = None,
     anew: bool = False,
@@ -27,12 +33,22 @@ def run(
     or several of these separated by commas. Stale products are made again, their old files moved to old/;
     --anew does so with interrupted trainings of other sources, too, which are otherwise refused. --dry_run
     prints the stages that would run.
-    """
-    from yt8m_kit.pipeline import local
 
-    given, goals = experiment(recipe, data, runs), local.goals_of(to)
+    --jobs=N runs up to N stages at a time on this machine (default 1). --engine=ray runs them on a Ray
+    cluster: that of this machine, or at --address=HOST[:PORT]; each training gets --gpus_per_train GPUs
+    (default 1; 0 trains on CPUs). See docs/cluster.md.
+    """
+    from yt8m_kit.pipeline import goals
+
+    given, verbs = experiment(recipe, data, runs), goals.goals_of(to)
     if dry_run:
-        print("\n".join(local.plan(given, names, goals)) or "everything is up to date")
+        print("\n".join(goals.plan(given, names, verbs)) or "everything is up to date")
         return
-    for file in local.run(given, names, goals, anew=anew):
+    if engine == "local":
+        if address is not None or gpus_per_train is not None:
+            raise UsageError("--address and --gpus_per_train go with --engine=ray.")
+        from yt8m_kit.pipeline.engines.processes import Processes
+
+        chosen = Processes(1 if jobs is None else jobs)
+    for file in goals.run(given, names, verbs, lambda: chosen, anew=anew):
         print(file)
