@@ -1,10 +1,17 @@
 """Verbs for the whole stage graph: status and run."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+
+if TYPE_CHECKING:
+    from yt8m_kit.pipeline.engines.task import Engine
+    from yt8m_kit.pipeline.stage import Stage
 
 
 def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
@@ -44,11 +51,31 @@ def run(
     if dry_run:
         print("\n".join(goals.plan(given, names, verbs)) or "everything is up to date")
         return
+    chosen = _engine(engine, jobs, address, gpus_per_train)
+    if engine == "ray":  # nodes know the folders by their absolute paths
+        given = replace(given, data=given.data.resolve(), runs=given.runs.resolve())
+    for file in goals.run(given, names, verbs, chosen, anew=anew):
+        print(file)
+
+
+def _engine(
+    engine: str, jobs: int | None, address: str | None, gpus_per_train: int | None
+) -> "Callable[[list[Stage]], Engine]":
+    """Return what starts the engine for some stages; UsageError for options of another engine."""
     if engine == "local":
         if address is not None or gpus_per_train is not None:
             raise UsageError("--address and --gpus_per_train go with --engine=ray.")
         from yt8m_kit.pipeline.engines.processes import Processes
 
-        chosen = Processes(1 if jobs is None else jobs)
-    for file in goals.run(given, names, verbs, lambda: chosen, anew=anew):
-        print(file)
+        processes = Processes(1 if jobs is None else jobs)
+        return lambda _: processes
+    if jobs is not None:
+        raise UsageError(
+            "--jobs goes with --engine=local; Ray runs as many stages as the cluster has room for."
+        )
+    if find_spec("ray") is None:
+        raise UsageError("--engine=ray needs the extra ray: pip install 'yt8m-kit[ray]'.")
+    from yt8m_kit.pipeline.engines.ray_tasks import RayTasks
+
+    gpus = 1 if gpus_per_train is None else gpus_per_train
+    return lambda todo: RayTasks(address or "auto", gpus, todo)

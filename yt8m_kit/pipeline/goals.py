@@ -58,21 +58,21 @@ def run(
     experiment: Experiment,
     names: Sequence[str],
     goals: Sequence[str],
-    engine: Callable[[], Engine],
+    engine: Callable[[list[Stage]], Engine],
     *,
     anew: bool = False,
 ) -> list[Path]:
     """Make what is missing or stale for these names on an engine; return the files of the last stages.
 
     A stale product is made again, its old files moved to old/. An interrupted attempt from other sources is
-    refused, unless `anew`, which moves it to old/, too. engine: called if there is anything to make. Raises
-    StageError if a stage fails; stages that do not depend on it are made.
+    refused, unless `anew`, which moves it to old/, too. engine: called with the stages to be
+    made, if there are any. Raises StageError if a stage fails; stages that do not depend on it are made.
     """
     stages = Stages(experiment)
     last = last_stages(stages, names, goals)
     todo = to_do(stages, last)
     if todo:
-        Schedule(todo, engine(), anew=anew).run()
+        Schedule(todo, engine(todo), anew=anew).run()
     else:
         progress.say("everything is up to date")
     return [stage.main for stage in last]
