@@ -24,9 +24,13 @@ class Processes:
         self._jobs, self.shows_output = jobs, jobs == 1
         self._running: list[tuple[Task, subprocess.Popen[bytes]]] = []
 
-    def free(self, verb: str) -> int:
-        """Return how many further tasks may start; the same for every verb."""
-        return self._jobs - len(self._running)
+    def slots(self, verb: str) -> int:
+        """Return how many processes may run at a time; the same for every verb."""
+        return self._jobs
+
+    def is_free(self) -> bool:
+        """Return whether another process may be started."""
+        return len(self._running) < self._jobs
 
     def start(self, task: Task) -> None:
         """Start a process. Its process group is its own: Ctrl-C reaches it through `stop` alone."""

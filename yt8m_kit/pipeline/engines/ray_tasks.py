@@ -64,12 +64,14 @@ class RayTasks:
             return self._gpus_per_train
         return min(1, self._gpus_per_train) if verb in WITH_GPU else 0
 
-    def free(self, verb: str) -> int:
-        """Return how many further tasks of a verb the cluster has room for; at least 1: Ray queues."""
+    def slots(self, verb: str) -> int:
+        """Return how many tasks of a verb the nodes have room for."""
         gpus = self._gpus(verb)
-        slots = sum(node.gpus // gpus if gpus else node.cpus for node in ray_cluster.nodes())
-        busy = sum(bool(self._gpus(task.stage.verb)) == bool(gpus) for task in self._running.values())
-        return max(1, slots - busy)
+        return sum(node.gpus // gpus if gpus else node.cpus for node in ray_cluster.nodes())
+
+    def is_free(self) -> bool:
+        """Return True: Ray queues tasks until a node has their resources."""
+        return True
 
     def start(self, task: Task) -> None:
         """Submit a task; Ray queues it until a node has its resources."""

@@ -1,5 +1,6 @@
 """Runs stages on an engine: each once its inputs are made, at most one at a time in a run's folder."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from yt8m_kit.output.progress import duration, plural
 from yt8m_kit.pipeline.activity import at_work
 from yt8m_kit.pipeline.engines.board import Board
 from yt8m_kit.pipeline.engines.clock import Clock
-from yt8m_kit.pipeline.engines.task import BY_SHARD, Engine, Outcome, Task
+from yt8m_kit.pipeline.engines.task import BY_SHARD, SHARDS, Engine, Outcome, Task
 from yt8m_kit.pipeline.job import put_aside
 from yt8m_kit.pipeline.part import Part
 from yt8m_kit.pipeline.stage import Stage
@@ -37,9 +38,10 @@ class Schedule:
         self._waiting = {stage.main: stage for stage in stages}
         self._numbers = {main: number for number, main in enumerate(self._waiting, 1)}
         self._working: dict[Path, Stage] = {}
+        self._queue: deque[Task] = deque()
         self._parts: dict[Path, int] = {}  # parts that have not ended, by main file of their stage
         self._failed: dict[Path, tuple[Stage, Outcome]] = {}
-        self._blocked: list[Stage] = []
+        self._blocked: set[Path] = set()
         self._board, self._clock = Board(), Clock()
 
     def run(self) -> None:
@@ -58,12 +60,19 @@ class Schedule:
             raise self._error()
 
     def _start_ready(self) -> None:
+        self._start_queued()
         for stage in [*self._waiting.values()]:
-            if any(need.main in self._failed or need in self._blocked for need in stage.needs):
-                self._blocked.append(self._waiting.pop(stage.main))
-            elif self._is_ready(stage) and self._engine.free(stage.verb) > 0:
+            if any(need.main in self._failed or need.main in self._blocked for need in stage.needs):
+                del self._waiting[stage.main]
+                self._blocked.add(stage.main)
+            elif self._is_ready(stage) and self._engine.is_free():
                 del self._waiting[stage.main]
                 self._attempt(stage)
+        self._start_queued()
+
+    def _start_queued(self) -> None:
+        while self._queue and self._engine.is_free():
+            self._engine.start(self._queue.popleft())
 
     def _is_ready(self, stage: Stage) -> bool:
         """Whether all inputs are made and no other stage is at work in the run."""
@@ -79,6 +88,7 @@ class Schedule:
                 self._start(stage, state)
         except KitError as error:
             self._fail(stage, Outcome(error.exit_code, str(error)))
+            self._working.pop(stage.main, None)
 
     def _start(self, stage: Stage, state: State) -> None:
         anew = state.kind in ("stale", "damaged") or (self._anew and bool(state.reasons))
@@ -92,14 +102,13 @@ class Schedule:
         if count < 2:
             return self._engine.start(Task(stage, anew=anew))
         self._parts[stage.main] = count
-        for number in range(1, count + 1):
-            self._engine.start(Task(stage, Part(number, count)))
+        self._queue += [Task(stage, Part(number, count)) for number in range(1, count + 1)]
 
     def _parts_of(self, stage: Stage) -> int:
-        """Parts of a stage: as many as would start at once, at most one per shard."""
+        """Parts of a stage: as many as can run at the same time, each of SHARDS shards or more."""
         if stage.verb not in BY_SHARD:
             return 1
-        return min(self._engine.free(stage.verb), len(stage.shards(stage.reads[0]) or ()))
+        return min(self._engine.slots(stage.verb), len(stage.shards(stage.reads[0]) or ()) // SHARDS)
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         stage = task.stage
@@ -107,12 +116,19 @@ class Schedule:
             self._parts[stage.main] -= 1
         if outcome.code and stage.main not in self._failed:
             self._fail(stage, outcome)
+            self._drop_queued(stage)
         if self._parts.get(stage.main):
             return
         if stage.main in self._failed or not task.part:
             self._finish(stage)
         else:
-            self._engine.start(Task(stage))  # joins the parts
+            self._queue.appendleft(Task(stage))  # joins the parts
+
+    def _drop_queued(self, stage: Stage) -> None:
+        """Forget the parts of a failed stage that have not started."""
+        kept = [task for task in self._queue if task.stage.main != stage.main]
+        self._parts[stage.main] = self._parts.get(stage.main, 0) - (len(self._queue) - len(kept))
+        self._queue = deque(kept)
 
     def _finish(self, stage: Stage) -> None:
         del self._working[stage.main]
@@ -130,25 +146,21 @@ class Schedule:
 
     def _view(self) -> Iterator[str]:
         """What is done, time left, and what runs where."""
-        done = (
-            len(self._numbers)
-            - len(self._waiting)
-            - len(self._working)
-            - len(self._failed)
-            - len(self._blocked)
-        )
+        not_done = self._waiting.keys() | self._working.keys() | self._failed.keys() | self._blocked
         left = self._clock.left(self._waiting.values())
         time_left = "" if left is None else f", about {duration(left)} left"
         failed = f", {len(self._failed)} failed" * bool(self._failed)
-        yield f"{done} of {len(self._numbers)} done, {len(self._working)} at work{failed}{time_left}"
+        done = f"{len(self._numbers.keys() - not_done)} of {len(self._numbers)} done"
+        yield f"{done}, {len(self._working)} at work{failed}{time_left}"
         for stage in self._working.values():
-            yield from (f"  {line}" for line in at_work(stage) or [f"{' '.join(stage.words)}: starting"])
+            yield from (
+                f"  {line}" for line in at_work(stage) or [f"{' '.join(stage.words)}: waiting to start"]
+            )
 
     def _error(self) -> StageError:
         commands = ", ".join(stage.command for stage, _ in self._failed.values())
-        blocked = f"; {plural(len(self._blocked), 'stage')} that depend on it did not run" * bool(
-            self._blocked
-        )
+        count = plural(len(self._blocked), "dependent stage")
+        blocked = f"; {count} did not run" if self._blocked else ""
         _, first = next(iter(self._failed.values()))
         return StageError(f"failed: {commands}{blocked}.", first.code)
 

@@ -8,6 +8,7 @@ from yt8m_kit.pipeline.stage import Stage
 
 # Verbs whose product is made shard by shard, so that parts of it may be made at the same time.
 BY_SHARD = ("predict", "distill")
+SHARDS = 4  # of a part, at least: starting its process and loading the graph takes some ten seconds
 
 
 class Task(NamedTuple):
@@ -47,8 +48,11 @@ class Engine(Protocol):
 
     shows_output: bool
 
-    def free(self, verb: str) -> int:
-        """Return how many further tasks of a verb would start at once; none is to be started at 0."""
+    def slots(self, verb: str) -> int:
+        """Return how many tasks of a verb can run at the same time."""
+
+    def is_free(self) -> bool:
+        """Return whether another task may be started."""
 
     def start(self, task: Task) -> None:
         """Start a task, or queue it."""
