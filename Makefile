@@ -2,6 +2,8 @@
 PYTHON   ?= python3
 RUNS     ?= runs
 DATA     ?=
+EXTRA    ?=
+EXTRAS   := cuda docs gcs http jax litert report s3 test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)
@@ -11,28 +13,34 @@ BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
 
 PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# pip takes five warnings and two errors to say that it is offline.
+LOG  := .venv/pip.log
+pip   = $(PIP) $(1) > $(LOG) 2>&1 || { if grep -q 'Retrying (Retry(total=0' $(LOG); \
+  then echo "pip reaches no package index; go online, or set PIP_INDEX_URL or PIP_FIND_LINKS (see $(LOG))"; \
+  else cat $(LOG); fi >&2; exit 1; }
 
 # Mistakes on the command line are named before anything is installed.
 need = $(if $(filter $(1),$(MAKECMDGOALS)),$(foreach name,$(2),$(if $($(name)),,\
   $(error make $(1) needs $(name)=; submissions/ has the recipes, each with its ensembles))))
 $(call need,submission,RECIPE ENSEMBLE)$(call need,submit,RECIPE ENSEMBLE)$(call need,results,RECIPE)
 $(if $(filter-out local kaggle,$(TO)),$(error TO must be local or kaggle; got TO=$(TO)))
-$(if $(filter 1,$(words $(RUNS))),,$(error RUNS must be a folder without blanks in its name; got RUNS=$(RUNS)))
+$(if $(filter-out $(EXTRAS),$(EXTRA)),$(error EXTRA must be one of $(EXTRAS); got EXTRA=$(EXTRA)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  faults fuzz kills bench clean
+  faults fuzz kills bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-install: .venv/installed  ## make .venv and install the kit with its pinned requirements
+install: .venv/installed $(EXTRA:%=.venv/installed-%)  ## [EXTRA=cuda]: make .venv, install the kit as pinned
 
 # Looked at before every target that uses .venv: an upgrade of the system's Python or a moved folder breaks it.
 SUPPORTED := 3.11.*|3.12.*|3.13.*
 environment:
 	@fail() { echo "$$1" >&2; exit 2; }; \
+	if test -e .venv/unfinished; then rm -rf .venv; fi; \
 	version() { "$$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo not found; }; \
 	if test -e .venv || test -h .venv; then \
 	  case $$(version $(BIN)/python) in $(SUPPORTED)) ;; \
@@ -42,20 +50,21 @@ environment:
 	else \
 	  found=$$(version $(PYTHON)); case $$found in $(SUPPORTED)) ;; \
 	    *) fail "the kit needs Python 3.11 to 3.13; $(PYTHON) is $$found; set PYTHON=, e.g. python3.12";; esac; \
-	  $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }; \
+	  mkdir .venv && touch .venv/unfinished && $(PYTHON) -m venv .venv && rm .venv/unfinished \
+	    || { rm -rf .venv; exit 1; }; \
 	fi
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml | environment
-	$(PIP) -r requirements.txt
-	$(PIP) --no-deps -e .
+	@echo "installing into .venv"; $(call pip,-r requirements.txt)
+	@$(call pip,--no-deps -e .)
 	@touch $@
 
-.venv/installed-tests: .venv/installed
-	$(PIP) -e '.[test]'
+.venv/installed-%: .venv/installed
+	@echo "installing the extra $* into .venv"; $(call pip,-e '.[$*]')
 	@touch $@
 
 constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
-	uv pip compile pyproject.toml --extra jax --extra test --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml $(patsubst %,--extra %,$(EXTRAS)) --universal --python-version 3.11 --quiet \
 	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
@@ -63,16 +72,16 @@ demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a s
 	$(YT8M) run demo blend --to=submit,evaluate --data=data/demo
 	$(YT8M) report demo
 
-test: .venv/installed-tests  ## lint, types and tests (under 10 minutes)
+test: .venv/installed-test  ## lint, types and tests (under 10 minutes)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-test-long: .venv/installed-tests  ## the tests that take minutes
+test-long: .venv/installed-test  ## the tests that take minutes
 	$(BIN)/pytest -m long
 
-coverage: .venv/installed-tests  ## which lines of yt8m_kit the tests run, their child processes included
+coverage: .venv/installed-test  ## which lines of yt8m_kit the tests run, their child processes included
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
@@ -93,13 +102,13 @@ results: .venv/installed  ## RECIPE= [DATA=]: train, export and score all member
 leaderboard: .venv/installed  ## regenerate submissions/README.md
 	$(YT8M) leaderboard
 
-faults: .venv/installed-tests  ## generate docs/faults.md: each fault of a submission to Kaggle (half an hour)
+faults: .venv/installed-test  ## generate docs/faults.md: each fault of a submission to Kaggle (half an hour)
 	$(BIN)/python -m tools.fault_table --write
 
-fuzz: .venv/installed-tests  ## generate docs/faults_files.md: damage to every kind of file (ten minutes)
+fuzz: .venv/installed-test  ## generate docs/faults_files.md: damage to every kind of file (ten minutes)
 	$(BIN)/python -m tools.fuzz --write
 
-kills: .venv/installed-tests  ## generate docs/faults_kills.md: kills and full disks in every stage (an hour)
+kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full disks in every stage (an hour)
 	$(BIN)/python -m tools.kill_campaign --write
 	$(BIN)/python -m tools.full_disk --write
 
@@ -107,7 +116,7 @@ kills: .venv/installed-tests  ## generate docs/faults_kills.md: kills and full d
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
   training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
   inference.gap inference.validate_csv export.encode export.blend
-bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
+bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.
 	$(BIN)/python -m benchmarks.export.export_at_size --cases=six_uint8,six_int4,eighteen_int4 --write
@@ -117,6 +126,10 @@ bench: .venv/installed-tests  ## [DATA=]: run the benchmarks and write docs/perf
 	@$(BIN)/python -m benchmarks.training.techniques --write
 	@$(BIN)/python -m benchmarks.training.soft_labels --student video_moe --write
 	@$(BIN)/python -m benchmarks.export.codec_loss --write
+
+docs: .venv/installed  ## the pages of docs/ and an API reference as a site, site/index.html
+	$(PIP) -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## remove .venv, runs/demo and data/demo
 	rm -rf .venv runs/demo data/demo

@@ -53,7 +53,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), path], capture_output=True, text=True
+        [sys.executable, "-c", textwrap.dedent(script), path], capture_output=True, encoding="utf-8"
     )
     assert f"cannot write {path}: File too large" in done.stderr.splitlines()[-1]
     assert path.read_text() == "old"
@@ -90,7 +90,7 @@ def test_two_processes_cannot_share_a_run(tmp_path):
     )
     with run.alone(("train", "recipe", "member")):
         assert run.holder().startswith("train recipe member, process ")
-        done = subprocess.run([sys.executable, "-c", script, run.path], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", script, run.path], capture_output=True, encoding="utf-8")
     assert "another process works in" in done.stderr.splitlines()[-1]
     assert "train recipe member, process" in done.stderr.splitlines()[-1]
     assert not run.holder()

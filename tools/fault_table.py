@@ -94,7 +94,7 @@ def meet(case: Case) -> Row:
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "yt8m_kit.cli", *user.words()],
-            env=environment, cwd=folder, capture_output=True, text=True, check=False,
+            env=environment, cwd=folder, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
         seconds = time.perf_counter() - began
         last = done.stderr.splitlines()[-1].replace(str(user.home), "~")

@@ -6,7 +6,8 @@ All stages of tools/faults/recipes/every_stage.py in order, on a tmpfs of which 
 (where mounting is not possible: under RLIMIT_FSIZE). Levels are parts of what the stage takes at most.
 Trainings, predictions and the like start from an attempt that was killed half way. Right is: exit code 1,
 one line that names a file and the reason, all that was there before intact, nothing left behind; and with
-room again the same command comes through with the bytes of a run that always had room.
+room again the same command comes through with the bytes of a run that always had room. A level at which a
+stage comes through, with those bytes, is "enough": room is measured in pages, and a stage may need less.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from tools.faults.attempts import Outcome, attempt
 from tools.faults.disks import Disk, disk_at
 from tools.faults.stages import Command, Place
 from tools.kill_campaign import operations
+from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.output.tables import Row, markdown
 
 REASON = re.compile("No space left on device|File too large")
@@ -45,6 +47,8 @@ def failed_well(done: Outcome) -> str:
         return f"exit {done.code}"
     if "Traceback" in done.stderr or "Exception ignored" in done.stderr:
         return "traceback"
+    if FAULT in done.stderr:
+        return "a fault of the kit"
     if sum(line.startswith("yt8m: ") for line in lines) != 1 or not lines[-1].startswith("yt8m: "):
         return "not one line"
     return "" if REASON.search(lines[-1]) else f"no reason: {lines[-1]}"
@@ -89,9 +93,11 @@ class Trial:
         before, progress = self.place.products(), self.command.progress()
         with self.disk.limited(level) as limit:
             done = attempt(self.command.words, limit)
-        wrong = [failed_well(done), *intact(before, self.place.products())]
-        if self.command.progress() < progress:
-            wrong.append("progress lost")
+        wrong = []
+        if done.code:
+            wrong = [failed_well(done), *intact(before, self.place.products())]
+            if self.command.progress() < progress:
+                wrong.append("progress lost")
         again = attempt(self.command.words)
         if again.code:
             wrong.append(f"then exit {again.code}: {again.stderr.splitlines()[-1]}")
@@ -101,7 +107,7 @@ class Trial:
         if found:
             print(f"{self.command.words}, {level} B: {found}\n{done.stderr}", file=sys.stderr)
             return f"WRONG: {found[0]}"
-        return self._named(done)
+        return self._named(done) if done.code else "enough"
 
     def _named(self, done: Outcome) -> str:
         pattern = rf"{self.place.root}/(?:runs/every_stage/)?(\S*?)[: ]"

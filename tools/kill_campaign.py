@@ -140,7 +140,7 @@ class Campaign:
         words = ["run", RECIPE, "blend", "--to=evaluate,submit", "--dry_run"]
         words += [f"--data={place.data}", f"--runs={place.runs}"]
         done = subprocess.run(
-            [sys.executable, "-m", "yt8m_kit.cli", *words], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "yt8m_kit.cli", *words], capture_output=True, encoding="utf-8", check=False
         )
         if done.stdout != "everything is up to date\n":
             raise CampaignError(f"yt8m run: {done.stdout}{done.stderr}")

@@ -42,7 +42,7 @@ def yt8m(folder: Path, *words: str) -> str:
     environment = {**os.environ, "YT8M_RECIPES": str(folder / "recipes"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "yt8m_kit.cli", *words],
-        cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True,
+        cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
     return done.stdout
 
@@ -75,7 +75,8 @@ def page() -> str:
             if widest > COLUMNS:
                 raise SystemExit(f"{command} is {widest} columns wide")
             text = "\n".join(line.rstrip() for line in shown.splitlines())
-            parts.append(f"{title}\n\n```console\n$ {command}\n{text}\n```\n")
+            mark = "" if "demo" in command else "<!-- not run: a recipe of tools/status_captures.py -->\n"
+            parts.append(f"{title}\n\n{mark}```console\n$ {command}\n{text}\n```\n")
     return "`python -m tools.status_captures`\n\n" + "\n".join(parts)
 
 

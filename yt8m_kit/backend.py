@@ -1,26 +1,73 @@
-"""Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible."""
+"""Keras' backend: selected before Keras is imported; TensorFlow started silently and reproducible.
 
+~/.keras/keras.json has no effect: neither on the backend nor on floats, epsilons and the order of axes.
+"""
+
+import faulthandler
 import gc
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from yt8m_kit.errors import KitError, UsageError, did_you_mean
+from yt8m_kit.machine.cpu import check_avx
+from yt8m_kit.machine.interrupts import ending_the_process
+from yt8m_kit.machine.last_words import held_stderr
+
+BACKENDS = ("tensorflow", "jax")
 
 
 def chosen() -> str:
     """The backend that start() takes where none is given: KERAS_BACKEND, or TensorFlow."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def start(backend: str | None = None) -> None:
-    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras."""
+    """Select `backend`, else KERAS_BACKEND, else TensorFlow; must run before anything imports keras.
+
+    Raises UsageError for another backend, KitError if it is not installed, or does not run on this CPU.
+    """
+    selected = backend or chosen()
+    if selected not in BACKENDS:
+        close = did_you_mean(selected, BACKENDS)
+        raise UsageError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}; got {selected!r}.{close}")
+    if find_spec(selected) is None:
+        raise KitError(f"the backend {selected} is not installed; run: pip install {selected}")
+    check_avx()
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)  # where native code ends the process
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = backend or chosen()
-    with _no_collection():
-        if os.environ["KERAS_BACKEND"] == "tensorflow":
+    os.environ["KERAS_BACKEND"] = selected
+    with ending_the_process(), _no_collection(), _no_keras_json():
+        if selected == "tensorflow":
             _start_tensorflow()
-        import keras  # noqa: F401
+            import keras  # noqa: F401
+        else:
+            _start_without_tensorflow()
+
+
+@contextmanager
+def _no_keras_json() -> Iterator[None]:
+    """Give Keras an empty folder while it is imported; a keras.json may be of another project, or damaged."""
+    with tempfile.TemporaryDirectory() as empty, _variable("KERAS_HOME", empty):
+        yield
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager
@@ -46,34 +93,27 @@ def _start_tensorflow() -> None:
 
     Its native code writes some lines directly to the file descriptor, at any log level.
     """
-    with tempfile.TemporaryFile() as kept:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            with _missing("jax"):
-                import tensorflow as tf
+    # TensorFlow Lite's converter imports JAX if it is installed, a fifth of TensorFlow's start-up.
+    with held_stderr("TensorFlow"), _missing("jax"):
+        import tensorflow as tf
 
-            # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
-            # the last bit between processes, so that a resumed run would not be bit-identical.
-            tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-            tf.constant(0)
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+        # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in
+        # the last bit between processes, so that a resumed run would not be bit-identical.
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+        tf.constant(0)
+
+
+def _start_without_tensorflow() -> None:
+    """Import Keras, which looks for TensorFlow when a seed is first set, to seed that as well."""
+    with _missing("tensorflow"):
+        import keras
+
+        keras.utils.set_random_seed(0)
 
 
 @contextmanager
 def _missing(module: str) -> Iterator[None]:
-    """Hide a module from imports, unless it is already imported.
-
-    TensorFlow Lite's converter imports JAX if it is installed, which adds a fifth to TensorFlow's start-up
-    and is only used by conversions that the kit never does.
-    """
+    """Hide a module from imports, unless it is already imported."""
     if module in sys.modules:
         yield
         return

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, Share, checked
+
 # Written as round((x + 2) * 255 / 4); read back with the official half-step offset.
 DEQUANTIZE_SCALE = 4 / 255
 DEQUANTIZE_OFFSET = 4 / 512 - 2
 
 
+@checked
 @dataclass(frozen=True)
 class Dataset:
     """Frame-level records: for each video, one byte vector per feature and frame.
@@ -15,19 +19,36 @@ class Dataset:
     classes: number of labels. max_frames: frames beyond it are dropped, shorter videos are padded.
     id_keys: context keys that may hold the video's id, first match wins.
     competition: its name on Kaggle, None where there is none.
+    max_skipped: largest share of bad records, which are skipped; above it, reading stops with an error.
+    label_keys: context keys that hold the labels, looked for before `labels`.
+    Raises UsageError for a wrong value.
     """
 
     name: str
-    features: tuple[tuple[str, int], ...]
-    classes: int
-    max_frames: int = 300
+    features: tuple[tuple[str, Count], ...]
+    classes: Count
+    max_frames: Count = 300
     id_keys: tuple[str, ...] = ("id", "video_id")
     competition: str | None = None
+    max_skipped: Share = 0.05
+    label_keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.features]
+        if not names or len(set(names)) < len(names):
+            raise UsageError(f"features must have one or more different names; got {self.features}.")
+        if not self.id_keys:
+            raise UsageError('id_keys must name one or more keys, such as ("id",); got ().')
 
     @property
     def width(self) -> int:
         """Bytes of one frame, all features side by side."""
         return sum(width for _, width in self.features)
+
+    @property
+    def other_label_keys(self) -> dict[str, list[str]]:
+        """label_keys, for records of sources; empty where there are none, as in records without the field."""
+        return {"label_keys": [*self.label_keys]} if self.label_keys else {}
 
 
 YOUTUBE8M_2018 = Dataset(

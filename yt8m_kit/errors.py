@@ -1,5 +1,7 @@
 """What goes wrong in a way the user can act on: one line, and the exit code that goes with it."""
 
+from collections.abc import Iterable
+
 
 class KitError(Exception):
     """A failure that the message explains in one line: exit code 1."""
@@ -15,3 +17,12 @@ class UsageError(KitError):
 
 class DataError(KitError):
     """Records that cannot be used; the message names file, record and field."""
+
+
+def did_you_mean(word: object, known: Iterable[object]) -> str:
+    """Return " Did you mean 'X'?" with the most similar of the known words, or "" if none is similar."""
+    from difflib import get_close_matches  # only once there is a mistake
+
+    by_lower = {str(each).lower(): str(each) for each in known}
+    close = get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.5)
+    return f" Did you mean {by_lower[close[0]]!r}?" if close else ""

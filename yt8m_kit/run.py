@@ -8,14 +8,17 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
+from yt8m_kit.output.locks import lock
 from yt8m_kit.recipe import Recipe
+from yt8m_kit.stores.path import DataPath
+from yt8m_kit.trial import FOLDER, Trial
 
 
 class _File:
@@ -51,6 +54,7 @@ class Run:
     soft_labels = _File("soft_labels")
     soft_label_index = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
+    litert = _File("graph.tflite")
     export = _File("export.json")
     plan = _File("plan.json")
     submission = _File("submission.csv")
@@ -104,51 +108,51 @@ class Run:
     @contextmanager
     def alone(self, words: tuple[str, ...] = ()) -> Iterator[None]:
         """Lock the run for this process, whose command is `words`; UsageError if another one holds it."""
-        with self._holding(self.lock, fcntl.LOCK_EX) as lock:
-            _sign(self.lock, lock, words)
+        with self._holding(self.lock, fcntl.LOCK_EX) as file:
+            _sign(self.lock, file, words)
             yield
 
     @contextmanager
-    def shared(self, words: tuple[str, ...], lock: Path) -> Iterator[None]:
+    def shared(self, words: tuple[str, ...], path: Path) -> Iterator[None]:
         """Share the run with other parts of the same stage; UsageError if a whole stage holds it.
 
-        lock: this part's own lock, `.part*.lock` in a folder of the run; removed at the end.
+        path: this part's own lock, `.part*.lock` in a folder of the run; removed at the end.
         """
-        with self._holding(self.lock, fcntl.LOCK_SH), self._holding(lock, fcntl.LOCK_EX) as own:
-            _sign(lock, own, words)
+        with self._holding(self.lock, fcntl.LOCK_SH), self._holding(path, fcntl.LOCK_EX) as own:
+            _sign(path, own, words)
             yield
-            lock.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def _holding(self, path: Path, operation: int) -> Iterator[FileIO]:
         with explaining(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileIO(path, "a+")
-        with lock:
+            file = FileIO(path, "a+")
+        with file:
             try:
-                _acquire(lock, operation)
+                _acquire(file, path, operation)
             except BlockingIOError:
                 raise UsageError(
                     f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
                 ) from None
-            yield lock
+            yield file
 
     def holders(self) -> list[str]:
         """Commands and processes at work in the run: one, or one for each part of a stage."""
         locks = (self.lock, *sorted(self.path.glob("*/.part*.lock")))
-        return [holder for lock in locks if (holder := _holder(lock))]
+        return [holder for path in locks if (holder := _holder(path))]
 
     def holder(self) -> str:
         """Command and process at work in the run, or those of all parts of a stage; else empty."""
         return "; ".join(self.holders())
 
 
-def _acquire(lock: FileIO, operation: int) -> None:
+def _acquire(file: FileIO, path: Path, operation: int) -> None:
     """Lock an open file; BlockingIOError if others hold it for YT8M_LOCK_WAIT seconds."""
     end = time.monotonic() + _patience()
     while True:
         try:
-            return fcntl.flock(lock, operation | fcntl.LOCK_NB)
+            return lock(file.fileno(), path, operation | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
                 raise
@@ -166,18 +170,18 @@ def _patience() -> float:
     raise UsageError(f"YT8M_LOCK_WAIT must be a number of seconds, 0 or more; got {asked!r}.")
 
 
-def _sign(path: Path, lock: FileIO, words: tuple[str, ...]) -> None:
+def _sign(path: Path, file: FileIO, words: tuple[str, ...]) -> None:
     """Write command and process of the holder into its lock."""
     with explaining(path):
-        lock.truncate(0)
-        write_all(lock, f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}".encode())
+        file.truncate(0)
+        write_all(file, f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}".encode())
 
 
 def _holder(path: Path) -> str:
     """Command and process that hold a lock; empty if there is none."""
     try:
-        with path.open(encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with path.open(encoding="utf-8") as file:
+            lock(file.fileno(), path, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return ""
     except BlockingIOError:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -187,15 +191,28 @@ def _holder(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The argument of every stage: a recipe, the folder of its records, the folder of all runs."""
+    """The argument of every stage: a recipe, the folder of its records, the folder of all runs.
+
+    trial: limits of a small trial, whose runs are in RUNS/trials; None for the real run.
+    """
 
     recipe: Recipe
-    data: Path
+    data: DataPath
     runs: Path
+    trial: Trial | None = None
+
+    def limited(self, trial: Trial) -> "Experiment":
+        """Return the trial of this experiment, with a shortened recipe."""
+        return replace(self, recipe=trial.shorten(self.recipe), trial=trial)
+
+    @property
+    def place(self) -> Path:
+        """The folder of this recipe's runs: RUNS/RECIPE, of a trial RUNS/trials/RECIPE."""
+        return (self.runs / FOLDER if self.trial else self.runs) / self.recipe.name
 
     def run(self, name: str) -> Run:
         """Return the run of a member or ensemble; creates nothing."""
-        return Run.of(self.runs, self.recipe.name, name)
+        return Run(self.place / name)
 
     def shares(self, name: str) -> dict[str, float]:
         """Read each member's share of a blend, summing to 1; members of share 0 are left out.

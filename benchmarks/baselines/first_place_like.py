@@ -38,7 +38,7 @@ def main(data: str, graph: str, out: str) -> None:
     videos = tf.data.TFRecordDataset(paths).map(parse).batch(BATCH).prefetch(1)
     loaded = tf.saved_model.load(graph)
     run = loaded.signatures["serving_default"]
-    with Path(out).open("w") as file:
+    with Path(out).open("w", encoding="utf-8") as file:
         file.write(HEADER + "\n")
         for ids, inputs, _ in videos:
             probabilities_BC = run(**inputs)["probabilities"].numpy()

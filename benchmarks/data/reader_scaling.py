@@ -109,7 +109,7 @@ def memory(paths: list[Path], folder: Path) -> list[Row]:
         for number in range(count):
             (many / f"train{number:04d}.tfrecord").symlink_to(paths[0].absolute())
         words = [sys.executable, "-c", MEMORY, str(many)]
-        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        done = subprocess.run(words, check=True, capture_output=True, encoding="utf-8")
         videos, peak = map(int, done.stdout.split())
         rows.append({"shards": count, "videos read": videos, "peak MB": f"{peak / 1e3:.0f}"})
     return rows

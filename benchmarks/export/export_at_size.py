@@ -59,7 +59,7 @@ def peak() -> float:
 
 def resident() -> float:
     """GiB that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * resource.getpagesize() / 2**30
 
 
@@ -144,7 +144,7 @@ def in_process(step: str, **arguments: Any) -> Any:
         "--arguments",
         json.dumps(arguments),
     ]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -51,7 +51,7 @@ def _all_cpu() -> float:
 
 def cpu_of(process: int) -> float:
     """CPU seconds that a process which runs has taken, user + system."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -63,13 +63,13 @@ def _children() -> list[int]:
 
 def _share(process: int) -> float:
     """GiB of a process now, of memory that it shares its part."""
-    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
     return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) / 2**20  # type: ignore[index]
 
 
 def peak(process: int | str = "self") -> float:
     """GiB that this process, or another one, had at most since it began."""
-    status = Path(f"/proc/{process}/status").read_text()
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**20  # type: ignore[index]
 
 
@@ -82,7 +82,7 @@ class Way:
             words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={**os.environ, **(environment or {})},
         )
         self.about: dict[str, Any] = self._answer()

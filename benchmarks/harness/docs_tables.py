@@ -43,7 +43,7 @@ def module() -> str:
 
 def _write(name: str, text: str) -> None:
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    pages = [page for page in [TOP / "README.md", *TOP.glob("docs/*.md")] if begin in page.read_text()]
+    pages = [page for page in [TOP / "README.md", *TOP.glob("docs/**/*.md")] if begin in page.read_text()]
     if len(pages) != 1:
         raise SystemExit(f"{begin.strip()} must stand in one page; it stands in {len(pages)}.")
     before, _, rest = pages[0].read_text().partition(begin)

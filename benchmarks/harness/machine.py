@@ -17,7 +17,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "jax")
 
 def processor() -> tuple[str, list[str]]:
     """Its name and those of INSTRUCTIONS that it has."""
-    text = Path("/proc/cpuinfo").read_text()
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = re.search(r"model name\s*:\s*(.+)", text)
     flags = re.search(r"(?:flags|Features)\s*:\s*(.+)", text)
     known = flags[1].split() if flags else []

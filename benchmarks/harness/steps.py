@@ -7,7 +7,7 @@ turn is so many steps that it takes about a second, at least one.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Job:
     frames: int = 300
     classes: int = YOUTUBE8M_2018.classes
     way: str = "kit"
-    precision: str = "float32"
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     compiled: str | None = None
     resident: bool = False
     seconds: float = 1.0

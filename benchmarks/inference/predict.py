@@ -75,7 +75,7 @@ def steady(runs: str, batch: int, repeats: int) -> None:
 def apart(step: str, **arguments: object) -> str:
     """A step in a process of its own, so that this one stays small; what it printed."""
     words = [sys.executable, "-m", docs_tables.module(), "--step", step, "--arguments", json.dumps(arguments)]
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
 def yt8m(*words: str) -> list[str]:

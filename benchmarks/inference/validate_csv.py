@@ -33,7 +33,7 @@ def write(path: Path, count: int) -> None:
     values = np.random.default_rng(0).random((BLOCK, CLASSES), dtype=np.float32) ** 50
     lines = text([""] * BLOCK, *top(values)).replace(",", "").splitlines(keepends=True)
     ids = ("".join(letters) for letters in product(ascii_letters + digits, repeat=4))
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(HEADER + "\n")
         for start in range(0, count, BLOCK):
             file.writelines(f"{video},{line}" for video, line in zip(islice(ids, count - start), lines))
@@ -42,7 +42,7 @@ def write(path: Path, count: int) -> None:
 def plain(path: Path, classes: int, videos: int) -> None:
     """The checks of submission_file.check, line by line."""
     seen = set()
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         assert next(lines) == HEADER + "\n"
         for line in lines:
             video, _, text = line.rstrip("\n").partition(",")

@@ -92,7 +92,7 @@ def prediction_rows(repeats: int, folder: Path) -> list[Row]:
         arguments = json.dumps({"members": members, "repeats": repeats, "folder": str(folder)})
         words = [sys.executable, "-m", docs_tables.module(), "--graph", arguments]
         subprocess.run(words, check=True)  # writes it
-        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, encoding="utf-8")
         found = json.loads(done.stdout.splitlines()[-1])
         turns = [compare.Turn(*turn) for turn in found["turns"]]
         wall = statistics.median(turn.wall for turn in turns)

@@ -182,6 +182,7 @@ def test_a_source_without_usable_records_is_an_error(tmp_path):
         ("a,0\nb\n", "line 2 must be VIDEO,LABELS; got 'b'"),
         ("a,0\nb,1,2\n", "line 2 must be VIDEO,LABELS; got 'b,1,2'"),
         ("a,0\na,1\n", "line 2 repeats 'a'"),
+        ('a,0\n"b,1\n' + "c,1\n" * 40_000, "line 2: unexpected end of data; got '\"b,1'"),
         ("id,labels\n,1\n", "line 2 must be VIDEO,LABELS; got ',1'"),
     ],
 )
@@ -266,7 +267,9 @@ def test_show_without_names_says_how_to_get_them(tmp_path, tiny_recipes, capsys)
     (run / "submission.csv").write_text("VideoId,LabelConfidencePairs\nabcd,3 0.5 1 0.25\n")
     words = ["show", "tiny", "netvlad", f"--data={tmp_path}", f"--runs={tmp_path}"]
     assert main(words) == 2
-    assert "`yt8m download vocabulary` downloads YouTube-8M's" in capsys.readouterr().err
+    assert (
+        "columns Index and Name; for YouTube-8M: yt8m download vocabulary --data=" in capsys.readouterr().err
+    )
     (tmp_path / "vocabulary.csv").write_text(NAMES)
     assert main(words) == 0
     assert capsys.readouterr().out == "abcd: owl 0.50, dog 0.25\n"

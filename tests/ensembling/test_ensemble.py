@@ -124,6 +124,14 @@ def test_the_pareto_front_rises_with_bytes():
     assert found.best().gap == max(point.gap for point in curve if point.size <= 100)
 
 
+def test_a_half_without_labels_is_named():
+    members, truth = members_of((0.5, 0.3), videos=2)
+    truth[:], truth[0, 0] = False, True
+    candidates = keep_top_classes(reading(members), truth)
+    with pytest.raises(UsageError, match="one half of its 2 videos has no label"):
+        held_out(candidates, truth.sum(axis=1), [1, 1], 10)
+
+
 def test_held_out_gap_reveals_a_search_that_overfits_noise():
     """Members of pure noise: weights fitted to one half of the videos gain nothing on the other."""
     members, truth = members_of([0.0] * 5, videos=120)

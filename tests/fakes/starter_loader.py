@@ -61,15 +61,14 @@ def main(archive, records, out, batch=7):
         with tarfile.open(archive, "r:gz") as tar:
             tar.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
             tar.extractall(train_dir)
-        with open(os.path.join(train_dir, "model_flags.json")) as file:
+        with open(os.path.join(train_dir, "model_flags.json"), encoding="utf-8") as file:
             flags = json.load(file)
         assert flags["frame_features"] is True
         names = flags["feature_names"].split(",")
         widths = [int(size) for size in flags["feature_sizes"].split(",")]
         checkpoint = os.path.join(train_dir, "inference_model")
         with tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as session:
-            frames = int(os.environ.get("LOADER_FRAMES", FRAMES))
-            ids, features, counts = reader(records, names, widths, frames, batch)
+            ids, features, counts = reader(records, names, widths, FRAMES, batch)
             with tf.device("/cpu:0"):
                 saver = tf.train.import_meta_graph(checkpoint + ".meta", clear_devices=True)
             saver.restore(session, checkpoint)

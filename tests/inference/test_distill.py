@@ -118,11 +118,14 @@ def test_stages_follow_their_needs(tmp_path):
 
 
 def test_cycle_of_teachers_is_a_usage_error():
-    members = {"a": Member("x", steps=1, teacher="b"), "b": Member("x", steps=1, teacher="a")}
+    members = {
+        "a": Member("frame_logistic", steps=1, teacher="b"),
+        "b": Member("frame_logistic", steps=1, teacher="a"),
+    }
     with pytest.raises(UsageError, match="the teachers of a form a cycle: a <- b <- a"):
         Recipe("r", "d", DEMO, members)
     with pytest.raises(UsageError, match="no ensemble or member 'c'"):
-        Recipe("r", "d", DEMO, {"a": Member("x", steps=1, teacher="c")})
+        Recipe("r", "d", DEMO, {"a": Member("frame_logistic", steps=1, teacher="c")})
 
 
 def test_the_verb_prints_stages_in_order(capsys):

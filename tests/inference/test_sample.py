@@ -230,7 +230,7 @@ def test_jax_draws_others_in_training_and_the_same_at_prediction(tiny_data, caps
     ours = parsed_table(capsys.readouterr().out)
     command = [sys.executable, "-m", "yt8m_kit.cli", *words, f"--videos={videos}"]
     environment = os.environ | {"KERAS_BACKEND": "jax"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True)
     assert "backend jax" in done.stdout
     theirs = parsed_table(done.stdout)
     assert theirs.keys() == ours.keys()

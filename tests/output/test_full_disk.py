@@ -24,7 +24,10 @@ def run(script, place, limit):
     code = textwrap.dedent(LIMITED) + textwrap.dedent(script)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code, place, str(limit)], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code, place, str(limit)],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 1, done
     return done.stderr
@@ -99,7 +102,7 @@ def test_three_stages_on_a_disk_that_fills_lose_nothing():
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert "WRONG" not in done.stdout

@@ -74,7 +74,7 @@ def test_lines_reach_a_pipe_while_the_step_runs():
             sys.stdin.read()
     """)
     words = [sys.executable, "-c", script]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdin is not None
         assert process.stderr is not None
         assert "0/2" in process.stderr.readline()

@@ -79,7 +79,7 @@ def test_twenty_kills_over_all_stages_cost_nothing():
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert "differ from a run without kills: 0." in done.stdout

@@ -96,7 +96,7 @@ class OneSlotOfMany(InThisProcess):
 def test_a_failed_part_stops_its_stage_and_the_parts_that_wait(exported, capsys):
     shutil.rmtree(exported.run("logistic").graph / "variables")
     engine = OneSlotOfMany()
-    with pytest.raises(StageError, match="^failed: yt8m predict tiny logistic.$"):
+    with pytest.raises(StageError, match=r"^failed: yt8m predict tiny logistic\.$"):
         Schedule([Stages(exported).predict("logistic")], engine).run()
     assert engine.order == ["predict tiny logistic --part=1/2"]
     assert capsys.readouterr().err.count("predict tiny logistic failed: ") == 1
@@ -141,8 +141,9 @@ def test_a_whole_stage_and_its_parts_exclude_each_other(exported):
 
 def test_a_part_of_other_sources_is_refused(exported, tmp_path, capsys):
     assert yt8m(exported, "predict", "tiny", "logistic", "--part=1/2") == 0
-    other = Experiment(exported.recipe, tmp_path / "other", exported.runs)
-    synthesize(other.data, train=8, validate=8, test=16, shards=2, seed=1)
+    folder = tmp_path / "other"
+    other = Experiment(exported.recipe, folder, exported.runs)
+    synthesize(folder, train=8, validate=8, test=16, shards=2, seed=1)
     assert yt8m(other, "predict", "tiny", "logistic", "--part=2/2") == 2
     assert "cannot resume" in capsys.readouterr().err
 

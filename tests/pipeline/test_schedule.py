@@ -81,7 +81,7 @@ def test_a_stage_whose_inputs_were_made_again_with_equal_content_does_not_run(ma
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--jobs=0"], "--jobs must be at least 1; got 0."),
+        (["--jobs=0"], "--jobs must be a whole number (at least 1); got 0."),
         (["--jobs=x"], "--jobs must be a whole number; got 'x'."),
         (["--engine=slurm"], "--engine must be one of local, ray; got 'slurm'."),
         (["--address=node1"], "--address and --gpus_per_train go with --engine=ray."),
@@ -117,7 +117,7 @@ def test_processes_tell_their_last_sentence_or_signal(experiment):
     [(_, process)] = engine._running
     process.send_signal(signal.SIGKILL)
     [(_, outcome)] = engine.finished(60)
-    assert outcome == Outcome(1, "ended by SIGKILL")
+    assert outcome == Outcome(137, "SIGKILL ended it")
 
 
 def test_status_shows_what_a_process_at_work_printed_last(experiment, capsys):

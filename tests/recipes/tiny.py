@@ -49,6 +49,7 @@ RECIPE = Recipe(
     ensembles={
         "blend": Ensemble(("logistic", "netvlad"), rounds=2),
         "exact": Ensemble(("logistic", "netvlad"), weights=(1.0, 3.0), codec="float32"),
+        "one_left_out": Ensemble(("logistic", "netvlad"), weights=(1.0, 0.0)),
         "small": Ensemble(("logistic", "netvlad"), codec="int4_g128", rounds=2, limit=1_000_000),
         "tight": Ensemble(("logistic", "netvlad"), weights=(1.0, 1.0), limit=150_000),
         "mixed": Ensemble(("logistic", "netvlad"), weights=(1.0, 1.0), codec="mixed"),

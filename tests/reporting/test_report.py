@@ -21,6 +21,19 @@ def test_a_row_has_a_members_scores_and_sizes(tiny_runs, capsys):
     assert not any(row.startswith("runaway") for row in rows)
 
 
+def test_a_blend_has_the_parameters_of_the_members_that_it_contains(tiny_data, tiny_runs, tmp_path, capsys):
+    """A member of weight 0 is not in the graph."""
+    runs = tmp_path / "runs"
+    shutil.copytree(tiny_runs, runs)
+    places = [f"--data={tiny_data.path}", f"--runs={runs}"]
+    for verb, words in (("ensemble", places), ("export", places[1:]), ("evaluate", places)):
+        assert main([verb, "tiny", "one_left_out", *words]) == 0
+    capsys.readouterr()
+    assert main(["report", "tiny", f"--runs={runs}"]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["one_left_out"][1:3] == ["blend", rows["logistic"][2]]
+
+
 def test_markdown_has_the_same_cells(tiny_runs, capsys):
     assert main(["report", "tiny", f"--runs={tiny_runs}"]) == 0
     plain = capsys.readouterr().out

@@ -128,7 +128,9 @@ def test_an_ema_stage_resumes_bit_for_bit(tiny_data, tmp_path):
         if kill:
             kill_in_ema(tiny_data.path, runs)
             assert not (runs / "tiny/ema/averaged.weights.h5").exists()
-        done = subprocess.run([sys.executable, "-m", "yt8m_kit.cli", *words], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "yt8m_kit.cli", *words], capture_output=True, encoding="utf-8"
+        )
         assert done.returncode == 0, done.stderr
         state = checkpoints.load_state(runs / "tiny/ema/ema")
         assert state is not None

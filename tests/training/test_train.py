@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.recipes import RECIPES
 from yt8m_kit.cli.main import main
+from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.order import Position
@@ -29,7 +31,7 @@ def command(data, runs, member, *more):
 
 
 def finish(*arguments, **settings):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, **settings)
+    return subprocess.run(command(*arguments), capture_output=True, encoding="utf-8", **settings)
 
 
 def weights(path):
@@ -60,7 +62,7 @@ def uninterrupted(tiny_data, tmp_path_factory):
 
 def start(data, runs, after, *more):
     """Start training the long member; return the process once a checkpoint has step >= `after`."""
-    process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, encoding="utf-8")
     state = runs / "tiny/long/checkpoints/state.npz"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -96,12 +98,22 @@ def test_killed_and_resumed_training_is_bit_identical(tiny_data, tmp_path, unint
     assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
 
 
-def test_ctrl_c_saves_a_checkpoint_and_reports_it(tiny_data, tmp_path, uninterrupted):
-    code, stderr = start_and_signal(tiny_data.path, tmp_path, signal.SIGINT, 20)
-    assert code == 130
-    last = stderr.splitlines()[-1]
-    assert last.startswith("yt8m: interrupted at step ")
-    assert "Traceback" not in stderr
+def test_signals_save_a_checkpoint_and_report_it(tiny_data, tmp_path, uninterrupted):
+    """Wherever they come, nothing but the checkpoint of the step at hand is written; resumes are exact."""
+    said = {
+        signal.SIGTERM: (143, "stopped by SIGTERM"),
+        signal.SIGUSR1: (138, "stopped by SIGUSR1"),
+        signal.SIGINT: (130, "interrupted"),
+    }
+    for number, after in zip(said, (20, 80, 140)):
+        code, stderr = start_and_signal(tiny_data.path, tmp_path, number, after)
+        last = stderr.splitlines()[-1]
+        found = re.fullmatch(r"yt8m: (.*) at step (\d+) of 400; the same command resumes there\.", last)
+        assert found, stderr
+        assert (code, found[1]) == said[number]
+        assert last_step(tmp_path / "tiny/long/checkpoints") == int(found[2]) >= after
+        assert "Traceback" not in stderr
+        assert FAULT not in stderr
     assert finish(tiny_data.path, tmp_path, "long").returncode == 0
     assert_same(tmp_path / "tiny/long/trained.weights.h5", uninterrupted)
 
@@ -120,7 +132,7 @@ def test_full_disk_leaves_the_last_checkpoint_intact(tiny_data, tmp_path, uninte
     """
     words = command(tiny_data.path, tmp_path, "long")[3:]
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, text=True
+        [sys.executable, "-c", textwrap.dedent(limited), *words], capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 1
     assert "File too large" in done.stderr.splitlines()[-1]
@@ -252,6 +264,7 @@ def test_strict_stops_at_a_truncated_shard_and_resumes_once_it_is_restored(own_d
     assert last.startswith(f"yt8m: {shard} record ")
     assert "truncated" in last
     assert "Traceback" not in stderr
+    assert FAULT not in stderr
     assert (tmp_path / "tiny/long/checkpoints/state.npz").exists()
     shard.write_bytes(whole)
     done = finish(own_data, tmp_path, "long", "--strict")
@@ -304,7 +317,7 @@ def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperpara
     for backend in ("tensorflow", "jax"):
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(STEPS), case],
-            capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend},
+            capture_output=True, encoding="utf-8", env=os.environ | {"KERAS_BACKEND": backend},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         found[backend] = json.loads(done.stdout.splitlines()[-1])
@@ -314,8 +327,13 @@ def test_backends_agree_over_twenty_steps(tiny_data, tmp_path, family, hyperpara
     assert found["jax"][1] == pytest.approx(found["tensorflow"][1], rel=1e-4)
 
 
-def test_weights_trained_with_jax_are_evaluated_with_tensorflow(tiny_data, tmp_path, capsys):
-    done = finish(tiny_data.path, tmp_path, "netvlad", env=os.environ | {"KERAS_BACKEND": "jax"})
+def test_jax_trains_without_tensorflow_weights_that_tensorflow_evaluates(tiny_data, tmp_path, capsys):
+    guard = tmp_path / "guard" / "tensorflow"
+    guard.mkdir(parents=True)
+    (guard / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+    paths = ":".join([str(guard.parent), *sys.path])
+    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": paths}
+    done = finish(tiny_data.path, tmp_path, "netvlad", env=environment)
     assert done.returncode == 0, done.stderr
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     assert main(["average", "tiny", "netvlad", *places]) == 0

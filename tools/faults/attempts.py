@@ -83,7 +83,7 @@ def _child(words: list[str], before: Before, stderr: int, report: int) -> None:
     code = 70
     try:
         os.dup2(stderr, 2)
-        sys.stderr = io.TextIOWrapper(open(2, "wb", buffering=0, closefd=False), write_through=True)  # noqa: SIM115
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True)
         sys.stdout = io.StringIO()
         from yt8m_kit.cli.main import main
 

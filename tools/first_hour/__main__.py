@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.harness.docs_tables import parser, show
-from tools.first_hour import machine, places, recipes, records, trials, words
+from tools.first_hour import machine, places, recipes, records, stores, trials, words
 from tools.first_hour.case import Case, Outcome, meet
 from yt8m_kit.data.synthesize import synthesize
 
-AREAS = (words, recipes, places, records, machine, trials)
+AREAS = (words, recipes, places, records, stores, machine, trials)
 
 
 def outcomes(only: str, workers: int) -> Iterator[tuple[str, list[Outcome]]]:
@@ -34,7 +34,8 @@ def outcomes(only: str, workers: int) -> Iterator[tuple[str, list[Outcome]]]:
             return outcome
 
         for area in AREAS:
-            yield area.TITLE, list(pool.map(meet_one, (each for each in area.CASES if only in each.what)))
+            chosen = [each for each in area.CASES if only in f"{area.TITLE}: {each.what}"]
+            yield area.TITLE, list(pool.map(meet_one, chosen))
 
 
 def row(outcome: Outcome) -> str:
@@ -47,7 +48,7 @@ def row(outcome: Outcome) -> str:
 def main() -> int:
     """Run the cases; 1 if one is not right."""
     made = parser(__doc__)
-    made.add_argument("--only", default="", help="cases whose description contains TEXT")
+    made.add_argument("--only", default="", help="cases whose title and description contain TEXT")
     made.add_argument("--workers", type=int, default=1)
     options = made.parse_args()
     text, is_right = "", True

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from yt8m_kit.cli.process.endings import FAULT
+
 ROOT = Path(__file__).resolve().parents[2]
 GUARDED = ("tensorflow", "keras", "jax")
 GUARD = "raise SystemExit('{name} was imported before the mistake was found')\n"
@@ -96,6 +98,7 @@ def meet(case: Case, root: Path, data: Path) -> Outcome:
     )  # fmt: skip
     seconds = time.perf_counter() - began
     lines = re.split(r"[\r\n]+", done.stdout.replace(str(root), ".").strip())
-    traceback = [line for line in lines if line.startswith("Traceback")]
+    traceback = [line for line in lines if line.startswith("Traceback") or FAULT in line]
     found = traceback or [line for line in lines if case.says in line]
-    return Outcome(case, done.returncode, (found or lines[-1:])[0].strip(), seconds)
+    code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell reports a signal
+    return Outcome(case, code, (found or lines[-1:])[0].strip(), seconds)

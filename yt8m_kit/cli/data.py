@@ -7,7 +7,9 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, data_place, experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, Whole
 from yt8m_kit.recipe import load
+from yt8m_kit.stores.path import DataPath
 
 Level = Literal["frame", "video"]
 Version = Literal["2", "3"]
@@ -16,9 +18,16 @@ _DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
 
 
 def synthesize(
-    out: Path, *, train: int = 3000, validate: int = 1000, test: int = 1000, seed: int = 0
+    out: Path, *, train: Count = 3000, validate: Count = 1000, test: Count = 1000, seed: Whole = 0
 ) -> Path:
-    """Write a small data set in the real format, with test labels kept apart."""
+    """Write a small data set in the real format, with test labels kept apart.
+
+    out: where to write it.
+    train: videos of the train split.
+    validate: videos of the validate split.
+    test: videos of the test split.
+    seed: of all random numbers.
+    """
     from yt8m_kit.data.synthesize import synthesize
 
     synthesize(out, train=train, validate=validate, test=test, seed=seed)
@@ -37,13 +46,21 @@ def download(
     connections: int = 8,
     dry_run: bool = False,
     urls: str | None = None,
-    data: Path | None = None,
-) -> Path:
+    data: DataPath | None = None,
+) -> DataPath:
     """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
 
-    --version=2 is the data of 2018, 3 the rated segments of 2019. --shard=X,Y takes the X-th of Y parts,
-    --limit the first N files. --urls (or $YT8M_URLS), separated by commas, replace the official servers.
-    --dry_run prints the bytes to download and the expected time.
+    what: what to fetch.
+    split: the part of the data set; records need one.
+    level: features of frames, or their means by video.
+    version: 2 is the data of 2018, 3 the rated segments of 2019.
+    shard: X,Y takes the X-th of Y parts.
+    limit: only the first files.
+    mirror: the region of the official servers.
+    connections: files at a time.
+    dry_run: only print the bytes to download and the expected time.
+    urls: servers in place of the official ones, separated by commas; else $YT8M_URLS.
+    data: where to write; else $YT8M_DATA, else data/DATASET.
     """
     from yt8m_kit.data.download import assets, download
     from yt8m_kit.data.download.partition import Partition, parse_share
@@ -78,12 +95,17 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     urls: str | None = None,
-    data: Path | None = None,
-) -> Path:
+    data: DataPath | None = None,
+) -> DataPath:
     """Check a split's shards against the published MD5s and read every record in them.
 
-    Records must have the format of YouTube-8M, or of the data set of --recipe. Shards unchanged since an
-    earlier check are skipped, unless --again. --repair downloads shards again that differ from the published.
+    Records must have the format of YouTube-8M, or of the data set of --recipe.
+
+    recipe: a recipe whose data set gives features and classes.
+    repair: download shards again that differ from the published ones.
+    again: read shards, too, that are unchanged since an earlier check.
+    threads: shards at a time; else one per core.
+    urls: servers in place of the official ones, separated by commas; else $YT8M_URLS.
     """
     from yt8m_kit.data import verify
     from yt8m_kit.data.download import download
@@ -97,7 +119,7 @@ def verify(
     dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
     paths = splits.find(data_place(data, dataset.name), split)
     origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
-    return verify.verify(paths, dataset, origin, repair=repair, again=again, threads=threads)
+    return verify.verify(paths, dataset, origin, split=split, repair=repair, again=again, threads=threads)
 
 
 def convert(
@@ -113,9 +135,16 @@ def convert(
 ) -> Path:
     """Convert records of your own videos (.tfrecord, MediaPipe's .pb, bytes or floats) to shards OUT/SPLIT.
 
-    Features and classes are those of YouTube-8M, or of --recipe. --labels is a CSV of lines
-    VIDEO,LABEL;LABEL with numbers, or names of --vocabulary, that replaces the records' labels. --videos is
-    the number of videos per shard.
+    Features and classes are those of YouTube-8M, or of --recipe.
+
+    source: the records, or a folder of them.
+    out: the data set to write to.
+    recipe: a recipe whose data set gives features and classes.
+    split: the part of the data set that they become.
+    labels: CSV of lines VIDEO,LABEL;LABEL with numbers, or names of --vocabulary, in place of the records'
+    labels.
+    vocabulary: CSV with the numbers and names of the classes.
+    videos: videos of a shard.
     """
     from yt8m_kit.data.convert import convert
     from yt8m_kit.dataset import YOUTUBE8M_2018
@@ -138,15 +167,18 @@ def sample(
     epochs: int = 1,
     seed: int | None = None,
     out: Path | None = None,
-    data: Path | None = None,
+    data: DataPath | None = None,
     anew: bool = False,
 ) -> Path | None:
     """Print which frames a member draws in training and sees at prediction, or write them as shards.
 
-    Of --videos=ID,ID, or the first --count: 5 for the table, all with --out. --epochs is how often training
-    draws; --seed replaces the member's. --out=FOLDER writes shards FOLDER/SPLIT of the frames drawn in
-    training, one epoch after the other, with ids and labels unchanged. --anew replaces shards of other
-    sources; the old ones are kept aside.
+    videos: ids separated by commas.
+    count: the first videos of the split, in place of --videos; else 5 for the table, all with --out.
+    epochs: how often training draws.
+    seed: in place of the member's.
+    out: write shards FOLDER/SPLIT of the frames drawn in training, one epoch after the other, with ids and
+    labels unchanged.
+    anew: replace shards of other sources; the old ones are kept aside.
     """
     from yt8m_kit.inference.resampled_shards import ResampledShards
     from yt8m_kit.inference.sample_request import sample_request

@@ -6,13 +6,24 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def ensemble(
-    recipe: str, ensemble: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str,
+    ensemble: str,
+    *,
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+    anew: bool = False,
 ) -> Path:
-    """Search the blend weights of an ensemble by validation GAP@20."""
-    given = experiment(recipe, data, runs)
+    """Search the blend weights of an ensemble by validation GAP@20.
+
+    ensemble: an ensemble of the recipe.
+    """
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.ensembling.ensemble import ensemble as search
 
@@ -20,10 +31,17 @@ def ensemble(
 
 
 def quantize(
-    recipe: str, name: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str,
+    name: str,
+    *,
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+    anew: bool = False,
 ) -> Path:
     """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     blend = given.recipe.ensemble(name)
     if not blend.is_measured:
         raise UsageError(
@@ -40,13 +58,20 @@ def export(
     recipe: str,
     name: str,
     *,
-    format: Literal["graph", "tgz"] = "graph",
+    format: Literal["graph", "tgz", "litert"] = "graph",
+    data: DataPath | None = None,
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code."""
-    given = experiment(recipe, runs=runs)
+    """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
+
+    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with 8-bit weights.
+    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
+    """
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
-    return export(given, name, archive=format == "tgz", anew=anew)
+    return export(given, name, format=format, anew=anew)

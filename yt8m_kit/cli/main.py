@@ -13,8 +13,13 @@ from typing import Any
 
 from yt8m_kit import __version__
 from yt8m_kit.cli import data, export, pipeline, recipes, results, submission, training
-from yt8m_kit.cli.arguments import Pending, binding, usage
-from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.cli.arguments import Pending, binding, misused, usage
+from yt8m_kit.cli.help.text import describe
+from yt8m_kit.cli.process.endings import end
+from yt8m_kit.cli.process.streams import accept_any_text
+from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.machine import signals
+from yt8m_kit.machine.interrupts import ending_the_process
 
 # In the order of a submission.
 VERBS = (
@@ -56,7 +61,11 @@ def _bind(words: list[str]) -> Any:
     import fire
 
     if words[0] not in verbs():
-        raise UsageError(f"no verb {words[0]!r}; there are: {', '.join(verbs())}.")
+        close = did_you_mean(words[0], verbs())
+        raise UsageError(f"no verb {words[0]!r}; there are: {', '.join(verbs())}.{close}")
+    if {"--help", "-h"} & set(words[1:]):
+        print(describe(verbs()[words[0]], usage(verbs()[words[0]])), end="")
+        return None
     # Fire parses 1.10 as 1.1 and a#b as a: pass the text on unparsed.
     fire.parser.DefaultParseValue = lambda text: text
     shown = io.StringIO()
@@ -70,34 +79,36 @@ def _bind(words: list[str]) -> Any:
             return None
         lines = shown.getvalue().splitlines()
         why = next((line.removeprefix("ERROR: ") for line in lines if "ERROR" in line), "wrong arguments")
-        raise UsageError(f"{why}. Usage: yt8m {words[0]} {usage(verbs()[words[0]])}".rstrip()) from None
+        raise misused(why, words[0], verbs()[words[0]]) from None
+
+
+def _run(words: list[str]) -> None:
+    """Run a command line up to the last byte of its output."""
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(overview(), end="")
+    elif words[0] == "--version":
+        print(__version__)
+    else:
+        with ending_the_process():
+            pending = _bind(words)
+        with signals.raised():
+            made = pending.run() if isinstance(pending, Pending) else None
+        if made is not None:
+            print(made)
+    sys.stdout.flush()
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C.
+    """Run a command line and return its exit code: 0, 1 for a failure, 2 for misuse.
 
-    Verbs that access Kaggle have further codes, from 3 on: docs/faults.md.
+    Ended by a signal it is 128 + its number: 130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1.
+    Verbs that access Kaggle have further codes, from 3 on: docs/faults.md. 141: nobody reads the output.
     """
     words = sys.argv[1:] if words is None else words
-    if not words or words[0] in ("--help", "-h", "help"):
-        print(overview(), end="")
-        return 0
-    if words[0] == "--version":
-        print(__version__)
-        return 0
     os.environ.setdefault("PAGER", "cat")
+    accept_any_text()
     try:
-        pending = _bind(words)
-        made = pending.run() if isinstance(pending, Pending) else None
-        if made is not None:
-            print(made)
+        _run(words)
         return 0
-    except KitError as error:
-        print(f"yt8m: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("yt8m: interrupted; the same command resumes.", file=sys.stderr)
-        return 130
-    except OSError as error:
-        print(f"yt8m: {error.filename or 'system'}: {error.strerror or error}.", file=sys.stderr)
-        return 1
+    except (Exception, KeyboardInterrupt, signals.TerminatedError) as error:
+        return end(error, words)

@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING, Literal
 
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, Whole
+from yt8m_kit.stores.path import DataPath
 
 if TYPE_CHECKING:
     from yt8m_kit.pipeline.engines.task import Engine
     from yt8m_kit.pipeline.stage import Stage
 
 
-def status(recipe: str, *names: str, data: Path | None = None, runs: Path | None = None) -> None:
+def status(
+    recipe: str,
+    *names: str,
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> None:
     """Print each stage of a recipe (or of some names) as missing, running, up to date or stale, and why."""
     from yt8m_kit.pipeline.status import status
 
-    print(status(experiment(recipe, data, runs), names), end="")
+    print(status(experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), names), end="")
 
 
 def run(
@@ -26,34 +35,39 @@ def run(
     *names: str,
     to: str = "predict",
     engine: Literal["local", "ray"] = "local",
-    jobs: int | None = None,
+    jobs: Count | None = None,
     address: str | None = None,
-    gpus_per_train: int | None = None,
-    data: Path | None = None,
+    gpus_per_train: Whole | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Run the missing and stale stages of some members and ensembles, or of all if none is named.
 
-    --to is the last stage: train, average, ensemble, export, evaluate, predict or submit (the local board),
-    or several of these separated by commas. Stale products are made again, their old files moved to old/;
-    --anew does so with interrupted trainings of other sources, too, which are otherwise refused. --dry_run
-    prints the stages that would run.
+    Stale products are made again, their old files moved to old/.
 
-    --jobs=N runs up to N stages at a time on this machine (default 1). --engine=ray runs them on a Ray
-    cluster: that of this machine, or at --address=HOST[:PORT]; each training gets --gpus_per_train GPUs
-    (default 1; 0 trains on CPUs). See docs/cluster.md.
+    to: the last stage, one of train, average, ensemble, export, evaluate, predict, submit (the local board),
+    or several of these separated by commas.
+    engine: local runs the stages on this machine, ray on the nodes of a Ray cluster; see docs/cluster.md.
+    jobs: stages at a time on this machine; else 1.
+    address: HOST or HOST:PORT of the Ray cluster; else $RAY_ADDRESS, else that of this machine.
+    gpus_per_train: GPUs of each training on Ray; else 1; 0 trains on CPUs.
+    anew: do so with interrupted trainings of other sources, too; else they are refused.
+    dry_run: only print the stages that would run.
     """
     from yt8m_kit.pipeline import goals
 
-    given, verbs = experiment(recipe, data, runs), goals.goals_of(to)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    verbs = goals.goals_of(to)
     if dry_run:
         print("\n".join(goals.plan(given, names, verbs)) or "everything is up to date")
         return
     chosen = _engine(engine, jobs, address, gpus_per_train)
     if engine == "ray":  # nodes know the folders by their absolute paths
-        given = replace(given, data=given.data.resolve(), runs=given.runs.resolve())
+        given = replace(given, data=given.data.absolute(), runs=given.runs.resolve())
     for file in goals.run(given, names, verbs, chosen, anew=anew):
         print(file)
 

@@ -4,6 +4,10 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
+from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count
+from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath
 
 
 def evaluate(
@@ -11,13 +15,20 @@ def evaluate(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    is_member, stages = name in given.recipe.members, Stages(given)
+    check_splits((stages.weight_scores if is_member else stages.graph_scores)(name, split), anew=anew)
     backend.start()
     from yt8m_kit.evaluation.evaluate import evaluate
 
@@ -29,19 +40,25 @@ def predict(
     name: str,
     *,
     split: Split = "test",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     part: str | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction.
 
-    --part=K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
+    part: K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
     parts have predicted are joined.
     """
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     chosen = part_of(part, anew)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict, predict_part
 
@@ -54,12 +71,16 @@ def show(
     recipe: str,
     name: str,
     *,
-    videos: int = 10,
-    labels: int = 5,
-    data: Path | None = None,
+    videos: Count = 10,
+    labels: Count = 5,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
-    """Print the best labels of the first predicted videos by name."""
+    """Print the best labels of the first predicted videos by name.
+
+    videos: the number of videos.
+    labels: the number of labels of each.
+    """
     from yt8m_kit.reporting.show import show
 
     print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
@@ -70,7 +91,7 @@ def segments(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -84,9 +105,27 @@ def segments(
 
 
 def report(
-    recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
+    recipe: str,
+    *,
+    split: Split = "validate",
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    markdown: bool = False,
+    json: bool = False,
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table."""
-    from yt8m_kit.reporting.report import report
+    """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table.
 
-    print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")
+    data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
+    markdown: as a table in Markdown.
+    json: as JSON.
+    """
+    from yt8m_kit.reporting.page.page import write_or_advise
+    from yt8m_kit.reporting.report import figures, text_of
+
+    if markdown and json:
+        raise UsageError("report prints --markdown or --json; got both.")
+    given = experiment(recipe, data, runs, reads=False)
+    with progress.saying_once():
+        rows = figures(given, split)
+        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        write_or_advise(given, rows, split)

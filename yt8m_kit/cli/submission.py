@@ -5,6 +5,7 @@ from typing import Literal
 
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def submit(
@@ -17,13 +18,18 @@ def submit(
     dry_run: bool = False,
     again: bool = False,
     anew: bool = False,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> Path:
     """Check the CSV, then score it on the local board, or submit it to Kaggle and await its score.
 
-    --dry_run checks all that can be checked and sends nothing. --again submits the same file once more.
     Interrupted, the same command resumes. Exit codes from 3 on: see docs/faults.md.
+
+    to: local scores it by DATA/test_truth.csv, kaggle submits it.
+    message: the description of a submission to Kaggle.
+    wait: for the score of Kaggle.
+    dry_run: check all that can be checked and send nothing.
+    again: submit a file once more that was submitted before.
     """
     given = experiment(recipe, data, runs)
     if to == "local":
@@ -38,7 +44,10 @@ def submit(
 
 
 def submissions(*, kaggle: bool = False) -> None:
-    """List what was submitted to Kaggle, with scores; --kaggle asks for those that are pending."""
+    """List what was submitted to Kaggle, with scores.
+
+    kaggle: ask for scores that are pending.
+    """
     from yt8m_kit.submission import ledger
 
     if kaggle:
@@ -49,7 +58,10 @@ def submissions(*, kaggle: bool = False) -> None:
 
 
 def leaderboard(*, kaggle: bool = False) -> Path:
-    """Regenerate the score table submissions/README.md; --kaggle prints the live board as well."""
+    """Regenerate the score table submissions/README.md.
+
+    kaggle: print the live board as well.
+    """
     from yt8m_kit.reporting.leaderboard import leaderboard, live_board
 
     if kaggle:

@@ -4,22 +4,30 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment, part_of
+from yt8m_kit.fields import Count
+from yt8m_kit.stores.path import DataPath
 
 
 def train(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Train a member, or resume its training; --strict makes a bad record an error.
+    """Train a member, or resume its training.
 
-    --anew starts over and moves the old files to old/.
+    anew: start over; old files are moved to old/.
     """
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    check_splits(Stages(given).train(member), anew=anew)
     backend.start()
     from yt8m_kit.training.train import train
 
@@ -30,19 +38,27 @@ def distill(
     recipe: str,
     teacher: str,
     *,
-    top: int | None = None,
+    top: Count | None = None,
     part: str | None = None,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
     """Write a teacher's soft labels for the train split: its graph's top probabilities of each video.
 
-    --top of them; default 100, or all where there are fewer classes. --part=K/N writes those of
-    every N-th shard only, as for predict. --anew starts over, as for train.
+    teacher: a member or ensemble of the recipe.
+    top: probabilities of each video; else 100, or all where there are fewer classes.
+    part: K/N writes those of every N-th shard only, as for predict.
+    anew: start over; old files are moved to old/.
     """
-    given = experiment(recipe, data, runs)
+    from yt8m_kit.pipeline.sample_check import check_splits
+    from yt8m_kit.pipeline.stages import Stages
+
     chosen = part_of(part, anew)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    check_splits(Stages(given).distill(teacher), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.distill import distill, distill_part
 
@@ -52,13 +68,17 @@ def distill(
 
 
 def average(
-    recipe: str, member: str, *, data: Path | None = None, runs: Path | None = None, anew: bool = False
+    recipe: str,
+    member: str,
+    *,
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+    anew: bool = False,
 ) -> Path:
-    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints.
-
-    --anew makes them again and moves the old files to old/.
-    """
-    given = experiment(recipe, data, runs)
+    """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints."""
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     backend.start()
     from yt8m_kit.training.average import average
 

@@ -1,7 +1,6 @@
 """Convert records of your own videos to shards in the format of YouTube-8M."""
 
 import dataclasses
-import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +11,13 @@ from yt8m_kit.data.format import vocabulary
 from yt8m_kit.data.format.examples import Video, parse, sequence_example
 from yt8m_kit.data.format.label_file import LabelFile
 from yt8m_kit.data.format.tfrecord import RecordError, write_shards
+from yt8m_kit.data.format.video_id import cleaned
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.validation.anomalies import Use
+from yt8m_kit.data.validation.check import report
+from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
@@ -50,10 +53,12 @@ def convert(
     record is good, for invalid labels and, if strict, for any bad record.
     """
     paths = _sources(source)
-    known = vocabulary.read(names) if names else {}
+    known = vocabulary.read(names, dataset.classes) if names else {}
     if known and max(known) >= dataset.classes:
+        heading = f" Delete line 1 if {known[0]!r} is a heading." if len(known) == dataset.classes + 1 else ""
         raise DataError(
-            f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} classes."
+            f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} "
+            f"classes.{heading}"
         )
     table = LabelFile(labels, known, dataset.classes) if labels else None
     folder = out / split
@@ -63,8 +68,8 @@ def convert(
     if folder.exists() and _is_of(folder, sources):
         progress.say(f"up to date: {folder}")
         return folder
-    faults = Faults()
-    records = _records(paths, dataset, table, faults, strict)
+    faults, statistics = Faults(), SplitStatistics(dataset)
+    records = _records(paths, dataset, table, faults, strict, statistics)
     with closing(records), replacing_folder(folder) as temporary:
         count = write_shards(records, temporary, split, videos)
         if not count:
@@ -78,6 +83,8 @@ def convert(
             f"{progress.plural(len(unused), 'line')} of {labels} without a video, e.g. {unused[0]!r}"
         )
     progress.say(f"{progress.plural(count, 'video')} converted")
+    for error in report(statistics, dataset, split, Use(labels=split != "test", unique=False)):
+        progress.say(f"warning: {error}; these records cannot be used as they are")
     return folder
 
 
@@ -86,6 +93,7 @@ def _sources_of(
 ) -> Sources:
     """What shards are made from: files by name and bytes, labels, vocabulary, and how they are written."""
     settings = {"features": [list(feature) for feature in dataset.features], "classes": dataset.classes}
+    settings |= dataset.other_label_keys
     tables = {"labels": labels, "vocabulary": names}
     return {
         "settings": settings | {"id_keys": list(dataset.id_keys), "videos": videos},
@@ -113,9 +121,14 @@ def _sources(source: Path) -> list[Path]:
 
 
 def _records(
-    paths: Sequence[Path], dataset: Dataset, table: LabelFile | None, faults: Faults, strict: bool
+    paths: Sequence[Path],
+    dataset: Dataset,
+    table: LabelFile | None,
+    faults: Faults,
+    strict: bool,
+    statistics: SplitStatistics,
 ) -> Generator[bytes]:
-    """Yield the record of each good video; collect the faults of the others."""
+    """Yield the record of each good video, added to `statistics`; collect the faults of the others."""
     seen: set[str] = set()
     if table:  # any label of a record is valid, because the table replaces it
         dataset = dataclasses.replace(dataset, classes=1 << 63)
@@ -123,7 +136,9 @@ def _records(
         for path in paths:
             for number, found in _videos(path, dataset):
                 try:
-                    yield _record(found, dataset, table, seen)
+                    video = _converted(found, table, seen)
+                    statistics.add(video)
+                    yield _record(video, dataset)
                 except DataError as error:
                     fault = error if isinstance(error, RecordError) else RecordError(path, number, str(error))
                     if strict:
@@ -132,18 +147,22 @@ def _records(
             bar.update()
 
 
-def _record(found: Video | RecordError, dataset: Dataset, table: LabelFile | None, seen: set[str]) -> bytes:
-    """Serialize a video with its new id and labels. Raises DataError if it cannot be used."""
+def _converted(found: Video | RecordError, table: LabelFile | None, seen: set[str]) -> Video:
+    """A video with its new id and labels. Raises DataError if it cannot be used."""
     if isinstance(found, RecordError):
         raise found
     last = found.id.rpartition("/")[2]
-    identity = re.sub(r"[\s,]+", "_", last.strip())
+    identity = cleaned(last)
     if identity in seen or not identity:
         raise DataError(f"id {identity!r} (of {found.id!r}) is a duplicate or empty")
     labels = table.of(found.id, last, Path(last).stem) if table else found.labels
     seen.add(identity)
-    features = {name: frames for (name, _), frames in zip(dataset.features, found.features)}
-    return sequence_example(identity, labels or None, features)
+    return found._replace(id=identity, labels=labels)
+
+
+def _record(video: Video, dataset: Dataset) -> bytes:
+    features = {name: frames for (name, _), frames in zip(dataset.features, video.features)}
+    return sequence_example(video.id, video.labels or None, features)
 
 
 def _videos(path: Path, dataset: Dataset) -> Iterator[tuple[int | None, Video | RecordError]]:

@@ -22,7 +22,7 @@ import numpy as np
 from yt8m_kit.data.format import tfrecord
 from yt8m_kit.data.format.examples import example, sequence_example
 from yt8m_kit.data.format.feature_quantization import quantize
-from yt8m_kit.dataset import DEMO, DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE
+from yt8m_kit.dataset import DEMO, DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.checksums import write_with_checksum
@@ -124,20 +124,23 @@ def synthesize(
     validate: int = 1000,
     test: int = 1000,
     shards: int = 4,
-    classes: int = DEMO.classes,
+    classes: int | None = None,
     seed: int = 0,
     level: str = "frame",
+    dataset: Dataset = DEMO,
 ) -> None:
     """Write a data set to `out`: SPLIT0000.tfrecord and so on, `shards` per split.
 
     train, validate, test: videos per split. The labels of split test are not in its records, but in
     test_truth.csv (VideoId,Labels). level: "frame" writes SequenceExamples, "video" Examples with the means
-    of the frames. 150 MB at the default sizes. The command line leaves shards, classes and level at their
-    defaults; tests use them for small sets, other vocabularies and video-level records.
+    of the frames. dataset: gives features, key of the id and classes (unless `classes` is given). 150 MB at
+    the default sizes. The command line leaves shards, classes and level at their defaults; tests use them for
+    small sets, other vocabularies and video-level records.
     Does nothing if `out` holds the complete set of these settings. Raises UsageError if it holds another set
     or shards that were not synthesized, and for settings out of range; KitError if a file cannot be written.
     """
     splits = {"train": train, "validate": validate, "test": test}
+    classes = dataset.classes if classes is None else classes
     _check(splits, shards, classes, seed, level)
     settings = {
         "format": _FORMAT,
@@ -147,9 +150,11 @@ def synthesize(
         "seed": seed,
         "level": level,
     }
+    if dataset.features != DEMO.features:
+        settings["features"] = [list(feature) for feature in dataset.features]
     if _complete(out, settings):
         return
-    world = make_world(classes, DEMO.width, seed)
+    world = make_world(classes, dataset.width, seed)
     with progress.bar(sum(splits.values()), f"synthesize {out.name}") as bar:
         first = 0
         for split, videos in splits.items():
@@ -157,7 +162,9 @@ def synthesize(
             numbers = np.arange(first, first + videos)
             for shard, members in enumerate(np.array_split(numbers, min(shards, videos))):
                 with tfrecord.writing(out / f"{split}{shard:04d}.tfrecord") as write:
-                    for video_id, labels, record in _records(world, seed, members, split != "test", level):
+                    for video_id, labels, record in _records(
+                        world, dataset, seed, members, split != "test", level
+                    ):
                         write(record)
                         truth.append(f"{video_id},{' '.join(map(str, labels))}\n")
                         bar.update()
@@ -216,19 +223,19 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _records(
-    world: World, seed: int, numbers: np.ndarray, labelled: bool, level: str
+    world: World, dataset: Dataset, seed: int, numbers: np.ndarray, labelled: bool, level: str
 ) -> Iterator[tuple[str, list[int], bytes]]:
     """Yield id, labels and serialized record of the videos, each independent of the others."""
-    edges = np.cumsum([width for _, width in DEMO.features])[:-1]
+    edges = np.cumsum([width for _, width in dataset.features])[:-1]
     for number in numbers.tolist():
         rng = np.random.default_rng((seed, 1, number))
         labels = draw_labels(world, rng)
         codes_TD = quantize(draw_frames(world, labels, rng))
-        parts = zip((name for name, _ in DEMO.features), np.split(codes_TD, edges, axis=1))
+        parts = zip((name for name, _ in dataset.features), np.split(codes_TD, edges, axis=1))
         video_id = "".join(_DIGITS[number // 62**digit % 62] for digit in range(3, -1, -1))
         given = labels.tolist() if labelled else None
         if level == "frame":
-            record = sequence_example(video_id, given, dict(parts))
+            record = sequence_example(video_id, given, dict(parts), id_key=dataset.id_keys[0])
         else:
             means = {name: part.mean(axis=0) * DEQUANTIZE_SCALE + DEQUANTIZE_OFFSET for name, part in parts}
             record = example(video_id, given, means)

@@ -13,12 +13,17 @@ from yt8m_kit.data.download.download import DownloadPool, Sources, read_plan, st
 from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.partition import Partition, Shard, parse_plan
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
+from yt8m_kit.data.loader.manifest import Finding, Manifest, size_of, stamp
 from yt8m_kit.data.reading.shard_group import ShardGroup
-from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.reading.shards import RecordBuffer, open_shards
+from yt8m_kit.data.validation.anomalies import Use
+from yt8m_kit.data.validation.check import SAMPLED, copy_errors, report
+from yt8m_kit.data.validation.sampling import sample
+from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath, StorePath
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _LISTED = 10  # faults of a shard that are listed in full
@@ -27,28 +32,35 @@ _CONNECTIONS = 8  # of a repair
 _POLICY = RetryPolicy()
 
 
-def examine(path: Path, dataset: Dataset, advance: Callable[[int], object]) -> Finding:
+def examine(
+    path: DataPath, dataset: Dataset, advance: Callable[[int], object], statistics: SplitStatistics
+) -> Finding:
     """Read a whole shard: its MD5 and the faults of its records. advance: called with the bytes read.
 
-    Never raises for the contents of the file or for a read error of the disk.
+    statistics: the records are added to them. Never raises for the contents of the file or for a read error
+    of the disk.
     """
     digest = hashlib.md5(usedforsecurity=False)
     faults: list[tuple[int | None, str]] = []
     records = 0
     try:
-        with path.open("rb", buffering=0) as file:
-            block = memoryview(bytearray(_BLOCK))
-            while size := file.readinto(block):
-                digest.update(block[:size])
-                advance(size)
-        with ShardGroup([path]) as group:  # from the page cache
+        files = open_shards([path])
+        block, at = memoryview(bytearray(_BLOCK)), 0
+        while size := os.preadv(files[0], [block], at):
+            digest.update(block[:size])
+            advance(size)
+            at += size
+        with ShardGroup([path], files) as group:  # from the page cache
             records, buffer = len(group), RecordBuffer()
-            faults += [(fault.record, fault.reason) for fault in group.faults]
             for record in range(records):
                 try:
-                    group.load(record, dataset, buffer, check_crc=True)
+                    statistics.add(group.load(record, dataset, buffer, check_crc=True))
                 except RecordError as fault:
                     faults.append((fault.record, fault.reason))
+                    statistics.add_fault(fault)
+            for hiding in group.faults:
+                faults.insert(0, (hiding.record, hiding.reason))
+                statistics.add_fault(hiding)
     except (OSError, DataError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
         return Finding("", records, len(faults) + 1, [(None, f"cannot be read: {why}"), *faults][:_LISTED])
@@ -62,7 +74,7 @@ class OfficialFolder(NamedTuple):
     shards: Mapping[str, Shard]
 
 
-def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
+def official_folder(folder: DataPath, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
     """Recognize a folder by its path, as download creates it; None for any other.
 
     origin: where to download its plan if it is not stored; None: without a stored plan the result is None.
@@ -81,23 +93,27 @@ def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -
 
 
 def verify(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     origin: Sources,
     *,
+    split: str = "train",
     repair: bool = False,
     again: bool = False,
     threads: int | None = None,
     policy: RetryPolicy = _POLICY,
-) -> Path:
+) -> DataPath:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
-    Bad shards are named on stderr. repair: shards that differ from the published ones are downloaded again
-    from `origin`. again: unchanged shards are verified, too. threads: shards at a time, by default one per
-    core. Raises KitError if bad shards remain, UsageError for a repair of a folder without official shards.
+    Bad shards are named on stderr, then statistics of the split as a whole and what speaks against its use.
+    repair: shards that differ from the published ones are downloaded again from `origin`. again: unchanged
+    shards are verified, too. threads: shards at a time, by default one per core. Raises KitError if bad
+    shards remain or the split cannot be used, UsageError for a repair of a folder without official shards.
     """
     folder = paths[0].parent
     official = official_folder(folder, origin if repair else None, policy)
+    if repair and isinstance(folder, StorePath):
+        raise UsageError(f"{folder} cannot be repaired: delete its bad shards and run `yt8m download` again.")
     if repair and official is None:
         raise UsageError(
             f"{folder} is not an official folder, such as 2/frame/train: there is nothing to repair it from."
@@ -106,12 +122,18 @@ def verify(
     bad = inspection.inspect(paths, again)
     altered = [path for path in bad if not inspection.is_as_published(path)]
     if repair and official and altered:
-        bad = [path for path in bad if path not in altered]
-        bad += inspection.inspect(_replace(altered, official, origin, policy), again=False)
+        renewed = _replace([path for path in altered if isinstance(path, Path)], official, origin, policy)
+        paths = sorted({*paths} - {*altered} | {*renewed})
+        bad = [path for path in bad if path not in altered] + inspection.inspect(renewed, again=False)
+    errors = inspection.check(paths, split)
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
-        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}")
+        also = f" {'; '.join(errors)}." if errors else ""
+        raise KitError(f"{len(bad)} of {len(paths)} shards in {folder} are bad, named above.{hint}{also}")
+    if errors:
+        inspection.forget()
+        raise KitError(f"the {split} records in {folder} cannot be used: {'; '.join(errors)}.")
     return inspection.manifest.path
 
 
@@ -133,12 +155,13 @@ def _replace(
 class Inspection:
     """Inspection of a folder's shards, and the manifest of its findings."""
 
-    def __init__(self, folder: Path, dataset: Dataset, official: OfficialFolder | None, threads: int):
+    def __init__(self, folder: DataPath, dataset: Dataset, official: OfficialFolder | None, threads: int):
         self._dataset, self._official, self._threads = dataset, official, threads
-        self._findings: dict[Path, Finding] = {}
+        self._findings: dict[DataPath, Finding] = {}
+        self._statistics, self._read = SplitStatistics(dataset), set[DataPath]()
         self.manifest = Manifest(folder, dataset)
 
-    def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
+    def inspect(self, paths: Sequence[DataPath], again: bool) -> list[DataPath]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
         self._findings = known | self._examine([path for path in paths if path not in known])
@@ -149,12 +172,12 @@ class Inspection:
         progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
         return bad
 
-    def _examine(self, paths: Sequence[Path]) -> dict[Path, Finding]:
+    def _examine(self, paths: Sequence[DataPath]) -> dict[DataPath, Finding]:
         if not paths:
             return {}
-        found: dict[Path, Finding] = {}
+        found: dict[DataPath, Finding] = {}
         saved = time.monotonic()
-        size = sum(path.stat().st_size for path in paths)
+        size = sum(map(size_of, paths))
         lock = threading.Lock()
         with progress.bar(size, f"verify {paths[0].parent.name}", "B") as bar:
 
@@ -164,13 +187,18 @@ class Inspection:
 
             pool = ThreadPoolExecutor(self._threads, "verify")
             try:
-                work = {
-                    pool.submit(examine, path, self._dataset, advance): (path, stamp(path)) for path in paths
-                }
+                work = {}
+                for path in paths:
+                    statistics = SplitStatistics(self._dataset)
+                    submitted = pool.submit(examine, path, self._dataset, advance, statistics)
+                    work[submitted] = path, stamp(path), statistics
                 for done in as_completed(work):
-                    path, opened = work[done]
+                    path, opened, statistics = work.pop(done)
                     found[path] = done.result()
                     self.manifest.put(path, opened, found[path])
+                    self._read.add(path)
+                    if self._is_published(path, found[path]):
+                        self._statistics.merge(statistics)
                     if time.monotonic() - saved > _SAVE:
                         self.manifest.save()
                         saved = time.monotonic()
@@ -179,12 +207,28 @@ class Inspection:
                 self.manifest.save()
         return found
 
-    def is_as_published(self, path: Path) -> bool:
-        """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
-        shard = self._official.shards.get(path.name) if self._official else None
-        return shard is None or self._findings[path].md5 == shard.md5
+    def check(self, paths: Sequence[DataPath], split: str) -> list[str]:
+        """Print statistics and warnings of the shards read, or of a sample if none was; returns errors."""
+        statistics, use = self._statistics, Use(labels=split != "test", unique=split == "test")
+        statistics.is_complete = self._read.issuperset(paths)
+        what = f"{split}, {len(self._read):,} of {progress.plural(len(paths), 'shard')}"
+        if not statistics.records:
+            statistics, what = sample(paths, self._dataset, SAMPLED), f"{split}, a sample"
+        return [*copy_errors(paths), *report(statistics, self._dataset, what, use, paths)]
 
-    def _print_faults(self, path: Path) -> bool:
+    def forget(self) -> None:
+        """Remove the shards that were read now from the manifest, so that they are read again next time."""
+        self.manifest.remove(self._read)
+
+    def is_as_published(self, path: DataPath) -> bool:
+        """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
+        return self._is_published(path, self._findings[path])
+
+    def _is_published(self, path: DataPath, finding: Finding) -> bool:
+        shard = self._official.shards.get(path.name) if self._official else None
+        return shard is None or finding.md5 == shard.md5
+
+    def _print_faults(self, path: DataPath) -> bool:
         """Print the faults of a shard; returns whether there are any."""
         finding = self._findings[path]
         lines = [] if self.is_as_published(path) else [f"{path.name}: its MD5 differs from the published one"]

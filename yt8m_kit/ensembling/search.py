@@ -190,9 +190,15 @@ def held_out(
 
     Two-fold cross-validation: members and weights are searched on one half of the videos and scored on the
     other; equal weights are of the members searched. positives (N,): number of true labels of each video.
+    Raises UsageError if one half has no label.
     """
     half = np.random.default_rng(seed).permutation(len(positives)) % 2 == 0
     parts = [candidates.rows(chosen, int(positives[chosen].sum())) for chosen in (half, ~half)]
+    if not all(part.positives for part in parts):
+        raise UsageError(
+            f"the validate split is too small to search weights: one half of its {len(positives):,} videos "
+            "has no label. Use more videos, or give the weights in the recipe."
+        )
     gaps = []
     for fold, other in (parts, parts[::-1]):
         weights = Search(fold, sizes, budget).run().best().weights

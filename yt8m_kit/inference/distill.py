@@ -1,6 +1,6 @@
 """Distillation: write a teacher's soft labels, one file per shard of the train split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,12 @@ from yt8m_kit.data.reading import soft_labels
 from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import BATCH, REUSE, sweep
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
-from yt8m_kit.pipeline.part import Part, claimed, working_on
+from yt8m_kit.pipeline.part import WHOLE, Part, claimed, working_on
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
@@ -38,8 +40,8 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
     stage = stages.distill(teacher, top)
     with working(stage, anew=anew) as job:
         if not job.is_done:
-            paths = splits.find(experiment.data, "train")
-            _write_shards(stages, stage, paths, top)
+            paths = paths_of(experiment, "train")
+            _write_shards(stages, stage, WHOLE, top)
             job.figures = {"labels a video": top, "shards": len(paths)}
             for leftover in stage.run.soft_labels.glob(".*"):
                 leftover.unlink()
@@ -58,7 +60,7 @@ def distill_part(experiment: Experiment, teacher: str, part: Part, *, top: int |
     stage = stages.distill(teacher, top)
     with working_on(stage, part) as is_missing:
         if is_missing:
-            _write_shards(stages, stage, part.of(splits.find(experiment.data, "train")), top)
+            _write_shards(stages, stage, part, top)
     return stage.run.soft_labels
 
 
@@ -72,21 +74,23 @@ def _kept(experiment: Experiment, top: int | None) -> int:
     return top
 
 
-def _write_shards(stages: Stages, stage: Stage, paths: Sequence[Path], top: int) -> None:
-    """Write the side files of those shards that have none."""
-    faults, graph = Faults(), None
-    with progress.bar(splits.count(paths), "distill") as bar:
-        for path in paths:
-            side = soft_labels.side_file(stage.run.soft_labels, path)
+def _write_shards(stages: Stages, stage: Stage, part: Part, top: int) -> None:
+    """Write the side files of those shards of a part that have none."""
+    dataset, folder = stage.experiment.recipe.dataset, stage.run.soft_labels
+    paths, graph = paths_of(stage.experiment, "train"), None
+    faults, mine = Faults(dataset.max_skipped, splits.count(paths)), part.of(paths)
+    videos = splits.count([path for path in mine if not soft_labels.side_file(folder, path).exists()])
+    check_space(stage.run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
+    with progress.bar(splits.count(mine), "distill") as bar:
+        for path in mine:
+            side = soft_labels.side_file(folder, path)
             with claimed(side):
                 if side.exists():
                     bar.update(splits.count([path]))
                     continue
                 graph = graph or load_graph(verified(stages.export(stage.words[2])), "serving_default")
-                batches = read_batches(
-                    [path], stage.experiment.recipe.dataset, BATCH, faults=faults, reuse=REUSE
-                )
-                soft_labels.write(side, *_labels_of(sweep(graph, batches, bar), top))
+                batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)
+                soft_labels.write(side, *_labels_of(sweep(graph, batches, bar, faults), top))
     if faults:
         progress.say(faults.summary())
 

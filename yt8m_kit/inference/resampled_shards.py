@@ -63,8 +63,9 @@ class ResampledShards:
                 "family": request.member.family,
                 "hyperparameters": dict(request.member.hyperparameters),
             },
-            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
-            "splits": {request.split: shards_of(experiment.data, request.split)},
+            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
+            | experiment.recipe.dataset.other_label_keys,
+            "splits": {request.split: shards_of(experiment, request.split)},
             "selection": dict(request.asked),
             "backend": backend.chosen(),
             "format": FORMAT,

@@ -1,17 +1,19 @@
 """Model families: one file each, with build(dataset, *, hyperparameters) -> keras.Model.
 
 A model goes from {"frames": (B, T, D) uint8, "num_frames": (B,) int32} to probabilities (B, C) float32.
+Hyperparameters are checked by the annotations of build, and with the data set by constraints/FAMILY.py where
+there is one, without importing Keras.
 """
 
-import inspect
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from yt8m_kit import fields
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.models import _declared
 
 
 class Weight(NamedTuple):
@@ -29,7 +31,37 @@ class Weight(NamedTuple):
 
 def families() -> list[str]:
     """Return the names of all families: the files of this package."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+    return sorted(path.stem for path in _declared.FOLDER.glob("[!_]*.py"))
+
+
+def check(family: str, hyperparameters: Mapping[str, Any]) -> None:
+    """Check names, types and ranges of hyperparameters; Keras is not imported.
+
+    Raises UsageError for an unknown family, an unknown or missing hyperparameter, or a value out of range.
+    """
+    if family not in families():
+        close = did_you_mean(family, families())
+        raise UsageError(f"family must be one of {', '.join(families())}; got {family}.{close}")
+    known = _declared.declared(family)
+    names = ", ".join(known) or "none"
+    for name, value in hyperparameters.items():
+        if name not in known:
+            close = did_you_mean(name, known)
+            raise UsageError(f"{family} has no hyperparameter {name}; it has: {names}.{close}")
+        fields.check(name, value, known[name].kind)
+    missing = [name for name, each in known.items() if each.is_required and name not in hyperparameters]
+    if missing:
+        raise UsageError(f"{family} needs the hyperparameter {', '.join(missing)}; it has: {names}.")
+
+
+def check_sizes(family: str, dataset: Dataset, hyperparameters: Mapping[str, Any]) -> None:
+    """Check that hyperparameters fit the data set, by constraints/FAMILY.py; Keras is not imported.
+
+    They must have passed `check`. Raises UsageError if they do not fit.
+    """
+    if (_declared.FOLDER / "constraints" / f"{family}.py").exists():
+        defaults = {name: each.default for name, each in _declared.declared(family).items()}
+        import_module(f"{__name__}.constraints.{family}").check(dataset, **defaults | dict(hyperparameters))
 
 
 def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
@@ -38,11 +70,9 @@ def build(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
     Raises UsageError for an unknown family, an unknown or missing hyperparameter, or a value that the
     family rejects.
     """
-    if family not in families():
-        raise UsageError(f"family must be one of {', '.join(families())}; got {family}.")
-    function = import_module(f"{__name__}.{family}").build
-    check(family, function, hyperparameters)
-    return function(dataset, **hyperparameters)
+    check(family, hyperparameters)
+    check_sizes(family, dataset, hyperparameters)
+    return import_module(f"{__name__}.{family}").build(dataset, **hyperparameters)
 
 
 def description(family: str) -> str:
@@ -56,6 +86,8 @@ def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
 
     Call the model in a keras.StatelessScope that maps the variables. Raises UsageError as build does.
     """
+
+    from concurrent.futures import ThreadPoolExecutor
 
     def make() -> Any:
         import keras
@@ -72,22 +104,3 @@ def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weigh
     """List the saved arrays of build's model, in its order, without allocating them. Raises as build does."""
     model = outline(family, dataset, **hyperparameters)
     return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
-
-
-def check(family: str, function: Any, hyperparameters: dict[str, Any]) -> None:
-    """Check hyperparameters against the keyword-only parameters of a family's build.
-
-    Raises UsageError for an unknown or missing one.
-    """
-    known = {
-        name: parameter
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    names = ", ".join(known) or "none"
-    for name in hyperparameters:
-        if name not in known:
-            raise UsageError(f"{family} has no hyperparameter {name}; it has: {names}.")
-    missing = [n for n, p in known.items() if p.default is p.empty and n not in hyperparameters]
-    if missing:
-        raise UsageError(f"{family} needs the hyperparameter {', '.join(missing)}; it has: {names}.")

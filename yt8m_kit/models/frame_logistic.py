@@ -6,6 +6,7 @@ Source: the 2018 YouTube-8M starter code.
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import NonNegative
 from yt8m_kit.layers.heads.experts import Logistic
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
@@ -13,7 +14,7 @@ from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.pooling.mean import MeanFrame
 
 
-def build(dataset: Dataset, *, l2: float = 1e-8) -> keras.Model:
+def build(dataset: Dataset, *, l2: NonNegative = 1e-8) -> keras.Model:
     """Mean of L2-normalized frames -> sigmoid(x W + b). l2: L2 penalty on W."""
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Sample(draws=None)(**inputs))

@@ -3,9 +3,12 @@
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
+from typing import Annotated
+
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, Interval, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import MixtureOfExperts
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
 from yt8m_kit.layers.inputs.frames import split, video_inputs
@@ -17,13 +20,13 @@ from yt8m_kit.layers.pooling.bof import GatedBag, SoftBag
 def build(
     dataset: Dataset,
     *,
-    clusters: int = 4096,
-    hidden: int = 1024,
-    mixtures: int = 2,
+    clusters: Annotated[int, Interval(8)] = 4096,
+    hidden: Count = 1024,
+    mixtures: Count = 2,
     relu: bool = False,
-    draws: int | None = 300,
-    moe_l2: float = 1e-6,
-    seed: int = 0,
+    draws: Count | None = 300,
+    moe_l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """Sampled frames -> gated bag of the first feature, soft bags of the others -> hidden -> experts.
 
@@ -33,7 +36,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     first, *others = split(frames, dataset)
     bags = [GatedBag(clusters, name="bag_0")(first)]

@@ -3,31 +3,31 @@
 Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014).
 """
 
+from typing import Literal
+
 import keras
 from keras import ops
 
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.temporal.recurrent import stack
 
-STATES = ("top", "all")
-
 
 def build(
     dataset: Dataset,
     *,
-    units: int = 1200,
-    layers: int = 2,
-    bidirectional: int | None = None,
-    state: str = "all",
-    mixtures: int | None = 2,
-    draws: int | None = None,
-    l2: float = 1e-6,
-    seed: int = 0,
+    units: Count = 1200,
+    layers: Count = 2,
+    bidirectional: Count | None = None,
+    state: Literal["top", "all"] = "all",
+    mixtures: Count | None = 2,
+    draws: Count | None = None,
+    l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """All frames in order -> recurrent layers -> last states -> mixture of experts.
 
@@ -35,10 +35,8 @@ def build(
     bidirectional: units per direction of a bidirectional first layer, None for none.
     mixtures: experts of a class, None for logistic regression; l2: its penalty.
     draws: random frames in place of all, None for all.
-    Raises UsageError for another state, layers < 1, mixtures < 1 or draws < 1.
+    Raises UsageError for layers < 1, mixtures < 1 or draws < 1.
     """
-    if state not in STATES:
-        raise UsageError(f"state must be one of {', '.join(STATES)}; got state={state}.")
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Sample(draws, seed, name="sample")(**inputs))
     states = stack("gru", frames, units, layers, bidirectional)

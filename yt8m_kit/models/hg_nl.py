@@ -1,13 +1,13 @@
 """Hierarchical group-wise non-local aggregation (HG-NL).
 
-Source: the iqiyi entry of the 2018 challenge, where it aggregates TSN features of images. Here it aggregates
-frame features; input normalization and classifier are our choice.
+Source: the iqiyi entry to ActivityNet 2019 (Kinetics-700), where it aggregates TSN features of images. Here
+it aggregates frame features; input normalization and classifier are our choice.
 """
 
 import keras
 
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
@@ -18,15 +18,15 @@ from yt8m_kit.layers.pooling.group_non_local import NonLocalMean
 def build(
     dataset: Dataset,
     *,
-    reduction: int = 8,
-    query_groups: int = 16,
-    value_groups: int = 8,
+    reduction: Count = 8,
+    query_groups: Count = 16,
+    value_groups: Count = 8,
     shared: bool = False,
     grouped: bool = True,
-    mixtures: int | None = 2,
-    draws: int | None = None,
-    l2: float = 1e-6,
-    seed: int = 0,
+    mixtures: Count | None = 2,
+    draws: Count | None = None,
+    l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """All frames -> non-local mean -> mixture of experts.
 
@@ -34,12 +34,8 @@ def build(
     projections; shared: one kernel for all groups. grouped: False for the plain non-local block, with softmax
     and without groups. mixtures: experts of a class, None for logistic regression; l2: its penalty.
     draws: random frames in place of all, None for all.
-    Raises UsageError where reduction or groups do not divide the features, for mixtures < 1 or draws < 1.
+    Raises UsageError where groups do not divide the features, for mixtures < 1 or draws < 1.
     """
-    if dataset.width % reduction:
-        raise UsageError(
-            f"features must be divisible by reduction; got {dataset.width}, reduction={reduction}."
-        )
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))

@@ -3,9 +3,12 @@
 Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
 """
 
+from typing import Annotated
+
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, Interval, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import MixtureOfExperts
 from yt8m_kit.layers.heads.gating import ContextGate
 from yt8m_kit.layers.heads.hidden import fuse, linear
@@ -18,14 +21,14 @@ from yt8m_kit.layers.pooling.fisher import FisherVector
 def build(
     dataset: Dataset,
     *,
-    clusters: int = 128,
-    hidden: int = 1024,
-    mixtures: int = 2,
+    clusters: Annotated[int, Interval(2)] = 128,
+    hidden: Count = 1024,
+    mixtures: Count = 2,
     coupled: bool = False,
     probability_gate: bool = True,
-    draws: int | None = 300,
-    moe_l2: float = 1e-6,
-    seed: int = 0,
+    draws: Count | None = 300,
+    moe_l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """Sampled frames -> Fisher vectors -> hidden -> context gate -> mixture of experts -> probability gate.
 
@@ -34,7 +37,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     vectors = [
         FisherVector(clusters if number == 0 else clusters // 2, coupled, name=f"fisher_{number}")(part)

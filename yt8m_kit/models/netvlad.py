@@ -5,10 +5,12 @@ The defaults are those of WILLOW's gated NetVLAD, which first place used in 2018
 yt8m_kit/models/variants/netvlad.py.
 """
 
+from typing import Annotated, Literal
+
 import keras
 
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, DropoutRate, Interval, NonNegative, Positive, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.gating import ContextGate
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
@@ -24,25 +26,25 @@ from yt8m_kit.layers.pooling.vlad import IntraNormalize, NetVLAD
 def build(
     dataset: Dataset,
     *,
-    clusters: int = 256,
-    hidden: int = 1024,
-    mixtures: int | None = 2,
+    clusters: Annotated[int, Interval(2)] = 256,
+    hidden: Count = 1024,
+    mixtures: Count | None = 2,
     residual: bool = True,
-    fusion: str = "late",
-    normalization: str = "unit",
+    fusion: Literal["late", "early"] = "late",
+    normalization: Literal["unit", "whitening"] = "unit",
     input_norm: bool = True,
-    reduction: int | None = None,
-    non_local: str | None = None,
-    temperature: float | None = None,
+    reduction: Count | None = None,
+    non_local: Literal["clusters", "half"] | None = None,
+    temperature: Positive | None = None,
     tie_g_to_phi: bool = False,
-    dropout: float = 0.0,
+    dropout: DropoutRate = 0.0,
     relu: bool = False,
-    widen: int | None = None,
+    widen: Count | None = None,
     gate: bool = True,
     probability_gate: bool = True,
-    draws: int | None = 300,
-    moe_l2: float = 1e-6,
-    seed: int = 0,
+    draws: Count | None = 300,
+    moe_l2: NonNegative = 1e-6,
+    seed: Whole = 0,
 ) -> keras.Model:
     """Sampled frames -> VLADs -> hidden -> context gate -> mixture of experts -> probability gate.
 
@@ -62,13 +64,10 @@ def build(
     mixtures: experts of a class, None for logistic regression; moe_l2: their L2 penalty.
     draws: frames sampled from a video, None for all; seed: of sampling and dropout.
 
-    Raises UsageError for a fusion, normalization or non_local not named here, mixtures < 1 or draws < 1.
+    Raises UsageError for mixtures < 1 or draws < 1.
     """
-    _check("fusion", fusion, ("late", "early"))
-    _check("normalization", normalization, ("unit", "whitening"))
-    _check("non_local", non_local, (None, "clusters", "half"))
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = UnitFrames()(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
     if input_norm:
         frames = InputNorm(name="input_norm")(frames)
@@ -101,8 +100,3 @@ def _hidden(vector: Tensor, clusters: int, hidden: int, relu: bool, widen: int |
     else:
         vector = linear(vector, hidden, clusters, "hidden")
     return linear(vector, widen * hidden, hidden, "hidden2") if widen else vector
-
-
-def _check(name: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{name} must be one of {', '.join(map(str, allowed))}; got {name}={value}.")

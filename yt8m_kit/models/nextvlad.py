@@ -4,10 +4,12 @@ Source: Lin, Xiao, Fan, "NeXtVLAD: An efficient neural network to aggregate fram
 large-scale video classification" (2018).
 """
 
+from typing import Annotated
+
 import keras
 
 from yt8m_kit.dataset import Dataset
-from yt8m_kit.errors import UsageError
+from yt8m_kit.fields import Count, DropoutRate, Interval, NonNegative, Positive, Whole
 from yt8m_kit.layers.distillation import Distillation
 from yt8m_kit.layers.heads.experts import Logistic
 from yt8m_kit.layers.heads.gating import SqueezeGate
@@ -25,19 +27,19 @@ from yt8m_kit.layers.pooling.mean import MeanFrame
 def build(
     dataset: Dataset,
     *,
-    clusters: int = 112,
-    groups: int = 8,
-    expansion: int = 2,
-    hidden: int = 2048,
-    reduction: int = 16,
-    dropout: float = 0.5,
-    branches: int = 1,
-    temperature: float = 3.0,
-    distillation_weight: float = 9.0,
+    clusters: Annotated[int, Interval(2)] = 112,
+    groups: Count = 8,
+    expansion: Count = 2,
+    hidden: Count = 2048,
+    reduction: Count = 16,
+    dropout: DropoutRate = 0.5,
+    branches: Count = 1,
+    temperature: Positive = 3.0,
+    distillation_weight: NonNegative = 9.0,
     stop_gradient: bool = False,
     eigenvalues: str | None = None,
-    l2: float = 1e-5,
-    seed: int = 0,
+    l2: NonNegative = 1e-5,
+    seed: Whole = 0,
 ) -> keras.Model:
     """All frames, whitening reversed -> group VLAD of each feature -> hidden -> SE gate -> logistic.
 
@@ -48,11 +50,9 @@ def build(
     stop_gradient.
     eigenvalues: path of the official eigenvals.npy, None for the closed form fitted to it. l2: penalty on
     kernel and bias of the classifier.
-    Raises UsageError for branches < 1, where groups do not divide the expanded features or reduction the
+    Raises UsageError where groups do not divide the expanded features or reduction the
     hidden units, and for eigenvalues that cannot be read.
     """
-    if branches < 1:
-        raise UsageError(f"branches must be at least 1; got branches={branches}.")
     inputs = video_inputs(dataset)
     frames = Sample(draws=None, name="sample")(**inputs)
     frames = ReverseWhitening(dataset, eigenvalues, name="whitening")(frames)

@@ -1,11 +1,13 @@
 """StNet on frame features: temporal Xception block, optionally after a residual temporal convolution.
 
-Source: He et al., "StNet" (2019), as in the iqiyi entry of the 2018 challenge, without its image network.
+Source: He et al., "StNet" (2019), as in the iqiyi entry to ActivityNet 2019 (Kinetics-700), without its image
+network.
 """
 
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.frames import Floats, video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
@@ -16,13 +18,13 @@ from yt8m_kit.layers.temporal.segment_convolution import temporal_residual, temp
 def build(
     dataset: Dataset,
     *,
-    width: int = 1024,
-    segments: int = 7,
-    prediction_segments: int | None = None,
+    width: Count = 1024,
+    segments: Count = 7,
+    prediction_segments: Count | None = None,
     residual: bool = False,
-    mixtures: int | None = None,
-    l2: float = 1e-8,
-    seed: int = 0,
+    mixtures: Count | None = None,
+    l2: NonNegative = 1e-8,
+    seed: Whole = 0,
 ) -> keras.Model:
     """A frame of each segment -> temporal Xception block -> logistic regression or mixture of experts.
 

@@ -1,12 +1,13 @@
 """Temporal segment networks: a classifier of single frames whose logits are averaged over segments.
 
-Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry of the 2018 challenge; the
-classifier of frame features is ours.
+Source: Wang et al., "Temporal segment networks" (2016), as in the iqiyi entry to ActivityNet 2019
+(Kinetics-700); the classifier of frame features is ours.
 """
 
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import Logistic
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
@@ -17,11 +18,11 @@ from yt8m_kit.layers.pooling.bof import DeepBag
 def build(
     dataset: Dataset,
     *,
-    hidden: int = 2048,
-    segments: int = 3,
-    prediction_segments: int = 25,
-    l2: float = 1e-8,
-    seed: int = 0,
+    hidden: Count = 2048,
+    segments: Count = 3,
+    prediction_segments: Count = 25,
+    l2: NonNegative = 1e-8,
+    seed: Whole = 0,
 ) -> keras.Model:
     """A frame of each segment -> relu6(BN(x W)) -> logits, averaged over segments -> sigmoid.
 

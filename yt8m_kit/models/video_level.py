@@ -7,13 +7,14 @@ Source: the 2018 YouTube-8M starter code.
 import keras
 
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, NonNegative
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.pooling.mean import MeanFrame, UnitVector
 
 
-def build(dataset: Dataset, *, mixtures: int | None = 2, l2: float = 1e-8) -> keras.Model:
+def build(dataset: Dataset, *, mixtures: Count | None = 2, l2: NonNegative = 1e-8) -> keras.Model:
     """Mean frame -> unit vector -> mixture of experts, or logistic regression for mixtures=None.
 
     l2: penalty of the classifier. Raises UsageError for mixtures < 1.

@@ -1,5 +1,6 @@
 """Atomic file writes: under a temporary name, synced, then renamed."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,14 +12,39 @@ from pathlib import Path
 from typing import Any
 
 from yt8m_kit.errors import KitError
+from yt8m_kit.output.locks import lock
+from yt8m_kit.stores.path import DataPath, StorePath
+
+# Errors of file systems that cannot sync a folder on request: FUSE, CIFS, folders that cannot be read.
+UNSYNCED = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def _sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable; the latter where the file system can."""
+    try:
+        _fsync(path)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in UNSYNCED):
+            raise
+
+
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make a rename in a folder durable."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        raise KitError(
+            f"cannot sync {folder}: {error.strerror}. The new file is in place, but may be lost if the "
+            "machine stops now."
+        ) from error
 
 
 @contextmanager
@@ -34,11 +60,11 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         _explain(path, error)
         raise
+    _sync_names(path.parent)
 
 
 @contextmanager
@@ -64,11 +90,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(retired)
         else:
             os.replace(temporary, path)
-        _sync(path.parent)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         _explain(path, error)
         raise
+    _sync_names(path.parent)
 
 
 @contextmanager
@@ -118,8 +144,11 @@ def give_name(source: Path, path: Path) -> None:
         shutil.copyfile(source, path)
 
 
-def write_shared(path: Path, content: bytes) -> None:
+def write_shared(path: DataPath, content: bytes) -> None:
     """Write a small file atomically while other processes may write it, too: the last one wins."""
+    if isinstance(path, StorePath):
+        path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.partial")
     with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +169,7 @@ def _held(path: Path) -> Iterator[FileIO]:
     """
     while True:
         with FileIO(path, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno(), path, fcntl.LOCK_EX)
             if _is_named(file, path):
                 file.truncate(0)
                 yield file
@@ -158,14 +187,15 @@ def _is_named(file: FileIO, path: Path) -> bool:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_private_json(path: Path, value: Any) -> None:
     """As write_json, for a file that only its owner may read: created with mode 600."""
     with replacing(path) as temporary:
         temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(value, indent=1) + "\n")
 
 

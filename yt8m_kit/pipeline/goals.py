@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from yt8m_kit.data.loader import splits
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
 from yt8m_kit.pipeline.engines.schedule import Schedule, why
@@ -25,13 +25,19 @@ def goals_of(text: str) -> tuple[str, ...]:
         if verb not in GOALS:
             raise UsageError(
                 f"--to must list verbs of {', '.join(GOALS)}, separated by commas; got {verb!r}."
+                + did_you_mean(verb, GOALS)
             )
     return verbs
 
 
 def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> list[Stage]:
-    """List the last stages for these names and goals; no names: all members and ensembles."""
+    """List the last stages for these names and goals; no names: all members and ensembles.
+
+    Raises UsageError for the submission of a trial.
+    """
     recipe = stages.recipe
+    if stages.experiment.trial and "submit" in goals:
+        raise UsageError("a trial is not submitted: its last stage is predict; leave --to=submit out.")
     found = []
     for name in names or (*recipe.members, *recipe.ensembles):
         members = recipe.ensemble(name).members

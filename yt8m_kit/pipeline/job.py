@@ -11,13 +11,17 @@ from typing import Any
 
 from yt8m_kit import __version__
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.machine import device
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, pending, write_record
+from yt8m_kit.pipeline.effort import environment, spent
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record, is_interrupted, refusal
 
+# Verbs that compute for long, whose device is reported.
+COMPUTING = ("train", "average", "distill", "evaluate", "predict", "quantize", "segments")
 FIGURES = 3  # shown after "up to date"
 
 
@@ -30,7 +34,7 @@ class Job:
     def __init__(self, stage: Stage, is_done: bool):
         self.stage, self.is_done, self.sources = stage, is_done, stage.sources()
         self.figures: dict[str, Any] = {}
-        self._began = time.monotonic()
+        self._began, self._before = time.monotonic(), spent()
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
@@ -51,7 +55,10 @@ class Job:
         paths = {self.stage.main: temporary} | {side: side for side in self.stage.sides if side.exists()}
         files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
         seconds = round(time.monotonic() - self._began, 1)
-        record = Record(self.sources, files, self.figures, now(), seconds, __version__)
+        effort = spent().since(self._before)
+        record = Record(
+            self.sources, files, self.figures, now(), seconds, __version__, *effort, environment()
+        )
         write_record(pending(self.stage.record), record)
 
 
@@ -75,6 +82,9 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
             _check_resumable(stage)
         elif stage.partials:
             write_record(attempt_record(stage), Record(stage.sources(), made=now(), kit=__version__))
+        if not is_done and stage.verb in COMPUTING:
+            for line in device.report():
+                progress.say(line)
         yield Job(stage, is_done)
 
 

@@ -9,10 +9,12 @@ from typing import NamedTuple, Self
 
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output.files import explaining
+from yt8m_kit.output.locks import lock
 from yt8m_kit.output.provenance import read_record
 from yt8m_kit.pipeline.job import working
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import attempt_changes, attempt_record
+from yt8m_kit.stores.path import DataPath
 
 
 class Part(NamedTuple):
@@ -32,13 +34,16 @@ class Part(NamedTuple):
     def __str__(self) -> str:
         return f"{self.number}/{self.parts}"
 
-    def of(self, shards: Sequence[Path]) -> Sequence[Path]:
+    def of(self, shards: Sequence[DataPath]) -> Sequence[DataPath]:
         """Return the shards of this part."""
         return shards[self.number - 1 :: self.parts]
 
     def words(self, stage: Stage) -> tuple[str, ...]:
         """Return the command line of this part of a stage, without --data and --runs."""
         return (*stage.words, f"--part={self}")
+
+
+WHOLE = Part(1, 1)
 
 
 @contextmanager
@@ -69,9 +74,10 @@ def claimed(path: Path) -> Iterator[None]:
     """
     with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileIO(path.with_name(f".{path.name}.lock"), "a")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        name = path.with_name(f".{path.name}.lock")
+        file = FileIO(name, "a")
+    with file:
+        lock(file.fileno(), name, fcntl.LOCK_EX)
         yield
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from yt8m_kit.output.provenance import Record, Sources, is_pending_valid, pending, read_record
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.trial import SETTING
 
 # Version of a stage's output; incremented when the same sources give another product.
 FORMATS = {
@@ -49,7 +50,12 @@ class Stage:
     @property
     def command(self) -> str:
         """The command to run, without --data and --runs."""
-        return " ".join(("yt8m", *self.words))
+        return " ".join(("yt8m", *self.words, *self.options))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The limits of a trial, as options."""
+        return self.experiment.trial.options if self.experiment.trial else ()
 
     @property
     def title(self) -> str:
@@ -85,14 +91,19 @@ class Stage:
         """Collect the current sources of the product, as JSON values."""
         dataset = asdict(self.experiment.recipe.dataset)
         found = {
-            "settings": self.settings,
-            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")},
+            "settings": self._limits() | self.settings,
+            "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
+            | self.experiment.recipe.dataset.other_label_keys,
             "splits": {split: self.shards(split) for split in self.reads},
             "products": {need.title: need.identity() for need in self.needs},
             "format": FORMATS[self.verb],
             **self.others,
         }
         return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+    def _limits(self) -> dict[str, Any]:
+        trial = self.experiment.trial
+        return {SETTING: trial.limits()} if trial else {}
 
     def identity(self) -> str | None:
         """Return the digest of the product's content from its record; None without a record."""

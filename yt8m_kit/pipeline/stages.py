@@ -12,6 +12,7 @@ from yt8m_kit.pipeline.shards import shards_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 
 
 class Stages:
@@ -25,7 +26,7 @@ class Stages:
     def shards(self, split: str) -> dict[str, Any] | None:
         """List the shards of a split; read once, when first asked for."""
         if split not in self._shards:
-            self._shards[split] = shards_of(self.experiment.data, split)
+            self._shards[split] = shards_of(self.experiment, split)
         return self._shards[split]
 
     def _once(self, key: tuple[str, ...], build: Callable[[], Stage]) -> Stage:
@@ -157,27 +158,29 @@ class Stages:
             settings=settings,
         )
 
-    def export(self, name: str, *, archive: bool = False) -> Stage:
-        """The graph folder, or graph.tgz: the blend with its weights as codes."""
-        return self._once(("export", name, str(archive)), lambda: self._export(name, archive))
+    def export(self, name: str, *, format: str = "graph") -> Stage:
+        """The graph folder, graph.tgz or graph.tflite: the blend with its weights as codes."""
+        return self._once(("export", name, format), lambda: self._export(name, format))
 
-    def _export(self, name: str, archive: bool) -> Stage:
+    def _export(self, name: str, format: str) -> Stage:
         blend, run = self.recipe.ensemble(name), self.experiment.run(name)
-        planned = (self.quantize(name),) if blend.is_measured else ()
+        on_phone = format == "litert"  # which has its own 8-bit codes, and labels
+        planned = (self.quantize(name),) if blend.is_measured and not on_phone else ()
         models = {
             member: {"family": each.family, "hyperparameters": dict(each.hyperparameters)}
             for member in blend.members
             for each in [self.recipe.member(member)]
         }
-        settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
+        settings = ("limit", "rounds") if on_phone else ("codec", "calibrated", "limit", "rounds")
         return Stage(
             self.experiment,
             self.shards,
-            self._words("export", name, *(["--format=tgz"] if archive else [])),
-            run.archive if archive else run.graph,
-            sides=() if archive else (run.export,),
+            self._words("export", name, *([] if format == "graph" else [f"--format={format}"])),
+            {"graph": run.graph, "tgz": run.archive, "litert": run.litert}[format],
+            sides=(run.export,) if format == "graph" else (),
             needs=self._blended(name) + planned,
-            settings=settings | {"models": models},
+            settings={key: getattr(blend, key) for key in settings} | {"models": models},
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)} if on_phone else {},
         )
 
     def predict(self, name: str, split: str = "test") -> Stage:
@@ -268,5 +271,5 @@ def _split_option(split: str, default: str) -> list[str]:
     return [] if split == default else [f"--split={split}"]
 
 
-def _digest(path: Path) -> str | None:
+def _digest(path: DataPath) -> str | None:
     return digest(path) if path.exists() else None

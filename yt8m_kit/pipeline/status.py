@@ -6,7 +6,7 @@ from textwrap import wrap
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.progress import amount, duration
 from yt8m_kit.output.tables import Row, plain
-from yt8m_kit.pipeline.activity import at_work
+from yt8m_kit.pipeline.engines.activity import at_work
 from yt8m_kit.pipeline.goals import last_stages
 from yt8m_kit.pipeline.job import figures_of
 from yt8m_kit.pipeline.stage import Stage
@@ -22,7 +22,7 @@ WIDTH = 30  # characters of figures, so that a row fits into COLUMNS
 def status(experiment: Experiment, names: Sequence[str] = ()) -> str:
     """Format a row for each stage in order, with the reasons below those that are stale."""
     stages = Stages(experiment)
-    last = last_stages(stages, names, ("evaluate", "submit"))
+    last = last_stages(stages, names, ("evaluate", "predict" if experiment.trial else "submit"))
     inspection = Inspection()
     rows, reasons = [], []
     for stage in stages.leading_to(last):

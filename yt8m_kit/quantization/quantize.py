@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from yt8m_kit.data.loader import splits
 from yt8m_kit.output import progress
 from yt8m_kit.output.tables import plain
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.bit_allocation import Option, allocate
 from yt8m_kit.quantization.sizes import StoredTensor, graph_overhead, stored, total_bytes, with_format
@@ -49,7 +49,7 @@ def _plan(experiment: Experiment, name: str) -> dict[str, Any]:
     recipe, blend = experiment.recipe, experiment.recipe.ensemble(name)
     shares = experiment.shares(name)
     tensors = stored(recipe, list(shares), blend.codec)
-    videos = videos_of(recipe.dataset, splits.find(experiment.data, "train"))
+    videos = videos_of(recipe.dataset, paths_of(experiment, "train"))
     errors: Errors = {}
     if blend.codec == "mixed":
         errors = _measured(experiment, tensors, videos, blend.calibrated)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from yt8m_kit import recipe as recipes
+from yt8m_kit.errors import UsageError
 from yt8m_kit.output.files import write_text
 from yt8m_kit.output.tables import MIB, Row, markdown, plain
 from yt8m_kit.recipe import Ensemble
@@ -17,7 +18,14 @@ def leaderboard() -> Path:
     """Regenerate submissions/README.md: reported and own scores of each ensemble; returns its path.
 
     One row for each ensemble of the recipes on a Kaggle competition, with the best of its submissions.
+
+    Raises UsageError if there is no folder of recipes, which is where the table belongs.
     """
+    if not recipes.folder().is_dir():
+        raise UsageError(
+            f"no folder of recipes {recipes.folder()} for the table; run where submissions/ is, or set "
+            "YT8M_RECIPES."
+        )
     done = ledger.read()
     rows = []
     for recipe in map(recipes.load, recipes.names()):

@@ -17,8 +17,11 @@ def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5
     csv = csv_of(Stages(experiment).predict(name))
     path = experiment.data / vocabulary.FILE
     if not path.exists():
-        raise UsageError(f"{path} is missing; `yt8m download vocabulary` downloads YouTube-8M's.")
-    names = vocabulary.read(path)
+        raise UsageError(
+            f"{path} is missing, a CSV with the columns Index and Name; for YouTube-8M: "
+            f"yt8m download vocabulary --data={experiment.data}"
+        )
+    names = vocabulary.read(path, experiment.recipe.dataset.classes)
     with csv.open(encoding="utf-8") as lines:
         return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))
 

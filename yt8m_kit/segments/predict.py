@@ -12,12 +12,14 @@ from yt8m_kit.inference.sweep import BATCH, Predict
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 from yt8m_kit.segments.ranking import TOP, rank
 from yt8m_kit.segments.records import Ratings, read_ratings, segment_batches
 from yt8m_kit.segments.scoring import score, write_csv
+from yt8m_kit.stores.path import DataPath
 
 
 def predict_segments(
@@ -34,11 +36,14 @@ def predict_segments(
     with working(stage, anew=anew) as job:
         if job.is_done:
             return stage.main
-        paths, faults = splits.find(experiment.data, split), Faults()
+        paths = paths_of(experiment, split)
+        faults = Faults(dataset.max_skipped, splits.count(paths))
         ratings = read_ratings(paths, dataset, faults, strict=strict)
         classes = _classes(experiment.data, ratings, dataset.classes)
         found = segment_batches(paths, dataset, BATCH, strict=strict, faults=faults)
-        ids, ranking = rank(_predictor(experiment, name, stage), found, classes, f"segments {name}")
+        ids, ranking = rank(
+            _predictor(experiment, name, stage), found, classes, f"segments {name}", faults=faults
+        )
         with job.writing() as temporary:
             write_csv(temporary, ids, ranking)
             if ratings:
@@ -57,10 +62,12 @@ def _scored(csv: Path, ratings: Ratings, scores: Path) -> float:
     return float(found["map"])
 
 
-def _classes(data: Path, ratings: Ratings, classes: int) -> list[int]:
+def _classes(data: DataPath, ratings: Ratings, classes: int) -> list[int]:
     """The classes to predict, ascending."""
     path = data / vocabulary.FILE
-    chosen = sorted(vocabulary.read(path)) if path.exists() else sorted({label for _, label in ratings})
+    chosen = (
+        sorted(vocabulary.read(path, classes)) if path.exists() else sorted({label for _, label in ratings})
+    )
     if not chosen:
         raise UsageError(
             "the split has no rated segments that would tell the classes: "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.inference.sweep import Predict, sweep
 from yt8m_kit.output import progress
 
@@ -17,17 +18,23 @@ _BLOCK = 8192  # segments added to the ranking at a time
 
 
 def rank(
-    predict: Predict, batches: Iterator[Batch], classes: Sequence[int], what: str, best: int = TOP
+    predict: Predict,
+    batches: Iterator[Batch],
+    classes: Sequence[int],
+    what: str,
+    best: int = TOP,
+    faults: Faults | None = None,
 ) -> tuple[list[str], dict[int, NDArray[np.int32]]]:
     """Rank the segments: returns all ids, and per class the indices of its `best` in descending order.
 
-    Ties keep the order of the segments. what: label of the progress bar.
+    Ties keep the order of the segments. what: label of the progress bar, which shows the share of `faults`.
     """
     ranking = Ranking(len(classes), best)
+    faults = Faults() if faults is None else faults
     ids: list[str] = []
     waiting: list[NDArray[np.float32]] = []
     with progress.bar(None, what, " segments") as bar:
-        for batch, predicted in sweep(predict, batches, bar):
+        for batch, predicted in sweep(predict, batches, bar, faults):
             waiting.append(np.asarray(predicted)[:, classes])
             ids += batch.ids
             if len(ids) - ranking.seen >= _BLOCK:

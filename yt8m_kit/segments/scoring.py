@@ -33,7 +33,7 @@ def score(path: Path, ratings: Ratings, best: int = TOP) -> dict[str, Any]:
     for (_, label), true in ratings.items():
         positives[label] = positives.get(label, 0) + true
     precisions = []
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         if next(lines, "").rstrip("\n") != HEADER:
             raise KitError(f"{path}: line 1 must be {HEADER!r}.")
         for line in lines:

@@ -17,6 +17,7 @@ import pandas as pd
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.checksums import check_checksum, write_with_checksum
+from yt8m_kit.output.locks import lock
 from yt8m_kit.output.tables import plain
 
 COLUMNS = {
@@ -130,7 +131,7 @@ def _locked() -> Iterator[None]:
     """Hold a lock of results.csv against other processes."""
     folder = os.open(recipes.folder(), os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        lock(folder, path(), fcntl.LOCK_EX)
         yield
     finally:
         os.close(folder)
@@ -156,7 +157,11 @@ def commit() -> str:
 
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["git", "-C", str(recipes.folder()), *words], capture_output=True, text=True, check=False
+            ["git", "-C", str(recipes.folder()), *words],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
 
     try:

@@ -1,6 +1,6 @@
 """Choose final weights: last checkpoint or average, by validation GAP@20."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from yt8m_kit.inference.member_model import save_weights, trained_model
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import give_name, replacing, write_json
 from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate
 from yt8m_kit.training.ema import ExponentialMovingAverage
@@ -63,7 +65,7 @@ def _chosen(experiment: Experiment, name: str, trained: Stage, job: Job) -> Path
 def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, job: Job) -> Path | None:
     """The weights of the best variant; None if the trained weights score higher. Writes average.json."""
     dataset = experiment.recipe.dataset
-    train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
+    train_paths, validate_paths = (paths_of(experiment, split) for split in ("train", "validate"))
     found: dict[str, float] = {}
     before = validation_gap(model, dataset, validate_paths, "before")
     best = before if member.keep_average == "better" else -1.0
@@ -85,7 +87,7 @@ def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, 
 
 
 def _variants(
-    experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
+    experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: Sequence[DataPath]
 ) -> Iterator[Variant]:
     if isinstance(member.average, Range):
         yield from _ranges(member.average, member, run, model)
@@ -130,12 +132,18 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 
 
 def _ema(
-    wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
+    wanted: Ema,
+    experiment: Experiment,
+    member: Member,
+    run: Run,
+    model: keras.Model,
+    paths: Sequence[DataPath],
 ) -> Variant:
     """Continue training from the converged weights and average after every step."""
 
     def apply() -> None:
-        shadows, faults = ExponentialMovingAverage(model, wanted.gamma), Faults()
+        shadows = ExponentialMovingAverage(model, wanted.gamma)
+        faults = Faults(experiment.recipe.dataset.max_skipped)
         loop = Loop(
             run=run,
             folder=run.path / "ema",
@@ -144,6 +152,7 @@ def _ema(
             optimizer=optimizer_of(member, wanted.learning_rate),
             total=wanted.steps_of(splits.count(paths), member.batch_size),
             batches=shuffled(experiment, member, paths, faults),
+            faults=faults,
             shadows=shadows,
         )
         loop.optimizer.build(model.trainable_variables)

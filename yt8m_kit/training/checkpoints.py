@@ -49,6 +49,17 @@ def save_state(folder: Path, state: State) -> None:
     fresh.replace(path)
 
 
+def bytes_to_come(folder: Path, state: int, weights: int, *, saves: int, kept: int) -> int:
+    """Least bytes that a stage of training has still to write at a time, its final weights included.
+
+    state, weights: bytes of a state and of kept weights. saves: checkpoints left. kept: those of them whose
+    weights are kept. A state is written before the older of two is replaced.
+    """
+    existing = sum((folder / name).exists() for name in ("state.npz", "state.previous.npz"))
+    states = min(saves, 3 - existing)
+    return kept * weights + max(states * state, min(saves, 2 - existing) * state + weights)
+
+
 def load_state(folder: Path) -> State | None:
     """Load the newest intact state; None if there is no checkpoint. Raises KitError if all are damaged.
 

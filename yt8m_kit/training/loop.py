@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import keras
 import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
+from yt8m_kit.machine import signals
+from yt8m_kit.machine.space import check_space
 from yt8m_kit.output import progress
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
@@ -26,13 +29,18 @@ from yt8m_kit.training.steps import Stepper, make_step
 
 LOG_STEPS = 50  # steps between rows of metrics.jsonl
 
+UNVALIDATED = "unvalidated"  # note: the validation of this step is still to be done
+
 Batches = Callable[[Position], Generator[Batch]]
 
 
 class StoppedError(KitError):
-    """Stopped by Ctrl-C after a checkpoint."""
+    """Stopped by a signal after a checkpoint."""
 
-    exit_code = 130
+    def __init__(self, number: int, step: int, total: int):
+        how = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+        super().__init__(f"{how} at step {step} of {total}; the same command resumes there.")
+        self.exit_code = signals.exit_code(number)
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Loop:
     """One stage of training: a model and an optimiser over `total` steps.
 
     folder: of the checkpoints. keep: first and last step of the weights kept for averaging.
+    faults: of `batches`, whose skipped share the bar shows.
     validate: returns the model's validation GAP@20, called every member.validate_steps steps.
     shadows: moving averages to update, if any. Training resumes from the last checkpoint in `folder`.
     """
@@ -51,57 +60,94 @@ class Loop:
     optimizer: ClippedAdam
     total: int
     batches: Batches
+    faults: Faults
     keep: tuple[int, int] | None = None
     validate: Callable[[], float] | None = None
     shadows: ExponentialMovingAverage | None = None
     step: int = 0
     position: Position = field(default_factory=Position)
     notes: dict[str, Any] = field(default_factory=dict)
+    _saved: float = field(default_factory=time.monotonic)  # when the last checkpoint was written
 
     def go(self) -> None:
         """Train from the last checkpoint to the last step, or until early stopping.
 
-        Raises StoppedError on Ctrl-C after a checkpoint, KitError if the loss is not finite.
+        Raises StoppedError, after a checkpoint, on Ctrl-C, SIGTERM or SIGUSR1; KitError if the loss is not
+        finite.
         """
         self._restore()
-        if self.step >= self.total or "stopped" in self.notes:
+        if self._is_over():
             return
+        self._check_space()
         log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
         stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
-        with closing(self.batches(self.position)) as batches, closing(log), _interrupts() as interrupted:
-            self._steps(batches, stepper, log, interrupted)
+        with closing(self.batches(self.position)) as batches, closing(log), signals.noted() as request:
+            self._steps(batches, stepper, log, request)
+            self._stop_for(request.number)
+
+    def _check_space(self) -> None:
+        """Raise KitError where the checkpoints to come surely do not fit on the disk."""
+        weights, slots = (4 * _numbers(group) for group in (self.model.variables, self.optimizer.variables))
+        shadows = 2 * weights if self.shadows else 0
+        every = self.member.checkpoint_steps
+        later = [*range(self.step // every * every + every, self.total, every), self.total]
+        first, last = self.keep or (self.total + 1, self.total)
+        kept = sum(first <= step <= last for step in later)
+        needed = checkpoints.bytes_to_come(
+            self.folder, weights + slots + shadows, weights, saves=len(later), kept=kept
+        )
+        check_space(self.folder, needed, f"training to step {self.total}")
+
+    def _is_over(self) -> bool:
+        """Whether the last step is done, and its validation."""
+        return UNVALIDATED not in self.notes and (self.step >= self.total or "stopped" in self.notes)
+
+    def _stop_for(self, number: int) -> None:
+        if number:
+            raise StoppedError(number, self.step, self.total)
 
     def _steps(
-        self,
-        batches: Iterator[Batch],
-        stepper: Stepper,
-        log: TrainingLog,
-        interrupted: list[bool],
+        self, batches: Iterator[Batch], stepper: Stepper, log: TrainingLog, request: signals.Request
     ) -> None:
-        size, losses, since = self.member.batch_size, [], time.perf_counter()
+        size, losses = self.member.batch_size, _Losses(log, self.member.batch_size)
         with progress.bar(self.total * size, self.run.path.name, initial=self.step * size) as bar:
-            while self.step < self.total and "stopped" not in self.notes:
-                losses.append(self._one(batches, stepper))
+            if UNVALIDATED in self.notes:
+                self._validate(stepper, log, request)
+                self._save(keep=False)
+                if UNVALIDATED in self.notes:
+                    return
+            while not self._is_over():
+                losses.add(self._one(batches, stepper))
                 bar.update(size)
-                due = self.step % self.member.checkpoint_steps == 0 or self.step == self.total
-                if self.step % LOG_STEPS == 0 or due or interrupted:
-                    loss = self._finite(losses)
-                    bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-                    rate = len(losses) * size / (time.perf_counter() - since)
-                    figures = {"loss": loss, "learning_rate": self._rate(), "videos_per_second": rate}
-                    log.append(self.step, figures)
-                    losses, since = [], time.perf_counter()
+                is_saved = bool(request.number) or self._is_due()
+                if is_saved or self.step % LOG_STEPS == 0:
+                    self._log(losses, bar)
                 if self._is_validated():
+                    self.notes[UNVALIDATED] = True
+                    self._validate(stepper, log, request)
+                    losses.restart_clock()
+                stop = request.number
+                if is_saved or stop or "stopped" in self.notes:
+                    self._log(losses, bar)
                     stepper.sync()
-                    log.append(self.step, {"validation_gap": self._validated()})
-                    since = time.perf_counter()
-                if due or interrupted or "stopped" in self.notes:
-                    stepper.sync()
-                    self._save(keep=due and self._is_kept())
-                if interrupted and self.step < self.total:
-                    raise StoppedError(
-                        f"interrupted at step {self.step} of {self.total}; the same command resumes there."
-                    )
+                    self._save(keep=self._is_kept())
+                if stop:
+                    return
+
+    def _log(self, losses: "_Losses", bar: Any) -> None:
+        """Write a row of the log if there are new losses. Raises KitError if they are not finite."""
+        if losses.values:
+            loss = self._finite(losses.values)
+            bar.set_postfix(loss=f"{loss:.4g}", **self.faults.progress, refresh=False)
+            losses.write(self.step, loss, self._rate())
+
+    def _is_due(self) -> bool:
+        """Whether a checkpoint is due, by steps or by time."""
+        late = time.monotonic() - self._saved >= 60 * self.member.checkpoint_minutes
+        return late or self._is_due_by_steps()
+
+    def _is_due_by_steps(self) -> bool:
+        return self.step % self.member.checkpoint_steps == 0 or self.step == self.total
 
     def _one(self, batches: Iterator[Batch], stepper: Stepper) -> Any:
         """One update: forward and backward passes of `accumulate` batches; returns their mean loss."""
@@ -115,16 +161,31 @@ class Loop:
         return losses[0] if len(losses) == 1 else np.mean([np.asarray(loss) for loss in losses])
 
     def _is_kept(self) -> bool:
-        return self.keep is not None and self.keep[0] <= self.step <= self.keep[1]
+        """Whether the weights of this step are kept for averaging."""
+        return self.keep is not None and self.keep[0] <= self.step <= self.keep[1] and self._is_due_by_steps()
 
     def _is_validated(self) -> bool:
         every = self.member.validate_steps
         return every is not None and (self.step % every == 0 or self.step == self.total)
 
-    def _validated(self) -> float:
-        """Validate; record the best GAP@20, save its weights if asked to, stop when patience runs out."""
+    def _validate(self, stepper: Stepper, log: TrainingLog, request: signals.Request) -> None:
+        """Validate at this step, unless a signal asks for an end before or meanwhile."""
         assert self.validate is not None
-        gap = self.validate()
+        if request.number:
+            return
+        stepper.sync()
+        try:
+            with signals.raised(signals.ALL):
+                gap = self.validate()
+        except signals.TerminatedError as stop:
+            request.number = stop.number
+            return
+        del self.notes[UNVALIDATED]
+        self._note(gap)
+        log.append(self.step, {"validation_gap": gap})
+
+    def _note(self, gap: float) -> None:
+        """Record the best GAP@20, save its weights if asked to, stop when patience runs out."""
         if gap > self.notes.get("best_gap", -1.0):
             self.notes |= {"best_gap": gap, "best_step": self.step}
             if self.member.keep_best:
@@ -132,7 +193,6 @@ class Loop:
         elif self.member.patience and self.step - self.notes["best_step"] >= self.member.patience:
             self.notes["stopped"] = self.step
             progress.say(f"stopped at step {self.step}: GAP@20 was best at step {self.notes['best_step']}")
-        return gap
 
     def _rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
@@ -167,23 +227,39 @@ class Loop:
         shadows = self.shadows.state() if self.shadows else []
         state = checkpoints.State(self.step, self.position, weights, slots, list(shadows), self.notes)
         checkpoints.save_state(self.folder, state)
+        self._saved = time.monotonic()
+
+
+def _numbers(variables: list[Any]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def _arrays(variables: list[Any]) -> list[Any]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
-@contextmanager
-def _interrupts() -> Iterator[list[bool]]:
-    """A list that becomes non-empty at the first Ctrl-C, so that the step completes; a second one kills."""
-    flag: list[bool] = []
+class _Losses:
+    """Losses since the last row of the log. values: as the step returned them."""
 
-    def note(*_: Any) -> None:
-        flag.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def __init__(self, log: TrainingLog, batch_size: int):
+        self._log, self._size = log, batch_size
+        self.restart()
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def add(self, loss: Any) -> None:
+        self.values.append(loss)
+
+    def restart(self) -> None:
+        """Begin a new row."""
+        self.values: list[Any] = []
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Leave what came before out of the speed: it was not training."""
+        self._since = time.perf_counter()
+
+    def write(self, step: int, loss: float, learning_rate: float) -> None:
+        """Write a row: mean loss, learning rate, speed since the last one."""
+        speed = len(self.values) * self._size / (time.perf_counter() - self._since)
+        figures = {"loss": loss, "learning_rate": learning_rate, "videos_per_second": speed}
+        self._log.append(step, figures)
+        self.restart()

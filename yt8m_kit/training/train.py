@@ -1,7 +1,7 @@
 """Train a member of a recipe, resumable at any step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from yt8m_kit.evaluation.validation import validation_gap
 from yt8m_kit.inference.member_model import assign, model_of, save_weights
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import Job, working
+from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
@@ -42,7 +44,7 @@ def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool
 def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras.Model:
     """The trained model: last weights, or best ones (keep_best); BatchNorm statistics re-estimated."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
-    paths, faults = splits.find(experiment.data, "train"), Faults()
+    paths, faults = paths_of(experiment, "train"), Faults(dataset.max_skipped)
     model = model_of(member, dataset, member.precision)
     loop = Loop(
         run=run,
@@ -52,6 +54,7 @@ def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras
         optimizer=optimizer_of(member, member.learning_rate),
         total=total_steps(member, paths),
         batches=shuffled(experiment, member, paths, faults, strict=strict),
+        faults=faults,
         keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
         validate=validator(experiment, member, model) if member.validate_steps else None,
     )
@@ -73,7 +76,7 @@ def validator(experiment: Experiment, member: Member, model: keras.Model) -> Cal
     BatchNorm statistics are re-estimated for it, as at the end of training, and then restored.
     """
     dataset = experiment.recipe.dataset
-    train_paths, validate_paths = (splits.find(experiment.data, split) for split in ("train", "validate"))
+    train_paths, validate_paths = (paths_of(experiment, split) for split in ("train", "validate"))
 
     def validate() -> float:
         with restored_statistics(model), closing(statistics_batches(member, dataset, train_paths)) as batches:
@@ -83,7 +86,7 @@ def validator(experiment: Experiment, member: Member, model: keras.Model) -> Cal
     return validate
 
 
-def total_steps(member: Member, paths: list[Path]) -> int:
+def total_steps(member: Member, paths: Sequence[DataPath]) -> int:
     """Total number of steps; epochs are counted over the records of the train split."""
     if member.steps is not None:
         return member.steps

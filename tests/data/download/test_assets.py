@@ -77,6 +77,26 @@ def test_label_names_are_read(text, names):
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (b"Label\ncat\ndog\n", {0: "cat", 1: "dog"}),
+        (b"display_name\ncat\ndog\n", {0: "cat", 1: "dog"}),
+        (b"label\ndog\n", {0: "label", 1: "dog"}),
+        (b"cat\ndog\nowl\n", {0: "cat", 1: "dog", 2: "owl"}),
+    ],
+    ids=["a heading", "another heading", "a class of that name", "no heading"],
+)
+def test_a_heading_above_a_list_does_not_shift_the_classes(text, names):
+    assert vocabulary.parse(text, classes=2) == names
+
+
+@pytest.mark.parametrize("classes", [1, 4, None])
+def test_a_first_line_that_may_be_a_heading_is_asked_about(classes):
+    with pytest.raises(DataError, match="line 1 is 'Name': a heading, or the name of class 0"):
+        vocabulary.parse(b"Name\ncat\ndog\n", classes)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         (b"", "it is empty"),

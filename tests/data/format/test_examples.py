@@ -249,6 +249,22 @@ def test_labels_may_be_absent():
     assert parse(examples.sequence_example("abcd", None, frames(SMALL, 2))).labels == []
 
 
+def with_labels(labels, classes):
+    dataset = dataclasses.replace(SMALL, classes=classes)
+    return parse(examples.sequence_example("a", labels, frames(dataset, 1)), dataset).labels
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 0], [0] * 4, [1] * 4])
+def test_labels_as_a_vector_of_zeros_and_ones_are_refused(labels):
+    with pytest.raises(DataError, match="labels is a vector of 4 zeros and ones"):
+        with_labels(labels, 4)
+
+
+@pytest.mark.parametrize(("labels", "classes"), [([0, 1], 2), ([0, 1, 1], 4), ([0], 1), ([3, 3, 1, 0], 4)])
+def test_labels_that_are_no_vector_are_read(labels, classes):
+    assert with_labels(labels, classes) == labels
+
+
 def test_the_first_id_key_wins():
     features = frames(SMALL, 1)
     record = examples.sequence_example("later", [1], features, id_key="video_id")

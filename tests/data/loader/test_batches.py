@@ -150,6 +150,23 @@ def test_three_layouts_are_found(tmp_path, layout):
     assert find(tmp_path, "train") == [path]
 
 
+def test_shards_in_two_layouts_are_refused_by_name(tmp_path):
+    (tmp_path / "train").mkdir()
+    for name in ("train0009.tfrecord", "train/train0000.tfrecord", "train/train0001.tfrecord"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError) as refusal:
+        find(tmp_path, "train")
+    assert "train0009.tfrecord (1 shard) and train/train0000.tfrecord (2 shards)" in str(refusal.value)
+
+
+def test_frames_come_before_means_of_the_official_layout(tmp_path):
+    for level in ("frame", "video"):
+        folder = tmp_path / "2" / level / "train"
+        folder.mkdir(parents=True)
+        (folder / "train0000.tfrecord").touch()
+    assert find(tmp_path, "train") == [tmp_path / "2/frame/train/train0000.tfrecord"]
+
+
 def test_missing_shards_are_an_error_with_a_suggestion(tmp_path):
     with pytest.raises(UsageError) as refusal:
         find(tmp_path, "validate")

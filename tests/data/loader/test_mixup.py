@@ -101,5 +101,5 @@ def test_reused_buffers_are_cleared(tmp_path):
 
 @pytest.mark.parametrize("alpha", [0, -1.0])
 def test_alpha_must_be_positive(alpha):
-    with pytest.raises(UsageError, match="mixup must be over 0"):
+    with pytest.raises(UsageError, match=r"mixup must be a number \(over 0\) or None"):
         Member("netvlad", steps=1, mixup=alpha)

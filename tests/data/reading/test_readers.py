@@ -121,7 +121,7 @@ time.sleep(60)
 def test_readers_end_when_their_parent_is_killed(shards):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", KILLED, str(shards[0].parent)]
-    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         found = Path(f"/proc/{process.pid}/task").glob("*/children")

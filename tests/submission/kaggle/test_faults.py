@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.kaggle_faults import CASES, prepare
 from tests.fakes.kaggle_server import SECRETS
+from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.submission.kaggle import attempt, await_score, bounded, errors, upload
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -31,6 +32,7 @@ def test_fault(case, kaggle, entrant, command, monkeypatch):
     assert case.says in last
     assert code == 0 or (last.startswith("yt8m: ") and last.count("yt8m: ") == 1)
     assert "Traceback" not in err
+    assert FAULT not in err
     assert len(kaggle.submissions) == case.submissions
     assert_no_secrets(out, err, entrant)
     if code and case.mended:

@@ -70,8 +70,8 @@ def test_another_process_and_its_chatter(kaggle, entrant):
 
 def run(kaggle, entrant, *options, **variables):
     return subprocess.run(
-        [sys.executable, "-m", "yt8m_kit.cli", *entrant.words(*options)], capture_output=True, text=True,
-        check=False, env=environment(kaggle, entrant, **variables), timeout=600,
+        [sys.executable, "-m", "yt8m_kit.cli", *entrant.words(*options)], capture_output=True,
+        encoding="utf-8", check=False, env=environment(kaggle, entrant, **variables), timeout=600,
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def test_killed_while_it_uploads(kaggle, tmp_path):
     while time.monotonic() < deadline and not (kaggle.places and len(kaggle.places[0].bytes) == 1 << 20):
         assert process.poll() is None
         time.sleep(0.01)
-    line = Path(f"/proc/{process.pid}/cmdline").read_text()
+    line = Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
     assert not [secret for secret in SECRETS if secret in line]
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 from yt8m_kit.errors import KitError, UsageError
+from yt8m_kit.machine.proxy import check_socks
 
 _PIECE = 1 << 16  # largest number of bytes read from a body at a time
 _TRANSIENT = (408, 429, 500, 502, 503, 504)  # status codes that are worth a retry
@@ -199,6 +200,7 @@ class Mirrors:
                 yield response
         except (requests.RequestException, HTTPError) as error:
             self.raise_if_cancelled()
+            check_socks(error)
             self.note_failure(mirror, began)
             raise AttemptError(_reason(error)) from error
 

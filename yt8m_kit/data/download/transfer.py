@@ -19,6 +19,7 @@ import requests
 from yt8m_kit.data.download.mirrors import AttemptError, Mirror, Mirrors, RefusedError, stream_body
 from yt8m_kit.data.download.partition import Shard
 from yt8m_kit.errors import DataError, KitError
+from yt8m_kit.output.locks import lock
 
 _BLOCK = 1 << 20  # bytes read at a time when a part is hashed again
 _TRIES = 3  # attempts at a small file per mirror; few, because a user is waiting for it
@@ -90,7 +91,7 @@ def _locked(path: Path) -> Iterator[BufferedRandom | None]:
     """
     with path.open("a+b") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno(), path, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield None
             return

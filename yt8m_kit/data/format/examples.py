@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yt8m_kit.data.format.feature import BYTES, FLOATS, INTEGERS, Span, floats, integers, strings
+from yt8m_kit.data.format.feature import BYTES, FLOATS, INTEGERS, Span, floats, integers, strings, value
 from yt8m_kit.data.format.feature_quantization import requantize
 from yt8m_kit.data.format.frame_list import encode_frames, read_frames
 from yt8m_kit.data.format.protobuf import DELIMITED, delimited, encoded_varint, fields, sole
@@ -52,11 +52,20 @@ def parse(record: np.ndarray, dataset: Dataset) -> Video:
     try:
         context, lists = sections(data)
         identity = identify(data, context, dataset.id_keys)
-        labels = _labels(data, context, dataset.classes)
+        labels = _labels(data, context, dataset)
         features = _features(record, data, context, lists, dataset)
     except IndexError:  # a varint beyond the end of the record
         raise DataError("not a SequenceExample: the record ends within a field") from None
     return Video(identity, labels, features)
+
+
+def labels_of(record: np.ndarray, dataset: Dataset) -> list[int]:
+    """The labels of a record as parse reads them, without its frames. Raises DataError for malformed ones."""
+    data = record.data
+    try:
+        return _labels(data, sections(data)[0], dataset)
+    except IndexError:
+        raise DataError("not a SequenceExample: the record ends within a field") from None
 
 
 def sections(data: memoryview) -> tuple[dict[bytes, Span], dict[bytes, Span]]:
@@ -112,13 +121,31 @@ def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) 
     raise DataError(f"id is missing; looked for {' and '.join((*keys, *_CLIP_IDS))}")
 
 
-def _labels(data: memoryview, context: dict[bytes, Span], classes: int) -> list[int]:
-    """The label numbers, each checked to be below `classes`; empty if the field is absent or empty."""
-    labels = integers(data, context.get(b"labels") or context.get(_CLIP_LABELS), "labels")
+def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> list[int]:
+    """The label numbers, each checked to be below `classes`; empty if the field is absent or empty.
+
+    Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written.
+    """
+    classes, keys = dataset.classes, (*map(str.encode, dataset.label_keys), b"labels", _CLIP_LABELS)
+    labels = integers(data, next((context[key] for key in keys if key in context), None), "labels")
+    if len(labels) == classes > 1 and len(set(labels)) < classes and not set(labels) - {0, 1}:
+        raise DataError(
+            f"labels is a vector of {classes} zeros and ones; expected the numbers of the classes"
+        )
     for label in labels:
         if not 0 <= label < classes:
             raise DataError(f"labels holds {label}; expected 0 to {classes - 1}")
     return labels
+
+
+def integer_keys(record: np.ndarray) -> list[str]:
+    """Keys of the context that hold integers. record: as of `parse`; raises DataError for any other."""
+    data = record.data
+    try:
+        found = ((key.decode("utf-8", "replace"), span) for key, span in sections(data)[0].items())
+        return [key for key, span in found if (kept := value(data, span, key)) and kept[0] == INTEGERS]
+    except IndexError:
+        raise DataError("not a SequenceExample: the record ends within a field") from None
 
 
 def _features(

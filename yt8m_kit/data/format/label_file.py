@@ -24,12 +24,20 @@ class LabelFile:
         self._used: set[str] = set()
         try:
             check_checksum(path)
-            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot be read: {error}.") from error
-        for line, row in enumerate(rows, 1):
+        for line, text in enumerate(lines, 1):
+            row = self._cells(line, text)
             if row and not (line == 1 and row[0].strip().lower() in _HEADERS):
                 self._add(line, row)
+
+    def _cells(self, line: int, text: str) -> list[str]:
+        """Split a line; each on its own, so that an unbalanced quote does not swallow the next ones."""
+        try:
+            return next(csv.reader([text], strict=True), [])
+        except csv.Error as error:
+            raise DataError(f"{self._path}: line {line}: {error}; got {text[:60]!r}.") from None
 
     def _add(self, line: int, row: list[str]) -> None:
         video = row[0].strip()
@@ -46,7 +54,7 @@ class LabelFile:
             known = f"a number below {self._classes}"
             if self._numbers:
                 known += ", or a name of the vocabulary"
-            raise DataError(f"{self._path}: line {line}: label {text!r} must be {known}.")
+            raise DataError(f"{self._path}: line {line}: label {text[:60]!r} must be {known}.")
         return number
 
     def of(self, *names: str) -> list[int]:

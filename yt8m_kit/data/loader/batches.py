@@ -7,9 +7,9 @@ Generators of numpy arrays. Features stay quantized (uint8): dequantization is p
 
 import itertools
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from yt8m_kit.data.reading.soft_labels import GroupLabels, SoftLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output.progress import plural
+from yt8m_kit.stores.path import DataPath
 
 
 class Batch(NamedTuple):
@@ -41,7 +42,7 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     batch_size: int,
     *,
@@ -67,7 +68,8 @@ def read_batches(
     start: the position of an earlier batch; the batches after it are repeated exactly, bad records included.
     worker: (k, n) takes every n-th record of the common order. The n workers together read each record once
     per epoch, and the same number of records each, but for the remainder of a group, which rotates.
-    strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped.
+    strict: raise at the first bad record or shard instead of skipping it. faults: collects what was skipped,
+    and raises DataError where that is too much.
     check_crc: of the payloads; the CRC of record headers is always checked.
     readers: processes that read the records of a batch. 1 is this process; n > 1 starts n others. None takes
     the number from YT8M_READERS, 1 by default.
@@ -181,26 +183,28 @@ class _Reader:
         if complete and not self._good and (self._bad or self._order.last is None):
             reasons = self._faults.summary() or f"worker {self._order.worker} has no record"
             raise DataError(f"no usable record in {plural(len(self._order.paths), 'shard')}: {reasons}")
+        if complete:
+            self._faults.end_epoch()
         self._good = self._bad = 0
 
     def _count(self, faults: Sequence[RecordError], good: int) -> None:
         self._good += good
         self._bad += len(faults)
-        for fault in faults:
-            if self._strict:
-                raise fault
-            self._faults.add(fault)
+        if self._strict and faults:
+            raise faults[0]
+        self._faults.count(good, faults)
 
 
 def _opened(
-    visits: Iterator[tuple[Position, list[Path], Position]], soft_labels: SoftLabels | None
+    visits: Iterator[tuple[Position, list[DataPath], Position]], soft_labels: SoftLabels | None
 ) -> Iterator[_OpenGroup]:
     """Open the groups, each in the background while the one before is read; the caller closes them."""
+    ended = threading.Event()  # which stops copies from an object store
 
-    def opened(epoch: Position, paths: list[Path], start: Position) -> _OpenGroup:
+    def opened(epoch: Position, paths: list[DataPath], start: Position) -> _OpenGroup:
         # Soft labels first: if they fail, no shard is open yet.
         labels = soft_labels.of(paths) if soft_labels else None
-        return _OpenGroup(ShardGroup(paths), labels, epoch, start)
+        return _OpenGroup(ShardGroup(paths, cancelled=ended), labels, epoch, start)
 
     with ThreadPoolExecutor(1, "open") as pool:
         ahead = (pool.submit(opened, *visit) for visit in visits)
@@ -211,6 +215,7 @@ def _opened(
                 following = next(ahead, None)
                 yield group
         finally:
+            ended.set()
             if following and following.exception() is None:
                 following.result().shards.close()
 

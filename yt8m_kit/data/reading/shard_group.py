@@ -2,17 +2,19 @@
 
 # N records of a group
 
+import itertools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from yt8m_kit.data.format.examples import Video, parse
-from yt8m_kit.data.format.tfrecord import RecordError, scan_headers
-from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T
+from yt8m_kit.data.format.tfrecord import Index, RecordError, scan_headers
+from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T, open_shards
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.stores.path import DataPath
 
 SCANS = 8  # shards whose headers are scanned concurrently, so that their seeks overlap
 
@@ -21,17 +23,26 @@ class ShardGroup(Shards):
     """Open shards and the index of all their records, N in the order of the paths.
 
     locations: of the N records. faults: framing errors of the shards; the records that these hide are not in
-    the index. Raises DataError if a shard cannot be opened.
+    the index. files: descriptors of the shards, if they are open already. limit: records of each shard in the
+    index, None for all. cancelled: ends copies from an object store. Raises as open_shards.
     """
 
-    def __init__(self, paths: Sequence[Path]):
-        super().__init__(paths)
+    def __init__(
+        self,
+        paths: Sequence[DataPath],
+        files: Sequence[int] | None = None,
+        *,
+        limit: int | None = None,
+        cancelled: threading.Event | None = None,
+    ):
+        super().__init__(paths, open_shards(paths, cancelled) if files is None else files)
         try:
             with ThreadPoolExecutor(SCANS) as pool:
-                indices = list(pool.map(scan_headers, paths, self.files))
+                indices = list(pool.map(scan_headers, paths, self.files, itertools.repeat(limit)))
         except BaseException:
             self.close()
             raise
+        _estimate_hidden(indices)
         self.faults = [index.fault for index in indices if index.fault]
         self.locations = [
             RecordLocation(shard, number, offset, length)
@@ -70,3 +81,11 @@ class ShardGroup(Shards):
         """An error that names the shard and number of a record."""
         location = self.locations[record]
         return RecordError(self.paths[location.shard], location.number, reason)
+
+
+def _estimate_hidden(indices: Sequence[Index]) -> None:
+    """Set the records that framing errors hide: as many as records of mean length fit into their bytes."""
+    lengths = np.concatenate([index.lengths for index in indices])
+    for index in indices:
+        if index.fault and len(lengths):
+            index.fault.hidden = max(round(index.hidden / lengths.mean()) - 1, 0)

@@ -5,7 +5,7 @@ average is linear in the values, so attention maps are averaged first, and value
 mean frame (per group) instead of every frame.
 
 Shapes: B batch, T frames, D features, Q width of queries and keys, G groups.
-Source: the iqiyi entry of the 2018 challenge, Table 1, after Wang et al.,
+Source: the iqiyi entry to ActivityNet 2019 (Kinetics-700), Table 1, after Wang et al.,
 "Non-local neural networks" (2018).
 """
 

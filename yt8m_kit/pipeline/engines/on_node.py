@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from yt8m_kit import __version__
-from yt8m_kit.data.loader import splits
+from yt8m_kit.data.loader import manifest, splits
 from yt8m_kit.errors import KitError
-from yt8m_kit.pipeline.activity import last_line
+from yt8m_kit.pipeline.engines.activity import last_line
 from yt8m_kit.recipe import Recipe, load
+from yt8m_kit.stores.path import DataPath
 
 THREADS = "OMP_NUM_THREADS"  # Ray sets it to the CPUs of a task, which would change the order of sums
 
@@ -25,16 +26,16 @@ class Site(NamedTuple):
 
     version: str
     recipe: Recipe
-    shards: Mapping[Path, int]
+    shards: Mapping[DataPath, int]
     token: Path
     variables: Mapping[str, str]
 
     @classmethod
-    def here(cls, recipe: Recipe, data: Path, split_names: Sequence[str], token: Path,
+    def here(cls, recipe: Recipe, data: DataPath, split_names: Sequence[str], token: Path,
              variables: Mapping[str, str]) -> "Site":  # fmt: skip
         """Describe this machine, the driver."""
         paths = (path for split in split_names for path in splits.find(data, split))
-        return cls(__version__, recipe, {path: path.stat().st_size for path in paths}, token, variables)
+        return cls(__version__, recipe, {path: manifest.size_of(path) for path in paths}, token, variables)
 
 
 def fault_of_node(site: Site) -> str:
@@ -49,8 +50,8 @@ def fault_of_node(site: Site) -> str:
     for path, size in site.shards.items():
         if not path.exists():
             return f"does not have {path}: mount the records there, or name their folder by --data"
-        if path.stat().st_size != size:
-            return f"has another {path}: {path.stat().st_size:,} bytes, not {size:,}"
+        if (found := manifest.size_of(path)) != size:
+            return f"has another {path}: {found:,} bytes, not {size:,}"
     try:
         is_equal = repr(load(site.recipe.name)) == repr(site.recipe)
     except KitError as error:

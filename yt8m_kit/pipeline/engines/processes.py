@@ -6,9 +6,9 @@ import sys
 import time
 from typing import IO
 
-from yt8m_kit.errors import UsageError
+from yt8m_kit.machine import signals
 from yt8m_kit.output.files import explaining
-from yt8m_kit.pipeline.activity import last_line
+from yt8m_kit.pipeline.engines.activity import last_line
 from yt8m_kit.pipeline.engines.task import Outcome, Task
 
 POLL = 0.05  # seconds between looks at the processes
@@ -19,8 +19,6 @@ class Processes:
     """Up to `jobs` processes at a time. With one, its output is shown; with more, it goes to its log."""
 
     def __init__(self, jobs: int):
-        if jobs < 1:
-            raise UsageError(f"--jobs must be at least 1; got {jobs}.")
         self._jobs, self.shows_output = jobs, jobs == 1
         self._running: list[tuple[Task, subprocess.Popen[bytes]]] = []
 
@@ -56,13 +54,13 @@ class Processes:
 
     def _outcome(self, task: Task, code: int) -> Outcome:
         if code < 0:
-            return Outcome(1, f"ended by {signal.Signals(-code).name}")
+            return Outcome(signals.exit_code(-code), f"{signal.Signals(-code).name} ended it")
         return Outcome(code, "" if self.shows_output else last_line(task.log).removeprefix("yt8m: "))
 
-    def stop(self) -> None:
-        """Interrupt all processes and wait for them; those that do not end are killed."""
+    def stop(self, number: int) -> None:
+        """Send a signal to all processes and wait for them; those that do not end are killed."""
         for _, process in self._running:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
         end = time.monotonic() + PATIENCE
         for _, process in self._running:
             try:

@@ -30,8 +30,6 @@ class RayTasks:
     shows_output = False
 
     def __init__(self, address: str, gpus_per_train: int, todo: list[Stage]):
-        if gpus_per_train < 0:
-            raise UsageError(f"--gpus_per_train must be 0 or more; got {gpus_per_train}.")
         self._gpus_per_train = gpus_per_train
         self._running: dict[Any, Task] = {}
         self._lost: dict[tuple[str, ...], int] = {}
@@ -104,8 +102,8 @@ class RayTasks:
         except ray.exceptions.RayError as error:
             return Outcome(1, f"Ray could not run it: {str(error).strip().splitlines()[-1]}")
 
-    def stop(self) -> None:
-        """Interrupt all tasks, wait for them, and leave the cluster."""
+    def stop(self, number: int) -> None:
+        """Interrupt all tasks as Ctrl-C does, whatever the signal; wait for them, and leave the cluster."""
         for reply in self._running:
             ray.cancel(reply)
         end = time.monotonic() + PATIENCE

@@ -1,12 +1,14 @@
 """Runs stages on an engine: each once its inputs are made, at most one at a time in a run's folder."""
 
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yt8m_kit.errors import KitError
+from yt8m_kit.machine import signals
 from yt8m_kit.output.progress import duration, plural
-from yt8m_kit.pipeline.activity import at_work
+from yt8m_kit.pipeline.engines.activity import at_work
 from yt8m_kit.pipeline.engines.board import Board
 from yt8m_kit.pipeline.engines.clock import Clock
 from yt8m_kit.pipeline.engines.task import BY_SHARD, SHARDS, Engine, Outcome, Task
@@ -46,18 +48,23 @@ class Schedule:
 
     def run(self) -> None:
         """Make all stages. Raises StageError, with the exit code of the first failed stage, if any failed."""
-        try:
-            while self._waiting or self._working:
-                self._start_ready()
-                for task, outcome in self._engine.finished(WAIT) if self._working else ():
-                    self._end(task, outcome)
-                if not self._engine.shows_output and self._board.is_due:
-                    self._board.show([*self._view()])
-        finally:
-            self._board.clear()
-            self._engine.stop()
+        with signals.noted() as request:
+            try:
+                self._run(request)
+            finally:
+                self._board.clear()
+                self._engine.stop(request.number or signal.SIGINT)
         if self._failed:
             raise self._error()
+
+    def _run(self, request: signals.Request) -> None:
+        while self._waiting or self._working:
+            request.raise_again()
+            self._start_ready()
+            for task, outcome in self._engine.finished(WAIT) if self._working else ():
+                self._end(task, outcome)
+            if not self._engine.shows_output and self._board.is_due:
+                self._board.show([*self._view()])
 
     def _start_ready(self) -> None:
         self._start_queued()

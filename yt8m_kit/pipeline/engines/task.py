@@ -28,7 +28,8 @@ class Task(NamedTuple):
         """The complete command line, without the program."""
         given = self.stage.experiment
         data = [] if self.stage.verb == "export" else [f"--data={given.data}"]
-        return [*self.words, f"--runs={given.runs}", *data, *(["--anew"] if self.anew else [])]
+        options = (*self.stage.options, f"--runs={given.runs}")
+        return [*self.words, *options, *data, *(["--anew"] if self.anew else [])]
 
     @property
     def log(self) -> Path:
@@ -60,5 +61,5 @@ class Engine(Protocol):
     def finished(self, seconds: float) -> list[tuple[Task, Outcome]]:
         """Wait for a task to end, at most for some seconds; return those that have ended."""
 
-    def stop(self) -> None:
-        """Interrupt all tasks and wait for their end, so that each saves what it resumes from."""
+    def stop(self, number: int) -> None:
+        """Send a signal to all tasks and wait for their end, so that each saves what it resumes from."""

@@ -14,6 +14,7 @@ from urllib3.util import Retry
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output import progress
+from yt8m_kit.submission.kaggle.config_folder import prepare_config_folder
 from yt8m_kit.submission.kaggle.errors import root_cause
 
 SECONDS = (10, 30)  # to connect, and to wait for an answer
@@ -72,6 +73,7 @@ def load() -> Any:
     def refuse(*_: Any, **__: Any) -> None:
         raise requests.ConnectionError
 
+    prepare_config_folder()
     # With VERBOSE it prints every request with its Authorization header.
     hidden = {name: os.environ.pop(name) for name in ("VERBOSE", "VERBOSE_OUTPUT") if name in os.environ}
     try:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import requests
 
+from yt8m_kit.machine.proxy import check_socks
 from yt8m_kit.output import progress
 from yt8m_kit.submission.kaggle.bounded import TOTAL, OverdueError, bounded_calls, load
 from yt8m_kit.submission.kaggle.credentials import Credentials, find
@@ -200,6 +201,7 @@ class Client:
         except OverdueError:
             raise SilentError(f"Kaggle's response did not end within {TOTAL:.0f} s. {AGAIN}") from None
         except requests.RequestException as error:
+            check_socks(error)
             raise self._fault(error) from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise _unreadable(error) from None

@@ -88,7 +88,11 @@ def _token() -> Iterator[Source]:
     variable = bool(os.environ.get("KAGGLE_API_TOKEN"))
     try:
         token, name = get_access_token_from_env()
-        files = [path for path in map(_home, TOKEN_FILES) if path.exists() and path.read_text().strip()]
+        files = [
+            path
+            for path in map(_home, TOKEN_FILES)
+            if path.exists() and path.read_text(encoding="utf-8").strip()
+        ]
     except (OSError, ValueError) as error:
         # Its text may hold the token, which the client tries as a path first.
         name = "KAGGLE_API_TOKEN" if variable else TOKEN_FILES[0]
@@ -130,7 +134,7 @@ def _read(config: Path, given: dict[str, str]) -> tuple[dict[str, str], str]:
     The client silently ignores a damaged file.
     """
     try:
-        values: Any = json.loads(config.read_text())
+        values: Any = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return {}, f"cannot be read as JSON ({type(error).__name__})"
     if not isinstance(values, dict):
@@ -150,4 +154,4 @@ def _oauth() -> Iterator[Source]:
 
 
 def _home(path: str) -> Path:
-    return Path(path).expanduser()
+    return Path(os.path.expanduser(path))

@@ -4,13 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit import trial
 from yt8m_kit.data.loader import splits
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.output.provenance import read_record
 from yt8m_kit.pipeline.job import csv_of, read_or_warn
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import check
 from yt8m_kit.submission.kaggle import await_score
@@ -42,6 +45,7 @@ def submit(
     with run.alone(("submit", recipe.name, name)):
         check(run.submission, recipe.dataset.classes, _videos(experiment.data))
         sha256 = ledger.sha256(run.submission)
+        _refuse_trials(experiment.runs, run.submission, sha256)
         attempt = SubmissionAttempt.of(run, sha256, competition)
         ref = _known(sha256, again=again or attempt.begun)
         client = Client.connect(competition)
@@ -57,6 +61,20 @@ def submit(
     if wait:
         await_score.wait(client, ref)
     return ledger.path()
+
+
+def _refuse_trials(runs: Path, csv: Path, sha256: str) -> None:
+    """Raise UsageError if the file is a trial's, by the intact records of all trials."""
+    for path in sorted((runs / trial.FOLDER).glob(f"*/*/provenance/{csv.name}.json")):
+        try:
+            record = read_record(path)
+        except KitError:
+            continue
+        if record and record.files.get(csv.name, ("",))[0] == sha256:
+            raise UsageError(
+                f"{csv} is the prediction of a trial ({trial.limits_in(record.sources['settings'])}) in "
+                f"{path.parents[1]}; trials are not submitted. Predict without these options."
+            )
 
 
 def _competition(recipe: Recipe) -> str:
@@ -75,7 +93,7 @@ def _message(message: str | None, recipe: str, name: str) -> str:
     return message
 
 
-def _videos(data: Path) -> int | None:
+def _videos(data: DataPath) -> int | None:
     """Number of test videos; None, with a message, if there are no test shards."""
     try:
         return splits.count(splits.find(data, "test"))

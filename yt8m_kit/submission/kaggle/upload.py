@@ -14,6 +14,7 @@ from tqdm.utils import CallbackIOWrapper
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from yt8m_kit.machine.proxy import check_socks
 from yt8m_kit.output import progress
 from yt8m_kit.submission.kaggle.errors import UploadError, root_cause
 
@@ -64,6 +65,7 @@ def upload(path: Path, url: str, *, resumed: bool) -> None:
             except BusyError as busy:
                 reason, pause = str(busy), busy.seconds
             except requests.RequestException as error:
+                check_socks(error)
                 reason = root_cause(error)
             resumed, idle = True, idle + 1
             if idle == ROUNDS:

@@ -1,0 +1,1 @@
+"""Help of a verb as plain text."""

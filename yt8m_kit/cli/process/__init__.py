@@ -1,0 +1,1 @@
+"""How the process of a command line starts, writes and ends."""

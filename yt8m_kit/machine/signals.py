@@ -1,0 +1,92 @@
+"""Signals that ask a process to end: Ctrl-C, and those of Slurm, Kubernetes and spot machines."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+ANNOUNCED = (signal.SIGTERM, signal.SIGUSR1)  # sent some seconds before a process is killed
+ALL = (signal.SIGINT, *ANNOUNCED)
+
+
+class TerminatedError(BaseException):
+    """The process was asked to end. No Exception, like KeyboardInterrupt: handlers of errors let it pass."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell reports it."""
+        return exit_code(self.number)
+
+
+def exit_code(number: int) -> int:
+    """Exit code of a process that was ended by a signal, as a shell reports it: 128 + number."""
+    return 128 + number
+
+
+class Request:
+    """number: of the first signal that asked for an end, 0 if there was none."""
+
+    number = 0
+
+    def raise_again(self) -> None:
+        """Raise what the signal would have raised: KeyboardInterrupt or TerminatedError."""
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.number:
+            raise TerminatedError(self.number)
+
+
+@contextmanager
+def raised(numbers: Sequence[signal.Signals] = ANNOUNCED) -> Iterator[None]:
+    """Context in which the first of these signals raises TerminatedError; later ones are ignored."""
+
+    def stop(number: int, _: Any) -> None:
+        for each in numbers:
+            signal.signal(each, lambda *_: None)
+        raise TerminatedError(number)
+
+    with _handled(stop, numbers):
+        yield
+
+
+@contextmanager
+def noted() -> Iterator[Request]:
+    """Context in which the first signal is noted, so that a step completes; a second Ctrl-C is raised."""
+    request = Request()
+
+    def note(number: int, _: Any) -> None:
+        request.number = request.number or number
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with _handled(note, ALL):
+        yield request
+
+
+@contextmanager
+def forwarded(process: "subprocess.Popen[Any]") -> Iterator[Request]:
+    """Context in which a child gets this process's signals; a terminal sends Ctrl-C to both by itself."""
+    request = Request()
+
+    def forward(number: int, _: Any) -> None:
+        request.number = number
+        if number != signal.SIGINT:
+            process.send_signal(number)
+
+    with _handled(forward, ALL):
+        yield request
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None], numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former or signal.SIG_DFL)

@@ -1,0 +1,83 @@
+"""Recipes: a data set, members and ensembles, valid as a whole."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from yt8m_kit import models
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.fields import checked
+from yt8m_kit.recipe.ensemble import Ensemble
+from yt8m_kit.recipe.member import Member
+
+NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
+
+
+@checked
+@dataclass(frozen=True)
+class Recipe:
+    """A data set, the members trained on it and the ensembles blended from them.
+
+    Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers that
+    form a cycle, and hyperparameters that do not fit the data set.
+    """
+
+    name: str
+    description: str
+    dataset: Dataset
+    members: Mapping[str, Member]
+    ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in (*self.members, *self.ensembles):
+            if not NAME.fullmatch(name):
+                raise UsageError(f"a name must consist of letters, digits, _, ., + and -; got {name!r}.")
+        for name, ensemble in self.ensembles.items():
+            self._check_ensemble(name, ensemble)
+        for name, member in self.members.items():
+            self._check_teachers(name, ())
+            try:
+                models.check_sizes(member.family, self.dataset, member.hyperparameters)
+            except UsageError as error:
+                raise UsageError(f"member {name}: {error}") from None
+
+    def _check_ensemble(self, name: str, ensemble: Ensemble) -> None:
+        for member in ensemble.members:
+            if member not in self.members:
+                close = did_you_mean(member, self.members)
+                raise UsageError(f"ensemble {name} names unknown member {member!r}; {self._has()}.{close}")
+        if name in self.members:
+            raise UsageError(f"{name!r} is both a member and an ensemble of recipe {self.name}.")
+
+    def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
+        """Check that teachers exist and that they form no cycle."""
+        if name in students:
+            raise UsageError(f"the teachers of {name} form a cycle: {' <- '.join([*students, name])}.")
+        teacher = self.member(name).teacher
+        if teacher is not None:
+            for each in self.ensemble(teacher).members:
+                self._check_teachers(each, (*students, name))
+
+    def member(self, name: str) -> Member:
+        """The member of that name. Raises UsageError, which lists the existing ones, if there is none."""
+        if name not in self.members:
+            close = did_you_mean(name, self.members)
+            raise UsageError(f"no member {name!r} in recipe {self.name}; {self._has()}.{close}")
+        return self.members[name]
+
+    def ensemble(self, name: str) -> Ensemble:
+        """The ensemble of that name; a member's name stands for the ensemble of only that member.
+
+        Raises UsageError, which lists the existing ones, if there is none.
+        """
+        if name in self.members:
+            return Ensemble((name,), weights=(1.0,))
+        if name not in self.ensembles:
+            close = did_you_mean(name, [*self.ensembles, *self.members])
+            raise UsageError(f"no ensemble or member {name!r} in recipe {self.name}; {self._has()}.{close}")
+        return self.ensembles[name]
+
+    def _has(self) -> str:
+        ensembles = ", ".join(self.ensembles) or "none"
+        return f"members: {', '.join(self.members)}; ensembles: {ensembles}"
