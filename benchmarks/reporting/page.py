@@ -48,9 +48,10 @@ def write_runs(experiment: Experiment, videos: int) -> None:
     """Write what the stages of all members, and of the blend, leave for a report."""
     random, recipe = np.random.default_rng(1), experiment.recipe
     classes = recipe.dataset.classes
-    experiment.data.mkdir(parents=True)
+    data = Path(str(experiment.data))
+    data.mkdir(parents=True)
     rows = (f"{label},label {label},{VERTICALS[label % 8]},{10 + label}\n" for label in range(classes))
-    (experiment.data / vocabulary.FILE).write_text("Index,Name,Vertical1,TrainVideoCount\n" + "".join(rows))
+    (data / vocabulary.FILE).write_text("Index,Name,Vertical1,TrainVideoCount\n" + "".join(rows))
     truth = random.random((videos, classes)) < 3 / classes
     stages, names = Stages(experiment), list(recipe.members)
     for name in names:

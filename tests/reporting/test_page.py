@@ -262,9 +262,10 @@ COLORS = """() => {
   const own = element => [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
   const texts = [...document.querySelectorAll('body *')].filter(e => own(e) && !e.closest('script, svg'));
   const labels = [...document.querySelectorAll('svg text')];
-  const lines = [...document.querySelectorAll('#chart-loss g.mark-line.role-mark > path')];
+  const curves = '#chart-loss g.mark-line.role-mark > path';
   const pair = property => e =>
     [e.textContent.trim(), parse(getComputedStyle(e)[property]).slice(0, 3), behind(e.closest('.plot') ?? e)];
+  const lines = [...document.querySelectorAll(curves)];
   const inks = {texts: pair('color'), labels: pair('fill'), lines: pair('stroke')};
   return {texts: texts.map(inks.texts), labels: labels.map(inks.labels), lines: lines.map(inks.lines)};
 }"""

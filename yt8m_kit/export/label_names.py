@@ -5,11 +5,12 @@ import io
 from pathlib import Path
 
 from yt8m_kit.data.format import vocabulary
+from yt8m_kit.stores.path import DataPath
 
 FILE = "labels.csv"  # in the graph's folder
 
 
-def names_of(data: Path, classes: int) -> dict[int, str]:
+def names_of(data: DataPath, classes: int) -> dict[int, str]:
     """Read DATA/vocabulary.csv: names by class number below `classes`, empty if there is no such file.
 
     Raises DataError for a malformed vocabulary and KitError for a damaged one.

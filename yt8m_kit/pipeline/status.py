@@ -6,8 +6,9 @@ from textwrap import wrap
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.progress import amount, duration
 from yt8m_kit.output.tables import Row, plain
+from yt8m_kit.pipeline.engines.activity import at_work
+from yt8m_kit.pipeline.goals import last_stages
 from yt8m_kit.pipeline.job import figures_of
-from yt8m_kit.pipeline.local import last_stages
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection, State
@@ -46,8 +47,7 @@ def _row(stage: Stage, inspection: Inspection) -> tuple[Row, list[str]]:
         state = inspection.state(stage)
     except KitError as error:
         state = State("stale", (str(error),))
-    holder = stage.run.holder()
-    running = holder.startswith(" ".join(stage.words) + ",")
+    running = at_work(stage)
     row: Row = {
         "stage": " ".join((stage.verb, *stage.words[2:])),
         "state": "running" if running else state.kind,
@@ -57,4 +57,4 @@ def _row(stage: Stage, inspection: Inspection) -> tuple[Row, list[str]]:
     row["made"] = record.local_time[len("2026-") :] if record else ""
     row["took"] = duration(record.seconds) if record else ""
     row["size"] = amount(record.size) if record else ""
-    return row, [holder] if running else [f"because {reason}" for reason in state.reasons]
+    return row, running or [f"because {reason}" for reason in state.reasons]
