@@ -7,6 +7,7 @@ from yt8m_kit.cli.places import Split, experiment
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath
 
 
 def evaluate(
@@ -14,7 +15,7 @@ def evaluate(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -39,7 +40,7 @@ def predict(
     name: str,
     *,
     split: Split = "test",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -64,7 +65,7 @@ def show(
     *,
     videos: Count = 10,
     labels: Count = 5,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name.
@@ -82,7 +83,7 @@ def segments(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -99,7 +100,7 @@ def report(
     recipe: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     markdown: bool = False,
     json: bool = False,
@@ -115,7 +116,7 @@ def report(
 
     if markdown and json:
         raise UsageError("report prints --markdown or --json; got both.")
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, reads=False)
     with progress.saying_once():
         rows = figures(given, split)
         print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
