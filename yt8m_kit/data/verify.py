@@ -23,6 +23,8 @@ from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.output.facts import Table
+from yt8m_kit.output.tables import Row
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _LISTED = 10  # faults of a shard that are listed in full
@@ -100,12 +102,14 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     policy: RetryPolicy = _POLICY,
+    show: Callable[[Table], object] = lambda _: None,
 ) -> Path:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
     Bad shards are named on stderr, then statistics of the split as a whole and what speaks against its use.
     repair: shards that differ from the published ones are downloaded again from `origin`. again: unchanged
-    shards are verified, too. threads: shards at a time, by default one per core. Raises KitError if bad
+    shards are verified, too. threads: shards at a time, by default one per core. show: called with a row for
+    each shard, also where some are bad. Raises KitError if bad
     shards remain or the split cannot be used, UsageError for a repair of a folder without official shards.
     """
     folder = paths[0].parent
@@ -122,6 +126,7 @@ def verify(
         paths = sorted({*paths} - {*altered} | {*renewed})
         bad = [path for path in bad if path not in altered] + inspection.inspect(renewed, again=False)
     errors = inspection.check(paths, split)
+    show(inspection.table(paths))
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
@@ -211,6 +216,22 @@ class Inspection:
         if not statistics.records:
             statistics, what = sample(paths, self._dataset, SAMPLED), f"{split}, a sample"
         return [*copy_errors(paths), *report(statistics, self._dataset, what, use, paths)]
+
+    def table(self, paths: Sequence[Path]) -> Table:
+        """A row for each shard: records, faults, its MD5 and whether that is the published one."""
+        return Table([self._row(path) for path in paths])
+
+    def _row(self, path: Path) -> Row:
+        finding = self._findings[path]
+        known = bool(self._official and path.name in self._official.shards)
+        return {
+            "shard": path.name,
+            "records": finding.records,
+            "bad records": finding.bad,
+            "md5": finding.md5,
+            "as published": self.is_as_published(path) if known else None,
+            "faults": [reason for _, reason in finding.faults],
+        }
 
     def forget(self) -> None:
         """Remove the shards that were read now from the manifest, so that they are read again next time."""
