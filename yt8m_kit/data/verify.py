@@ -165,9 +165,9 @@ class Inspection:
     def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
-        self._findings = known | self._examine([path for path in paths if path not in known])
+        self._findings |= known | self._examine([path for path in paths if path not in known])
         bad = [path for path in paths if self._print_faults(path)]
-        count = sum(finding.records for finding in self._findings.values())
+        count = sum(self._findings[path].records for path in paths)
         counts = f"{progress.plural(len(paths), 'shard')}, {progress.plural(count, 'record')}"
         unplanned = "" if self._official else "; no download plan is stored here, MD5s were not compared"
         progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
