@@ -63,7 +63,8 @@ environment:
 	@touch $@
 
 constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
-	uv pip compile pyproject.toml --extra cuda --extra jax --extra test --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml --extra cuda --extra docs --extra jax --extra report --extra test --universal \
+	  --python-version 3.11 --quiet \
 	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table

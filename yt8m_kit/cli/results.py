@@ -4,7 +4,9 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
+from yt8m_kit.output import progress
 
 
 def evaluate(
@@ -94,12 +96,27 @@ def segments(
 
 
 def report(
-    recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
+    recipe: str,
+    *,
+    split: Split = "validate",
+    data: Path | None = None,
+    runs: Path | None = None,
+    markdown: bool = False,
+    json: bool = False,
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table.
+    """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table.
 
+    data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
+    json: as JSON.
     """
-    from yt8m_kit.reporting.report import report
+    from yt8m_kit.reporting.page.page import write_or_advise
+    from yt8m_kit.reporting.report import figures, text_of
 
-    print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")
+    if markdown and json:
+        raise UsageError("report prints --markdown or --json; got both.")
+    given = experiment(recipe, data, runs)
+    with progress.saying_once():
+        rows = figures(given, split)
+        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        write_or_advise(given, rows, split)

@@ -22,7 +22,7 @@ from yt8m_kit.output.digest import files_in
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import Job, verified, working
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.quantization.sizes import StoredTensor, check_size
+from yt8m_kit.quantization.sizes import StoredTensor, check_size, group_sizes
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.run import Experiment
 
@@ -58,7 +58,8 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
         job.figures = {"bytes": written, "codec": blend.codec}
         if not archive:
             settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-            write_json(run.export, {"bytes": written, "limit": blend.limit} | settings)
+            about = {"bytes": written, "limit": blend.limit} | settings | {"tensors": group_sizes(tensors)}
+            write_json(run.export, about)
 
 
 @contextmanager

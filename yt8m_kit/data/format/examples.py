@@ -59,6 +59,15 @@ def parse(record: np.ndarray, dataset: Dataset) -> Video:
     return Video(identity, labels, features)
 
 
+def labels_of(record: np.ndarray, dataset: Dataset) -> list[int]:
+    """The labels of a record as parse reads them, without its frames. Raises DataError for malformed ones."""
+    data = record.data
+    try:
+        return _labels(data, sections(data)[0], dataset)
+    except IndexError:
+        raise DataError("not a SequenceExample: the record ends within a field") from None
+
+
 def sections(data: memoryview) -> tuple[dict[bytes, Span], dict[bytes, Span]]:
     """Spans of the values by key, of the context and of the feature lists of a record."""
     context: dict[bytes, Span] = {}
