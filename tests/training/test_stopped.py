@@ -14,7 +14,7 @@ import pytest
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.errors import UsageError
-from yt8m_kit.inference import predict
+from yt8m_kit.inference.shard_rows import ShardRows
 from yt8m_kit.pipeline.stages import training_settings
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints, train
@@ -88,7 +88,7 @@ def test_run_passes_the_signal_on(tiny_data, tmp_path):
     assert process.returncode == 143
     *_, first, last = stderr.splitlines()
     assert first.startswith("yt8m: stopped by SIGTERM at step ")
-    assert last == "yt8m: stopped at: yt8m train tiny long"
+    assert last == "yt8m: stopped by SIGTERM; the same command resumes."
 
 
 def test_a_stopped_prediction_resumes_after_its_last_batch(
@@ -96,9 +96,9 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
 ):
     """The position is saved at once, not with the next of SAVE_BATCHES."""
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
-    monkeypatch.setattr("yt8m_kit.inference.sweep.BATCH", 16)
+    monkeypatch.setattr("yt8m_kit.inference.predict.BATCH", 16)
     (tmp_path / "tiny").symlink_to(tiny_runs / "tiny")
-    rows = predict._Rows.add
+    rows = ShardRows.add
     added = []
 
     def add(self, batch, best):
@@ -107,7 +107,7 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
         if len(added) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(predict._Rows, "add", add)
+    monkeypatch.setattr(ShardRows, "add", add)
     assert main(["export", "tiny", "logistic", f"--runs={tmp_path}"]) == 0
     assert main(["predict", "tiny", "logistic", *places]) == 143
     assert capsys.readouterr().err.splitlines()[-1] == "yt8m: stopped by SIGTERM; the same command resumes."

@@ -45,8 +45,8 @@ class Command(NamedTuple):
             return 0
         first = self.stage.partials[0]
         if self.verb == "predict":
-            place = self.stage.partials[1]
-            return int(json.loads(place.read_text())["content"]["rows"]) if place.exists() else 0
+            places = (json.loads(place.read_text())["content"] for place in first.glob("[!.]*.json"))
+            return sum(place["rows"] + place["complete"] for place in places)
         if self.verb == "distill":
             return len([*first.glob("[!.]*.npz")])
         state = checkpoints.load_state(first)
@@ -81,7 +81,7 @@ class Place:
     def stages(self) -> list[Stage]:
         """The stages of runs, as the recipe has them now."""
         stages = self._stages(self.data)
-        last = [stages.export("teacher", archive=True), stages.graph_scores("blend"), stages.submit("blend")]
+        last = [stages.export("teacher", format="tgz"), stages.graph_scores("blend"), stages.submit("blend")]
         return [*stages.leading_to(last), self._stages(self.converted).segments("teacher")]
 
     def _command(self, stage: Stage) -> Command:

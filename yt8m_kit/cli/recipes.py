@@ -10,6 +10,7 @@ from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.facts import Form, Table, form_of
 from yt8m_kit.output.tables import Row
 from yt8m_kit.recipe import load, names
+from yt8m_kit.stores.path import DataPath
 
 
 def recipes(*, tsv: bool = False, json: bool = False) -> None:
@@ -71,7 +72,7 @@ def stages(
     """Print the stages that lead to a member or ensemble, teachers before students."""
     from yt8m_kit.pipeline.stages import Stages
 
-    form, known = form_of(tsv=tsv, json=json), Stages(experiment(recipe, runs=runs))
+    form, known = form_of(tsv=tsv, json=json), Stages(experiment(recipe, runs=runs, reads=False))
     last = (known.graph_scores(name), known.submit(name))
     rows = [{"stage": " ".join(stage.words), "product": str(stage.main)} for stage in known.leading_to(last)]
     _print_list(form, "stage", rows)
@@ -89,7 +90,7 @@ def check(
     recipe: str,
     *,
     quick: bool = False,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     tsv: bool = False,
     json: bool = False,

@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.cli.places import Split, experiment, part_of
 from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import form_of
+from yt8m_kit.stores.path import DataPath
 
 
 def evaluate(
@@ -17,7 +18,7 @@ def evaluate(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -42,22 +43,30 @@ def predict(
     name: str,
     *,
     split: Split = "test",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
+    part: str | None = None,
     strict: bool = False,
     steps: int | None = None,
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
+    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction.
+
+    part: K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
+    parts have predicted are joined.
+    """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
+    chosen = part_of(part, anew)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
-    from yt8m_kit.inference.predict import predict
+    from yt8m_kit.inference.predict import predict, predict_part
 
+    if chosen:
+        return predict_part(given, name, chosen, split=split, strict=strict)
     return predict(given, name, split=split, strict=strict, anew=anew)
 
 
@@ -67,7 +76,7 @@ def show(
     *,
     videos: Count = 10,
     labels: Count = 5,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name.
@@ -85,7 +94,7 @@ def segments(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -102,7 +111,7 @@ def report(
     recipe: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     markdown: bool = False,
     tsv: bool = False,
@@ -112,6 +121,7 @@ def report(
 
     data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
+    json: as JSON, numbers in full.
     """
     from yt8m_kit.output.tables import markdown as as_markdown
     from yt8m_kit.reporting.page.page import write_or_advise
@@ -120,7 +130,7 @@ def report(
     form = form_of(tsv=tsv, json=json)
     if markdown and form != "text":
         raise UsageError(f"report prints --markdown or --{form}; got both.")
-    given = experiment(recipe, data, runs)
+    given = experiment(recipe, data, runs, reads=False)
     with progress.saying_once():
         rows = figures(given, split)
         if markdown:

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import experiment
+from yt8m_kit.cli.places import experiment, part_of
 from yt8m_kit.fields import Count
+from yt8m_kit.stores.path import DataPath
 
 
 def train(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -38,7 +39,8 @@ def distill(
     teacher: str,
     *,
     top: Count | None = None,
-    data: Path | None = None,
+    part: str | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -48,16 +50,20 @@ def distill(
 
     teacher: a member or ensemble of the recipe.
     top: probabilities of each video; else 100, or all where there are fewer classes.
+    part: K/N writes those of every N-th shard only, as for predict.
     anew: start over; old files are moved to old/.
     """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
+    chosen = part_of(part, anew)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     check_splits(Stages(given).distill(teacher), anew=anew)
     backend.start("tensorflow")
-    from yt8m_kit.inference.distill import distill
+    from yt8m_kit.inference.distill import distill, distill_part
 
+    if chosen:
+        return distill_part(given, teacher, chosen, top=top)
     return distill(given, teacher, top=top, anew=anew)
 
 
@@ -65,7 +71,7 @@ def average(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,

@@ -6,8 +6,9 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.output.facts import Table
 from yt8m_kit.output.progress import amount, duration
 from yt8m_kit.output.tables import Row
+from yt8m_kit.pipeline.engines.activity import at_work
+from yt8m_kit.pipeline.goals import last_stages
 from yt8m_kit.pipeline.job import figures_of
-from yt8m_kit.pipeline.local import last_stages
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection, State
@@ -25,9 +26,9 @@ COLOURS = {
 def status(experiment: Experiment, names: Sequence[str] = ()) -> Table:
     """A row for each stage in order, with the reasons below those that are stale."""
     rows, reasons = [], []
-    for stage, state, holder in _states(experiment, names):
-        rows.append(_row(stage, state, is_running=bool(holder)))
-        reasons.append([holder] if holder else [f"because {reason}" for reason in state.reasons])
+    for stage, state, running in _states(experiment, names):
+        rows.append(_row(stage, state, is_running=bool(running)))
+        reasons.append(running or [f"because {reason}" for reason in state.reasons])
     return Table(rows, first=IMPORTANT, notes=reasons, colours=COLOURS)
 
 
@@ -36,8 +37,8 @@ def status_facts(experiment: Experiment, names: Sequence[str] = ()) -> Table:
     return Table([_facts(*found) for found in _states(experiment, names)])
 
 
-def _states(experiment: Experiment, names: Sequence[str]) -> Iterator[tuple[Stage, State, str]]:
-    """Each stage with its state and, if it is running, the holder of its run."""
+def _states(experiment: Experiment, names: Sequence[str]) -> Iterator[tuple[Stage, State, list[str]]]:
+    """Each stage with its state and, if it is running, who runs it."""
     stages, inspection = Stages(experiment), Inspection()
     last = last_stages(stages, names, ("evaluate", "predict" if experiment.trial else "submit"))
     for stage in stages.leading_to(last):
@@ -45,8 +46,7 @@ def _states(experiment: Experiment, names: Sequence[str]) -> Iterator[tuple[Stag
             state = inspection.state(stage)
         except KitError as error:
             state = State("stale", (str(error),))
-        holder = stage.run.holder()
-        yield stage, state, holder if holder.startswith(" ".join(stage.words) + ",") else ""
+        yield stage, state, at_work(stage)
 
 
 def _row(stage: Stage, state: State, *, is_running: bool) -> Row:
@@ -61,15 +61,15 @@ def _row(stage: Stage, state: State, *, is_running: bool) -> Row:
     }
 
 
-def _facts(stage: Stage, state: State, holder: str) -> Row:
+def _facts(stage: Stage, state: State, running: list[str]) -> Row:
     record = state.record
     return {
         "stage": " ".join((stage.verb, *stage.words[2:])),
-        "state": "running" if holder else state.kind,
+        "state": "running" if running else state.kind,
         "product": str(stage.main),
         "figures": record.figures if record else {},
         "made": record.made if record else None,
         "seconds": record.seconds if record else None,
         "bytes": record.size if record else None,
-        "reasons": [holder] if holder else list(state.reasons),
+        "reasons": running or list(state.reasons),
     }

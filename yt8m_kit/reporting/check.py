@@ -1,6 +1,5 @@
 """Check a recipe against published sizes (parameters, bytes by codec), and for the data it needs."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from yt8m_kit import models
@@ -11,6 +10,7 @@ from yt8m_kit.models import Weight
 from yt8m_kit.output.facts import Table
 from yt8m_kit.output.tables import MIB, Row
 from yt8m_kit.recipe import Member, Recipe
+from yt8m_kit.stores.path import DataPath
 
 IMPORTANT = ("ensemble", "within the limit", "MiB", "published MiB", "codec")
 
@@ -24,7 +24,7 @@ class Checked(NamedTuple):
     wrong: list[str]
 
 
-def check(recipe: Recipe, data: Path) -> Checked:
+def check(recipe: Recipe, data: DataPath) -> Checked:
     """Compare the sizes of members and ensembles with the published ones, and look for their records.
 
     Models are outlined, not built: sizes are exact and no weights are allocated.
@@ -86,7 +86,7 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
     }
 
 
-def _found(data: Path, split: str) -> Row:
+def _found(data: DataPath, split: str) -> Row:
     try:
         paths = splits.find(data, split)
     except KitError:

@@ -1,7 +1,6 @@
 """Training batches: shuffling, soft labels, mixup, prefetching."""
 
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable, Generator, Sequence
 
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
@@ -14,13 +13,14 @@ from yt8m_kit.pipeline.job import verified
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training.steps import IN_FLIGHT
 
 AHEAD = 2  # batches prefetched ahead of the step
 
 
 def shuffled(
-    experiment: Experiment, member: Member, paths: list[Path], faults: Faults, *, strict: bool = False
+    experiment: Experiment, member: Member, paths: Sequence[DataPath], faults: Faults, *, strict: bool = False
 ) -> Callable[[Position], Generator[Batch]]:
     """A function that returns an endless stream of shuffled, prefetched batches from a position on.
 
@@ -53,7 +53,7 @@ def shuffled(
     return batches
 
 
-def statistics_batches(member: Member, dataset: Dataset, paths: list[Path]) -> Generator[Batch]:
+def statistics_batches(member: Member, dataset: Dataset, paths: Sequence[DataPath]) -> Generator[Batch]:
     """An endless stream of training batches in another order, to estimate BatchNorm statistics."""
     order = member.seed + 1
     endless = read_batches(paths, dataset, member.batch_size, seed=order, epochs=None, reuse=AHEAD + 1)

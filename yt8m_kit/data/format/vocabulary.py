@@ -1,11 +1,11 @@
 """Label names by class number, with verticals and counts of training videos where they are given."""
 
 import csv
-from pathlib import Path
 from typing import NamedTuple
 
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.checksums import check_checksum
+from yt8m_kit.stores.path import DataPath
 
 FILE = "vocabulary.csv"  # in the folder of a data set
 _NUMBER, _NAME = ("index",), ("name", "display_name")  # column names, in lower case
@@ -14,7 +14,6 @@ _HEADINGS = {
     *("name", "names", "label", "labels", "class", "classes", "category", "categories"),
     *("display name", "class name", "class names", "label name", "label names"),
 }
-
 _VERTICAL, _VIDEOS = "vertical1", ("trainvideocount", "train_video_count")  # optional columns
 
 _DIGITS = 9  # of a class number, at most
@@ -90,12 +89,12 @@ def _numbered(rows: list[list[str]], number: int, name: int, header: list[str]) 
     return entries
 
 
-def read(path: Path, classes: int | None = None) -> dict[int, str]:
+def read(path: DataPath, classes: int | None = None) -> dict[int, str]:
     """Read the names by class number from a file; raises as read_entries does."""
     return {label: entry.name for label, entry in read_entries(path, classes).items()}
 
 
-def read_entries(path: Path, classes: int | None = None) -> dict[int, Entry]:
+def read_entries(path: DataPath, classes: int | None = None) -> dict[int, Entry]:
     """Read the labels by class number from a file, see parse_entries.
 
     Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.
