@@ -3,6 +3,7 @@ PYTHON   ?= python3
 RUNS     ?= runs
 DATA     ?=
 EXTRA    ?=
+EXTRAS   := cuda docs gcs http jax litert report s3 test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)
@@ -23,7 +24,7 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(foreach name,$(2),$(if $($(name)),,
   $(error make $(1) needs $(name)=; submissions/ has the recipes, each with its ensembles))))
 $(call need,submission,RECIPE ENSEMBLE)$(call need,submit,RECIPE ENSEMBLE)$(call need,results,RECIPE)
 $(if $(filter-out local kaggle,$(TO)),$(error TO must be local or kaggle; got TO=$(TO)))
-$(if $(filter-out cuda jax test,$(EXTRA)),$(error EXTRA must be cuda, jax or test; got EXTRA=$(EXTRA)))
+$(if $(filter-out $(EXTRAS),$(EXTRA)),$(error EXTRA must be one of $(EXTRAS); got EXTRA=$(EXTRA)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -63,7 +64,7 @@ environment:
 	@touch $@
 
 constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1: to newer versions)
-	uv pip compile pyproject.toml --extra cuda --extra jax --extra test --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml $(patsubst %,--extra %,$(EXTRAS)) --universal --python-version 3.11 --quiet \
 	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
 demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table

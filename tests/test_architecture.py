@@ -12,8 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 # A package imports what stands left of its bar, and nothing else of the kit.
 ORDER = """
-    errors | fields machine | dataset metrics backend | output codecs layers | models | recipe | trial
-    | run data | pipeline | submission | inference | quantization evaluation segments
+    errors | fields machine | dataset metrics backend | stores | output codecs layers | models | recipe
+    | trial | run data | pipeline | submission | inference | quantization evaluation segments
     | training ensembling export | reporting | cli
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}

@@ -16,6 +16,7 @@ from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.files import explaining, write_all
 from yt8m_kit.output.locks import lock
 from yt8m_kit.recipe import Recipe
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.trial import FOLDER, Trial
 
 
@@ -52,6 +53,7 @@ class Run:
     soft_labels = _File("soft_labels")
     soft_label_index = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
+    litert = _File("graph.tflite")
     export = _File("export.json")
     plan = _File("plan.json")
     submission = _File("submission.csv")
@@ -140,7 +142,7 @@ class Experiment:
     """
 
     recipe: Recipe
-    data: Path
+    data: DataPath
     runs: Path
     trial: Trial | None = None
 

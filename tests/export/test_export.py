@@ -129,6 +129,27 @@ def test_a_prediction_depends_on_the_video_alone(exported, batch):
     np.testing.assert_allclose(filled["probabilities"], whole, atol=1e-6)
 
 
+BAD_INPUTS = [
+    (np.zeros((2, 32, 1152), np.uint8), [0, 5], "num_frames must be at least 1"),
+    (np.zeros((2, 32, 1152), np.uint8), [33, 5], "num_frames must be at most the number of frames"),
+    (np.zeros((2, 32, 1152), np.uint8), [5], "frames and num_frames must have the same number of videos"),
+    (np.zeros((0, 32, 1152), np.uint8), np.zeros(0, np.int32), "frames hold no video"),
+    (np.zeros((2, 31, 1152), np.uint8), [5, 5], r"must have the shape \(videos, 32, 1152\); got.*2 31 1152"),
+    (np.zeros((2, 40, 1152), np.uint8), [5, 5], r"must have the shape \(videos, 32, 1152\); got.*2 40 1152"),
+    (np.zeros((2, 32, 1151), np.uint8), [5, 5], r"must have the shape \(videos, 32, 1152\); got.*2 32 1151"),
+    (np.zeros((2, 32, 1152), np.float32), [5, 5], "expected to be a uint8 tensor but is a float tensor"),
+]
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "top"])
+@pytest.mark.parametrize(("frames", "num_frames", "message"), BAD_INPUTS)
+def test_bad_inputs_are_refused(exported, signature, frames, num_frames, message):
+    function = exported("logistic").signatures[signature]
+    errors = (tf.errors.InvalidArgumentError, TypeError, ValueError)
+    with pytest.raises(errors, match=message):
+        function(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32))
+
+
 def test_two_loaded_graphs_do_not_share_weights(exported, batch):
     first = exported("logistic")
     before = call(first, "serving_default", batch)["probabilities"]

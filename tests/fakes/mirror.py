@@ -9,51 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 PIECE = 1 << 14  # bytes sent at a time
 
 
-class Mirror:
-    """Serve `files` (contents by path) with Range, at most `pace` bytes a second per connection.
-
-    seen: (path, Range or None) of every request. faults: by path, or "*" for every path: a function that
-    replaces the response to all requests, or a list with one function per request, None for no fault.
-    """
-
-    def __init__(self, files, pace=None):
-        self.files, self.pace = dict(files), pace
-        self.seen, self.times, self.faults = [], [], {}
-        self.leaving = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"mirror": self}))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.leave()
-
-    def leave(self):
-        """Shut down: open transfers are cut, later connections are refused."""
-        if not self.leaving.is_set():
-            self.leaving.set()
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-
-    def fault(self, path):
-        found = self.faults.get(path, self.faults.get("*"))
-        if isinstance(found, list):
-            return found.pop(0) if found else None
-        return found
-
-    def asked(self, path):
-        """The Range of each request for a path, in order."""
-        return [wanted for name, wanted in self.seen if name == path]
-
-
-class _Handler(BaseHTTPRequestHandler):
+class MirrorHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    mirror: Mirror
+    mirror: "Mirror"
 
     def do_GET(self):
         path = self.path.lstrip("/")
@@ -102,6 +60,51 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Mirror:
+    """Serve `files` (contents by path) with Range, at most `pace` bytes a second per connection.
+
+    seen: (path, Range or None) of every request. faults: by path, or "*" for every path: a function that
+    replaces the response to all requests, or a list with one function per request, None for no fault.
+    """
+
+    handler = MirrorHandler
+
+    def __init__(self, files, pace=None):
+        self.files, self.pace = dict(files), pace
+        self.seen, self.times, self.faults = [], [], {}
+        self.leaving = threading.Event()
+        handler = type("Handler", (self.handler,), {"mirror": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.leave()
+
+    def leave(self):
+        """Shut down: open transfers are cut, later connections are refused."""
+        if not self.leaving.is_set():
+            self.leaving.set()
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+    def fault(self, path):
+        found = self.faults.get(path, self.faults.get("*"))
+        if isinstance(found, list):
+            return found.pop(0) if found else None
+        return found
+
+    def asked(self, path):
+        """The Range of each request for a path, in order."""
+        return [wanted for name, wanted in self.seen if name == path]
+
+
 # Faults
 
 
@@ -141,6 +144,19 @@ def silence(handler, content):
     """Send nothing, not even headers."""
     handler.mirror.leaving.wait(30)
     handler.close_connection = True
+
+
+def late(seconds):
+    """Answer after a while."""
+
+    def run(handler, content):
+        handler.mirror.leaving.wait(seconds)
+        if content:
+            handler.serve(content)
+        else:
+            handler.refuse(404)
+
+    return run
 
 
 def without_ranges(handler, content):

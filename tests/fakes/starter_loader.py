@@ -68,8 +68,7 @@ def main(archive, records, out, batch=7):
         widths = [int(size) for size in flags["feature_sizes"].split(",")]
         checkpoint = os.path.join(train_dir, "inference_model")
         with tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as session:
-            frames = int(os.environ.get("LOADER_FRAMES", FRAMES))
-            ids, features, counts = reader(records, names, widths, frames, batch)
+            ids, features, counts = reader(records, names, widths, FRAMES, batch)
             with tf.device("/cpu:0"):
                 saver = tf.train.import_meta_graph(checkpoint + ".meta", clear_devices=True)
             saver.restore(session, checkpoint)

@@ -15,6 +15,7 @@ from keras import ops
 from tests.support.families import (
     COUNTS,
     NETVLAD,
+    NEXTVLAD,
     ORDERED,
     ROWS,
     TOY,
@@ -26,6 +27,7 @@ from tests.support.families import (
 from yt8m_kit import models
 from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.inputs.sampling import average_rounds
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Keras saves variables through an __array__ whose signature numpy 2 deprecates.
@@ -115,6 +117,48 @@ def test_family_in_bfloat16(row):
     half.set_weights(full.get_weights())
     assert half.output.dtype == "float32"
     np.testing.assert_allclose(predict(half, inputs), predict(full, inputs), atol=0.03)
+
+
+ROUNDS = 3
+BAG = {"clusters": 16, "hidden": 8}
+# Hyperparameters, and how often three rounds run the model.
+SAMPLED: list[tuple[str, dict[str, Any], int]] = [
+    ("dbof", BAG | {"draws": 6}, 1),
+    ("dbof", BAG | {"draws": 8, "pooling": "mean"}, 1),
+    ("soft_bof", BAG | {"draws": 12}, 1),
+    ("soft_bof", BAG | {"draws": 4, "maximum": True}, 1),
+    ("gated_dbof", BAG | {"draws": 8}, 1),
+    ("netvlad", NETVLAD | {"draws": 9}, 1),
+    ("netvlad", NETVLAD | {"draws": 9, "reduction": 4}, 1),
+    ("netvlad", NETVLAD | {"non_local": "half", "fusion": "early"}, 1),
+    ("netfv", NETVLAD | {"draws": 20}, 1),
+    ("netvlad", NETVLAD | {"draws": 3}, ROUNDS),  # all rounds together draw fewer than twelve frames
+    ("lstm", {"units": 8, "draws": 12}, ROUNDS),
+    ("nextvlad", NEXTVLAD, 1),
+]
+
+
+@pytest.mark.parametrize(("family", "hyperparameters", "runs"), SAMPLED)
+def test_rounds_are_the_mean_of_each(family, hyperparameters, runs, monkeypatch):
+    """Of videos with fewer and with more frames than draws, and of one without frames."""
+    inputs, _ = videos()
+    inputs["num_frames"] = np.where(COUNTS == 1, 0, COUNTS)
+    model = settled(models.build(family, TOY, **hyperparameters), inputs)
+    sample, single, calls = model.get_layer("sample"), [], []
+    for sample.round in range(ROUNDS):
+        single.append(predict(model, inputs))
+    sample.round = 0
+    forward = sample.call
+
+    def counted(*args, **options):
+        calls.append(1)
+        return forward(*args, **options)
+
+    monkeypatch.setattr(sample, "call", counted)
+    found = ops.convert_to_numpy(average_rounds(model, inputs, ROUNDS))
+    np.testing.assert_allclose(found, np.mean(single, axis=0), rtol=0, atol=1e-6)
+    assert len(calls) == runs
+    assert (sample.round, sample.rounds) == (0, 1)
 
 
 FIRST = [next(row for row, (name, _) in ROWS.items() if name == family) for family in models.families()]

@@ -7,6 +7,7 @@ import pytest
 from tests.support.small_shards import ALL, SMALL, five_shards, ids
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.manifest import size_of
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.pipeline.shards import first_records, paths_of, shards_of
 from yt8m_kit.pipeline.stages import Stages
@@ -30,7 +31,7 @@ def test_the_first_records_of_the_split_are_read(videos, tmp_path):
     assert ids(read_batches(paths, SMALL, 4)) == ALL[:videos]
     assert sorted(ids(read_batches(paths, SMALL, 4, seed=3, readers=2))) == ALL[:videos]
     listed = shards_of(given, "train")
-    assert listed == {path.name: (path.stat().st_size, len(ShardGroup([path]))) for path in paths}
+    assert listed == {path.name: (size_of(path), len(ShardGroup([path]))) for path in paths}
     assert paths_of(given, "train") == paths
 
 

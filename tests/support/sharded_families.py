@@ -3,7 +3,8 @@
     python -m tests.support.sharded_families train [ROW ...]    digest of the weights after three steps
     python -m tests.support.sharded_families compile [ROW ...]  collectives in the compiled step
 
-Prints a line of JSON for each: name, value. The three variables of a process choose between the two.
+Prints a line of JSON for each: name, value. KERAS_BACKEND must be jax; the three variables
+of a process choose between the two.
 """
 
 import hashlib
@@ -11,14 +12,9 @@ import json
 import re
 import sys
 
-import numpy as np
-
-from yt8m_kit import backend
-
-backend.start("jax")
-
 import jax
 import keras
+import numpy as np
 
 from tests.support import families
 from yt8m_kit.data.loader.batches import Batch

@@ -81,7 +81,7 @@ class Place:
     def stages(self) -> list[Stage]:
         """The stages of runs, as the recipe has them now."""
         stages = self._stages(self.data)
-        last = [stages.export("teacher", archive=True), stages.graph_scores("blend"), stages.submit("blend")]
+        last = [stages.export("teacher", format="tgz"), stages.graph_scores("blend"), stages.submit("blend")]
         return [*stages.leading_to(last), self._stages(self.converted).segments("teacher")]
 
     def _command(self, stage: Stage) -> Command:

@@ -11,6 +11,7 @@ from yt8m_kit import fields
 from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.machine.home import expanded
 from yt8m_kit.recipe import load
+from yt8m_kit.stores.path import StorePath, data_path
 
 
 class Pending:
@@ -35,6 +36,8 @@ def convert(name: str, kind: Any, text: Any) -> Any:
     if not isinstance(text, str):
         return text
     if get_origin(kind) in (types.UnionType, Union):  # Literal[...] | None is the latter
+        if StorePath in get_args(kind):
+            return data_path(_given(name, text))
         kind = next(part for part in get_args(kind) if part is not types.NoneType)
     if get_origin(kind) is Annotated:
         value = convert(name, get_args(kind)[0], text)
@@ -44,8 +47,9 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         if text.lower() not in ("true", "false"):
             raise UsageError(f"--{name} takes no value, or true or false; got {text!r}.")
         return text.lower() == "true"
-    if text == "True":
-        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
+    _given(name, text)
+    if kind is Path and "://" in text:
+        raise UsageError(f"--{name} must be a folder or file; only --data may be a URL; got {text!r}.")
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             close = did_you_mean(text, get_args(kind))
@@ -57,6 +61,13 @@ def convert(name: str, kind: Any, text: Any) -> Any:
         return kind(text)
     except ValueError:
         raise UsageError(f"--{name} must be a whole number; got {text!r}.") from None
+
+
+def _given(name: str, text: str) -> str:
+    """The text of an option; Fire passes True for one without a value."""
+    if text == "True":
+        raise UsageError(f"--{name} needs a value, as in --{name}=VALUE.")
+    return text
 
 
 def binding(function: Callable[..., Any]) -> Callable[..., Pending]:

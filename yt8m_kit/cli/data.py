@@ -9,6 +9,7 @@ from yt8m_kit.cli.places import Split, data_place, experiment
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, Whole
 from yt8m_kit.recipe import load
+from yt8m_kit.stores.path import DataPath
 
 Level = Literal["frame", "video"]
 Version = Literal["2", "3"]
@@ -45,8 +46,8 @@ def download(
     connections: int = 8,
     dry_run: bool = False,
     urls: str | None = None,
-    data: Path | None = None,
-) -> Path:
+    data: DataPath | None = None,
+) -> DataPath:
     """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
 
     what: what to fetch.
@@ -94,8 +95,8 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     urls: str | None = None,
-    data: Path | None = None,
-) -> Path:
+    data: DataPath | None = None,
+) -> DataPath:
     """Check a split's shards against the published MD5s and read every record in them.
 
     Records must have the format of YouTube-8M, or of the data set of --recipe.
@@ -166,7 +167,7 @@ def sample(
     epochs: int = 1,
     seed: int | None = None,
     out: Path | None = None,
-    data: Path | None = None,
+    data: DataPath | None = None,
     anew: bool = False,
 ) -> Path | None:
     """Print which frames a member draws in training and sees at prediction, or write them as shards.

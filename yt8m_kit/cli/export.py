@@ -6,13 +6,14 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def ensemble(
     recipe: str,
     ensemble: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -33,7 +34,7 @@ def quantize(
     recipe: str,
     name: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -57,18 +58,21 @@ def export(
     recipe: str,
     name: str,
     *,
-    format: Literal["graph", "tgz"] = "graph",
+    format: Literal["graph", "tgz", "litert"] = "graph",
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write an ensemble (or a member alone) as one graph, or as the archive of the 2018 starter code.
+    """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
 
-    format: graph is TensorFlow's SavedModel, tgz the archive.
+    format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with codes of 8 bits, or
+    of 4 if the codec has 4.
+    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
     """
-    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
-    return export(given, name, archive=format == "tgz", anew=anew)
+    return export(given, name, format=format, anew=anew)

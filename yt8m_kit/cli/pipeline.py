@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.stores.path import DataPath
 
 
 def status(
     recipe: str,
     *names: str,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -23,7 +24,7 @@ def run(
     recipe: str,
     *names: str,
     to: str = "predict",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,

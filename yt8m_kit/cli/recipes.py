@@ -7,6 +7,7 @@ from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment, runs_place
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.recipe import load, names
+from yt8m_kit.stores.path import DataPath
 
 
 def recipes() -> None:
@@ -44,12 +45,14 @@ def stages(recipe: str, name: str, *, runs: Path | None = None) -> None:
     """Print the stages that lead to a member or ensemble, teachers before students."""
     from yt8m_kit.pipeline.stages import Stages
 
-    known = Stages(experiment(recipe, runs=runs))
+    known = Stages(experiment(recipe, runs=runs, reads=False))
     last = (known.graph_scores(name), known.submit(name))
     print("\n".join(" ".join(stage.words) for stage in known.leading_to(last)))
 
 
-def check(recipe: str, *, quick: bool = False, data: Path | None = None, runs: Path | None = None) -> None:
+def check(
+    recipe: str, *, quick: bool = False, data: DataPath | None = None, runs: Path | None = None
+) -> None:
     """Compare sizes with the published ones; --quick runs one batch through every stage.
 
     --quick takes every member at its real size through train, average, evaluate, export and predict, and

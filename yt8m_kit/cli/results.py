@@ -4,7 +4,10 @@ from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
+from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath
 
 
 def evaluate(
@@ -12,7 +15,7 @@ def evaluate(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -37,7 +40,7 @@ def predict(
     name: str,
     *,
     split: Split = "test",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -62,7 +65,7 @@ def show(
     *,
     videos: Count = 10,
     labels: Count = 5,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
     """Print the best labels of the first predicted videos by name.
@@ -80,7 +83,7 @@ def segments(
     name: str,
     *,
     split: Split = "validate",
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     anew: bool = False,
@@ -94,12 +97,27 @@ def segments(
 
 
 def report(
-    recipe: str, *, split: Split = "validate", runs: Path | None = None, markdown: bool = False
+    recipe: str,
+    *,
+    split: Split = "validate",
+    data: DataPath | None = None,
+    runs: Path | None = None,
+    markdown: bool = False,
+    json: bool = False,
 ) -> None:
-    """Print scores, sizes and speed of the recipe's runs as a table.
+    """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table.
 
+    data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
+    json: as JSON.
     """
-    from yt8m_kit.reporting.report import report
+    from yt8m_kit.reporting.page.page import write_or_advise
+    from yt8m_kit.reporting.report import figures, text_of
 
-    print(report(experiment(recipe, runs=runs), split=split, as_markdown=markdown), end="")
+    if markdown and json:
+        raise UsageError("report prints --markdown or --json; got both.")
+    given = experiment(recipe, data, runs, reads=False)
+    with progress.saying_once():
+        rows = figures(given, split)
+        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        write_or_advise(given, rows, split)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 def submit(
@@ -17,7 +18,7 @@ def submit(
     dry_run: bool = False,
     again: bool = False,
     anew: bool = False,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
 ) -> Path:
     """Check the CSV, then score it on the local board, or submit it to Kaggle and await its score.

@@ -5,13 +5,14 @@ from pathlib import Path
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment
 from yt8m_kit.fields import Count
+from yt8m_kit.stores.path import DataPath
 
 
 def train(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
     steps: int | None = None,
@@ -52,7 +53,7 @@ def distill(
     teacher: str,
     *,
     top: Count | None = None,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -79,7 +80,7 @@ def average(
     recipe: str,
     member: str,
     *,
-    data: Path | None = None,
+    data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,

@@ -13,9 +13,9 @@ from yt8m_kit.data.download.download import DownloadPool, Sources, read_plan, st
 from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.partition import Partition, Shard, parse_plan
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.loader.manifest import Finding, Manifest, stamp
+from yt8m_kit.data.loader.manifest import Finding, Manifest, size_of, stamp
 from yt8m_kit.data.reading.shard_group import ShardGroup
-from yt8m_kit.data.reading.shards import RecordBuffer
+from yt8m_kit.data.reading.shards import RecordBuffer, open_shards
 from yt8m_kit.data.validation.anomalies import Use
 from yt8m_kit.data.validation.check import SAMPLED, copy_errors, report
 from yt8m_kit.data.validation.sampling import sample
@@ -23,6 +23,7 @@ from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath, StorePath
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _LISTED = 10  # faults of a shard that are listed in full
@@ -32,7 +33,7 @@ _POLICY = RetryPolicy()
 
 
 def examine(
-    path: Path, dataset: Dataset, advance: Callable[[int], object], statistics: SplitStatistics
+    path: DataPath, dataset: Dataset, advance: Callable[[int], object], statistics: SplitStatistics
 ) -> Finding:
     """Read a whole shard: its MD5 and the faults of its records. advance: called with the bytes read.
 
@@ -43,12 +44,13 @@ def examine(
     faults: list[tuple[int | None, str]] = []
     records = 0
     try:
-        with path.open("rb", buffering=0) as file:
-            block = memoryview(bytearray(_BLOCK))
-            while size := file.readinto(block):
-                digest.update(block[:size])
-                advance(size)
-        with ShardGroup([path]) as group:  # from the page cache
+        files = open_shards([path])
+        block, at = memoryview(bytearray(_BLOCK)), 0
+        while size := os.preadv(files[0], [block], at):
+            digest.update(block[:size])
+            advance(size)
+            at += size
+        with ShardGroup([path], files) as group:  # from the page cache
             records, buffer = len(group), RecordBuffer()
             for record in range(records):
                 try:
@@ -72,7 +74,7 @@ class OfficialFolder(NamedTuple):
     shards: Mapping[str, Shard]
 
 
-def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
+def official_folder(folder: DataPath, origin: Sources | None, policy: RetryPolicy) -> OfficialFolder | None:
     """Recognize a folder by its path, as download creates it; None for any other.
 
     origin: where to download its plan if it is not stored; None: without a stored plan the result is None.
@@ -91,7 +93,7 @@ def official_folder(folder: Path, origin: Sources | None, policy: RetryPolicy) -
 
 
 def verify(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     origin: Sources,
     *,
@@ -100,7 +102,7 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     policy: RetryPolicy = _POLICY,
-) -> Path:
+) -> DataPath:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
     Bad shards are named on stderr, then statistics of the split as a whole and what speaks against its use.
@@ -110,6 +112,8 @@ def verify(
     """
     folder = paths[0].parent
     official = official_folder(folder, origin if repair else None, policy)
+    if repair and isinstance(folder, StorePath):
+        raise UsageError(f"{folder} cannot be repaired: delete its bad shards and run `yt8m download` again.")
     if repair and official is None:
         raise UsageError(
             f"{folder} is not an official folder, such as 2/frame/train: there is nothing to repair it from."
@@ -118,7 +122,7 @@ def verify(
     bad = inspection.inspect(paths, again)
     altered = [path for path in bad if not inspection.is_as_published(path)]
     if repair and official and altered:
-        renewed = _replace(altered, official, origin, policy)
+        renewed = _replace([path for path in altered if isinstance(path, Path)], official, origin, policy)
         paths = sorted({*paths} - {*altered} | {*renewed})
         bad = [path for path in bad if path not in altered] + inspection.inspect(renewed, again=False)
     errors = inspection.check(paths, split)
@@ -151,13 +155,13 @@ def _replace(
 class Inspection:
     """Inspection of a folder's shards, and the manifest of its findings."""
 
-    def __init__(self, folder: Path, dataset: Dataset, official: OfficialFolder | None, threads: int):
+    def __init__(self, folder: DataPath, dataset: Dataset, official: OfficialFolder | None, threads: int):
         self._dataset, self._official, self._threads = dataset, official, threads
-        self._findings: dict[Path, Finding] = {}
-        self._statistics, self._read = SplitStatistics(dataset), set[Path]()
+        self._findings: dict[DataPath, Finding] = {}
+        self._statistics, self._read = SplitStatistics(dataset), set[DataPath]()
         self.manifest = Manifest(folder, dataset)
 
-    def inspect(self, paths: Sequence[Path], again: bool) -> list[Path]:
+    def inspect(self, paths: Sequence[DataPath], again: bool) -> list[DataPath]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
         self._findings = known | self._examine([path for path in paths if path not in known])
@@ -168,12 +172,12 @@ class Inspection:
         progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
         return bad
 
-    def _examine(self, paths: Sequence[Path]) -> dict[Path, Finding]:
+    def _examine(self, paths: Sequence[DataPath]) -> dict[DataPath, Finding]:
         if not paths:
             return {}
-        found: dict[Path, Finding] = {}
+        found: dict[DataPath, Finding] = {}
         saved = time.monotonic()
-        size = sum(path.stat().st_size for path in paths)
+        size = sum(map(size_of, paths))
         lock = threading.Lock()
         with progress.bar(size, f"verify {paths[0].parent.name}", "B") as bar:
 
@@ -203,7 +207,7 @@ class Inspection:
                 self.manifest.save()
         return found
 
-    def check(self, paths: Sequence[Path], split: str) -> list[str]:
+    def check(self, paths: Sequence[DataPath], split: str) -> list[str]:
         """Print statistics and warnings of the shards read, or of a sample if none was; returns errors."""
         statistics, use = self._statistics, Use(labels=split != "test", unique=split == "test")
         statistics.is_complete = self._read.issuperset(paths)
@@ -216,15 +220,15 @@ class Inspection:
         """Remove the shards that were read now from the manifest, so that they are read again next time."""
         self.manifest.remove(self._read)
 
-    def is_as_published(self, path: Path) -> bool:
+    def is_as_published(self, path: DataPath) -> bool:
         """Whether the MD5 is the one of the plan; true for a file that the plan does not list."""
         return self._is_published(path, self._findings[path])
 
-    def _is_published(self, path: Path, finding: Finding) -> bool:
+    def _is_published(self, path: DataPath, finding: Finding) -> bool:
         shard = self._official.shards.get(path.name) if self._official else None
         return shard is None or finding.md5 == shard.md5
 
-    def _print_faults(self, path: Path) -> bool:
+    def _print_faults(self, path: DataPath) -> bool:
         """Print the faults of a shard; returns whether there are any."""
         finding = self._findings[path]
         lines = [] if self.is_as_published(path) else [f"{path.name}: its MD5 differs from the published one"]

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.data.loader import splits
+from yt8m_kit.evaluation.probabilities import read_probabilities
 from yt8m_kit.evaluation.validation import Predictions, predictions
 from yt8m_kit.inference.member_model import averaged_model, counts
 from yt8m_kit.inference.predictor import load_graph, predictor
 from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import scores
 from yt8m_kit.output import progress
-from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.files import replacing
 from yt8m_kit.pipeline.job import Job, verified, working
 from yt8m_kit.pipeline.shards import paths_of
@@ -91,9 +91,6 @@ def probabilities_of(
 ) -> tuple[NDArray[np.str_], NDArray[np.float32], NDArray[np.bool_]]:
     """Ids (N,), probabilities and truth (N, C) of a member on a split; evaluates it if they are missing."""
     stages = Stages(experiment)
-    stage = stages.weight_scores(name, split)
-    if not stage.main.exists():
+    if not stages.weight_scores(name, split).main.exists():
         _score_weights(stages, name, split, strict=False, anew=False)
-    kept = dict(read_arrays(verified(stage, stage.run.probabilities(split)), f"Run: {stage.command} --anew"))
-    truth = np.unpackbits(kept["truth"], axis=1, count=experiment.recipe.dataset.classes).astype(bool)
-    return kept["ids"], kept["probabilities"], truth
+    return read_probabilities(stages, name, split)

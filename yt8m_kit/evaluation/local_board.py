@@ -15,6 +15,7 @@ from yt8m_kit.output.provenance import now
 from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.submission.csv_reader import read
 
 
@@ -40,7 +41,7 @@ def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, 
     return stage.main
 
 
-def read_truth(path: Path, classes: int) -> dict[str, set[int]]:
+def read_truth(path: DataPath, classes: int) -> dict[str, set[int]]:
     """Read the true labels of each video from a CSV `VideoId,Labels`, labels separated by spaces.
 
     Raises UsageError for a missing file, and KitError for a damaged or malformed one, a label out of range, a

@@ -4,7 +4,7 @@
 """
 
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -16,6 +16,7 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.predictor import predictor
 from yt8m_kit.inference.sweep import Predict, sweep_split
 from yt8m_kit.metrics import gap, hits_of, top
+from yt8m_kit.stores.path import DataPath
 
 
 class Predictions(NamedTuple):
@@ -28,7 +29,7 @@ class Predictions(NamedTuple):
 
 
 def predictions(
-    predict: Predict, dataset: Dataset, paths: list[Path], what: str, strict: bool
+    predict: Predict, dataset: Dataset, paths: Sequence[DataPath], what: str, strict: bool
 ) -> Predictions:
     """Predict a labelled split. strict: a bad record raises DataError. Raises UsageError without labels."""
     ids: list[str] = []
@@ -44,7 +45,7 @@ def predictions(
     return Predictions(ids, np.concatenate(probabilities), np.concatenate(truth), rate)
 
 
-def validation_gap(model: keras.Model, dataset: Dataset, paths: list[Path], what: str) -> float:
+def validation_gap(model: keras.Model, dataset: Dataset, paths: Sequence[DataPath], what: str) -> float:
     """GAP@20 of a model on a labelled split; keeps only each video's top 20. UsageError without labels."""
     confidences, hits, positives = [], [], 0
     for batch, predicted in sweep_split(predictor(model), dataset, paths, what):

@@ -5,14 +5,17 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import keras
 
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import encode
-from yt8m_kit.codecs.formats import Encoded
+from yt8m_kit.codecs.formats import Encoded, litert_bits
+from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.export.blended_graph import Part
+from yt8m_kit.export.litert.model_file import write_litert
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
 from yt8m_kit.inference.member_model import averaged_model
@@ -22,35 +25,41 @@ from yt8m_kit.output.digest import files_in
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import Job, verified, working
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.quantization.sizes import StoredTensor, check_size
+from yt8m_kit.quantization.sizes import StoredTensor, check_size, group_sizes, stored
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
-from yt8m_kit.run import Experiment
+from yt8m_kit.run import Experiment, Run
+
+Format = Literal["graph", "tgz", "litert"]
 
 
-def export(experiment: Experiment, name: str, *, archive: bool = False, anew: bool = False) -> Path:
+def export(experiment: Experiment, name: str, *, format: Format = "graph", anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    A SavedModel's folder, or the 2018 starter's archive. Raises UsageError if a member or the blend weights
-    are missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
+    A SavedModel's folder, the 2018 starter's archive (tgz) or a LiteRT model (litert), whose weights are
+    codes of 8 bits, or of 4 if the codec has 4. Raises UsageError if a member or the blend weights are
+    missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
     """
     stages = Stages(experiment)
-    stage = stages.export(name, archive=archive)
+    stage = stages.export(name, format=format)
     with working(stage, anew=anew) as job:
         if not job.is_done:
-            _write(stages, name, job, archive)
+            for need in job.stage.needs:
+                for file in need.files:
+                    verified(need, file)
+            if format == "litert":
+                _write_litert(stages, name, job)
+            else:
+                _write(stages, name, job, format == "tgz")
     return stage.main
 
 
 def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     experiment, run = stages.experiment, job.stage.run
     recipe, blend = stages.recipe, stages.recipe.ensemble(name)
-    for need in job.stage.needs:
-        for file in need.files:
-            verified(need, file)
     shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
-    parts = _parts(stages, name, shares, tensors)
+    parts = _parts(stages, shares, tensors, run)
     with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         written = sum(file.stat().st_size for file in files_in(folder))
@@ -58,7 +67,31 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
         job.figures = {"bytes": written, "codec": blend.codec}
         if not archive:
             settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-            write_json(run.export, {"bytes": written, "limit": blend.limit} | settings)
+            about = {"bytes": written, "limit": blend.limit} | settings | {"tensors": group_sizes(tensors)}
+            write_json(run.export, about)
+
+
+def _write_litert(stages: Stages, name: str, job: Job) -> None:
+    recipe, blend = stages.recipe, stages.recipe.ensemble(name)
+    shares, labels = stages.experiment.shares(name), _labels(stages.experiment)
+    parts = _parts(stages, shares, stored(recipe, list(shares), "float32"), None)
+    with job.writing() as path:
+        write_litert(recipe.dataset, parts, blend.rounds, name, labels, path, litert_bits(blend.codec))
+        written = path.stat().st_size
+        if written > blend.limit:
+            raise KitError(
+                f"ensemble {name} is {written:,} bytes as LiteRT model, {written - blend.limit:,} over the "
+                f"limit of {blend.limit:,}; nothing was written. Leave members out, or take the codec int4."
+            )
+        job.figures = {"bytes": written}
+
+
+def _labels(experiment: Experiment) -> list[str]:
+    """Names of the classes from DATA/vocabulary.csv; the number of a class that has none there."""
+    path = experiment.data / vocabulary.FILE
+    names = vocabulary.read(path) if path.exists() else {}
+    numbers = range(experiment.recipe.dataset.classes)
+    return [" ".join(names.get(number, "").split()) or str(number) for number in numbers]
 
 
 @contextmanager
@@ -79,8 +112,9 @@ def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
 
 
 def _parts(
-    stages: Stages, ensemble: str, shares: dict[str, float], tensors: Sequence[StoredTensor]
+    stages: Stages, shares: dict[str, float], tensors: Sequence[StoredTensor], run: Run | None
 ) -> list[Part]:
+    """Encode the members; run: of the ensemble, whose calibrated codes are taken, if any; None for none."""
     experiment, recipe = stages.experiment, stages.recipe
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
@@ -90,7 +124,7 @@ def _parts(
             outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
             model = averaged_model(experiment, name)
             formats = {tensor.path: tensor.format for tensor in own}
-            parts.append(encoded(model, outline, share, formats, load_codes(experiment.run(ensemble), own)))
+            parts.append(encoded(model, outline, share, formats, load_codes(run, own) if run else {}))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()

@@ -13,6 +13,7 @@ from yt8m_kit.codecs.encoding import decode
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
+from yt8m_kit.export.input_checks import checked
 from yt8m_kit.export.record_input import parse
 from yt8m_kit.metrics import TOP
 
@@ -60,6 +61,8 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
     probabilities: frames uint8 (B, T, D), num_frames int32 (B,) -> {"probabilities": float32 (B, C)}.
     top: the same -> {"labels": int32 (B, 20), "confidences": float32 (B, 20)}, descending.
     records: serialized SequenceExamples (B,) -> {"ids": string (B,)} and the outputs of top.
+
+    All raise InvalidArgumentError for an empty batch and for num_frames below 1 or over T.
     """
     kept = [[_kept(encoded) for _, encoded in part.weights] for part in parts]
     signature = [
@@ -71,6 +74,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def mix(frames: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
         values = [[weight.read_value() for weight in member] for member in kept]
+        frames, num_frames = checked(frames, num_frames)
         return mixed(parts, values, {"frames": frames, "num_frames": num_frames}, rounds)
 
     def probabilities(frames: tf.Tensor, num_frames: tf.Tensor) -> dict[str, tf.Tensor]:

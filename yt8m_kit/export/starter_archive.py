@@ -3,7 +3,8 @@
 A flat gzipped tar of a TensorFlow 1 MetaGraph, its checkpoint and model_flags.json. The starter imports the
 graph next to its own reader, restores the global variables, initialises the local ones, feeds
 `input_batch_raw` and `num_frames` and fetches `predictions`. So codes are global variables and float weights
-local ones: the unmodified script decodes them once, on initialisation.
+local ones: the unmodified script decodes them once, on initialisation. It feeds 300 frames of any data set:
+the graph takes any number, and cuts or pads to the data set's.
 
 Shapes: B videos, T frames, D bytes of a frame, C classes.
 """
@@ -22,6 +23,7 @@ from yt8m_kit.codecs.encoding import decode
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
+from yt8m_kit.export.input_checks import checked, checked_floats
 
 v1 = tf.compat.v1
 PREFIX = "inference_model"
@@ -76,12 +78,14 @@ def _graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tuple[tf.Grap
     codes: dict[str, NDArray[Any]] = {}
     # Own name scope: input/ is taken by the starter's reader.
     with graph.as_default(), tf.name_scope("ensemble"):
-        raw = v1.placeholder(tf.float32, (None, dataset.max_frames, dataset.width), COLLECTIONS[0])
+        raw = v1.placeholder(tf.float32, (None, None, dataset.width), COLLECTIONS[0])
         num_frames = v1.placeholder(tf.int32, (None,), COLLECTIONS[1])
         values = []
         for number, part in enumerate(parts):
             values.append([_weight(f"member_{number}/{v.path}", e, codes) for v, e in part.weights])
-        predictions = mixed(parts, values, {"frames": _bytes(raw), "num_frames": num_frames}, rounds)
+        frames, counts = checked(checked_floats(raw), num_frames)
+        inputs = {"frames": _resized(_bytes(frames), dataset.max_frames), "num_frames": counts}
+        predictions = mixed(parts, values, inputs, rounds)
         for name, tensor in zip(COLLECTIONS, (raw, num_frames, tf.identity(predictions, COLLECTIONS[2]))):
             graph.add_to_collection(name, tensor)
     return graph, codes
@@ -91,6 +95,13 @@ def _bytes(raw_BTD: tf.Tensor) -> tf.Tensor:
     """Undo the reader's dequantization; padding (0.0) becomes bytes that num_frames masks."""
     steps = tf.round((raw_BTD - DEQUANTIZE_OFFSET) / DEQUANTIZE_SCALE)
     return tf.cast(tf.clip_by_value(steps, 0.0, 255.0), tf.uint8)
+
+
+def _resized(frames_BND: tf.Tensor, length: int) -> tf.Tensor:
+    """Cut frames to the first T, or pad them with zeros: (B, N, D) -> (B, T, D); T: length."""
+    cut = frames_BND[:, :length]
+    padded = tf.pad(cut, [[0, 0], [0, length - tf.shape(cut)[1]], [0, 0]])
+    return tf.ensure_shape(padded, (None, length, frames_BND.shape[2]))
 
 
 def _weight(name: str, encoded: Encoded, codes: dict[str, NDArray[Any]]) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """Distillation: write a teacher's soft labels, one file per shard of the train split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 
 KEEP = 100  # soft labels per video, or all classes if there are fewer
 
@@ -50,7 +51,7 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
     return stage.main
 
 
-def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: list[Path], top: int) -> None:
+def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: Sequence[DataPath], top: int) -> None:
     total = splits.count(paths)
     faults = Faults(dataset.max_skipped, total)
     todo = [path for path in paths if not soft_labels.side_file(run.soft_labels, path).exists()]

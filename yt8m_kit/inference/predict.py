@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from yt8m_kit.pipeline.job import verified, working
 from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.submission.csv_reader import HEADER, check
 from yt8m_kit.submission.csv_writer import text
 
@@ -133,7 +134,12 @@ class _Rows:
 
 
 def _write_rows(
-    top: Callable[..., Any], dataset: Dataset, paths: list[Path], partial: Path, place: Path, strict: bool
+    top: Callable[..., Any],
+    dataset: Dataset,
+    paths: Sequence[DataPath],
+    partial: Path,
+    place: Path,
+    strict: bool,
 ) -> int:
     """Append the missing rows and return the total number."""
     with closing(_Rows(partial, place)) as rows:

@@ -1,8 +1,7 @@
 """One pass of a function over a split: batches in file order, prefetched, with a progress bar."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.loader.prefetch import prefetch
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath
 
 BATCH = 128  # videos
 REUSE = 4  # batches in the reader's ring: one in prediction, one in the queue, two being filled
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def sweep_split(
     function: Callable[[Batch], T],
     dataset: Dataset,
-    paths: list[Path],
+    paths: Sequence[DataPath],
     what: str,
     *,
     start: Position = Position(),  # noqa: B008 - immutable

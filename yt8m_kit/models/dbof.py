@@ -34,7 +34,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     vector = relu6(DeepBag(clusters, pooling, name="bag")(frames), hidden, clusters, "hidden")
     probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)

@@ -36,7 +36,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     first, *others = split(frames, dataset)
     bags = [GatedBag(clusters, name="bag_0")(first)]

@@ -67,7 +67,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = UnitFrames()(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
     if input_norm:
         frames = InputNorm(name="input_norm")(frames)

@@ -38,7 +38,7 @@ def build(
     Raises UsageError for mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
-    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     bags = [
         SoftBag(clusters if number == 0 else clusters // 8, maximum, name=f"bag_{number}")(part)

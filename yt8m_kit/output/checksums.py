@@ -5,19 +5,20 @@ A file without one is read as it is.
 """
 
 import hashlib
-from pathlib import Path
+from typing import cast
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import write_shared
+from yt8m_kit.stores.path import DataPath, P
 
 
-def checksum_file(path: Path) -> Path:
+def checksum_file(path: P) -> P:
     """Path of the SHA-256 file of a file."""
-    return path.with_name(f"{path.name}.sha256")
+    return cast("P", path.with_name(f"{path.name}.sha256"))
 
 
-def write_with_checksum(path: Path, content: bytes) -> None:
+def write_with_checksum(path: DataPath, content: bytes) -> None:
     """Write a file and its SHA-256 file, each atomically; in between, both contents are valid."""
     before = _line(path, digest(path)) if path.exists() else ""
     after = _line(path, hashlib.sha256(content).hexdigest())
@@ -26,7 +27,7 @@ def write_with_checksum(path: Path, content: bytes) -> None:
     write_shared(checksum_file(path), after.encode())
 
 
-def check_checksum(path: Path) -> None:
+def check_checksum(path: DataPath) -> None:
     """Raise KitError where a file is not the one that its SHA-256 file was written for."""
     known = checksum_file(path)
     if not known.exists():
@@ -39,5 +40,5 @@ def check_checksum(path: Path) -> None:
         )
 
 
-def _line(path: Path, sha256: str) -> str:
+def _line(path: DataPath, sha256: str) -> str:
     return f"{sha256}  {path.name}\n"

@@ -3,17 +3,21 @@
 import hashlib
 from pathlib import Path
 
+from yt8m_kit.stores.path import DataPath
+
 Stamp = list[int]  # bytes, and modification time in ns
 
 
-def digest(path: Path) -> str:
+def digest(path: DataPath) -> str:
     """Compute the SHA-256 of a file in hex; of a folder, that of its files' relative paths and digests.
 
     Raises OSError if a file cannot be read.
     """
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         lines = [f"{digest(file)} {file.relative_to(path).as_posix()}\n" for file in files_in(path)]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+    if not isinstance(path, Path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.locks import lock
+from yt8m_kit.stores.path import DataPath, StorePath
 
 # Errors of file systems that cannot sync a folder on request: FUSE, CIFS, folders that cannot be read.
 UNSYNCED = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -143,8 +144,11 @@ def give_name(source: Path, path: Path) -> None:
         shutil.copyfile(source, path)
 
 
-def write_shared(path: Path, content: bytes) -> None:
+def write_shared(path: DataPath, content: bytes) -> None:
     """Write a small file atomically while other processes may write it, too: the last one wins."""
+    if isinstance(path, StorePath):
+        path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.partial")
     with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,9 @@
 """Progress of long steps on stderr: a bar with rate and time left, and remarks that do not break it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tqdm import tqdm
@@ -43,9 +46,26 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *
     )
 
 
+_SAID: ContextVar[set[str] | None] = ContextVar("said", default=None)
+
+
 def say(line: str) -> None:
     """Print a line on stderr without breaking a bar."""
-    tqdm.write(line, file=sys.stderr)
+    said = _SAID.get()
+    if said is None or line not in said:
+        tqdm.write(line, file=sys.stderr)
+    if said is not None:
+        said.add(line)
+
+
+@contextmanager
+def saying_once() -> Iterator[None]:
+    """Context manager in which `say` prints a line only once, for work that reads a file several times."""
+    token = _SAID.set(set())
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
 
 
 def amount(size: float) -> str:

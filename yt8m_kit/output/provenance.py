@@ -22,7 +22,8 @@ class Record:
     """Provenance of a product's files.
 
     files: digest and stamp by name. figures: results, to be shown. made: UTC, ISO 8601.
-    seconds: wall time of the process that finished it. kit: its version.
+    seconds, cpu_seconds, bytes_read: wall time, CPU time and bytes read of the process that finished it, its
+    child processes included; None: unknown. kit: its version. environment: commit, versions, processor.
     """
 
     sources: Sources
@@ -31,6 +32,9 @@ class Record:
     made: str = ""
     seconds: float = 0.0
     kit: str = ""
+    cpu_seconds: float | None = None
+    bytes_read: int | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def local_time(self) -> str:

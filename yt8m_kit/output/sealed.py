@@ -7,6 +7,7 @@ from typing import Any
 
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.files import write_text
+from yt8m_kit.stores.path import DataPath
 
 ADVICE = "Delete it, or make its product again with --anew."
 
@@ -22,7 +23,7 @@ def sealed(value: Any) -> dict[str, Any]:
     return {"sha256": _seal(body), "content": json.loads(body)}
 
 
-def read_sealed(path: Path) -> Any:
+def read_sealed(path: DataPath) -> Any:
     """Read the value of a sealed file. Raises KitError if it is unreadable or its checksum differs."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))

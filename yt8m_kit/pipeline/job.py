@@ -16,6 +16,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, pending, write_record
+from yt8m_kit.pipeline.effort import environment, spent
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record, is_interrupted, refusal
 
@@ -33,7 +34,7 @@ class Job:
     def __init__(self, stage: Stage, is_done: bool):
         self.stage, self.is_done, self.sources = stage, is_done, stage.sources()
         self.figures: dict[str, Any] = {}
-        self._began = time.monotonic()
+        self._began, self._before = time.monotonic(), spent()
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
@@ -54,7 +55,10 @@ class Job:
         paths = {self.stage.main: temporary} | {side: side for side in self.stage.sides if side.exists()}
         files = {file.relative_to(run).as_posix(): file_entry(at) for file, at in paths.items()}
         seconds = round(time.monotonic() - self._began, 1)
-        record = Record(self.sources, files, self.figures, now(), seconds, __version__)
+        effort = spent().since(self._before)
+        record = Record(
+            self.sources, files, self.figures, now(), seconds, __version__, *effort, environment()
+        )
         write_record(pending(self.stage.record), record)
 
 

@@ -1,15 +1,18 @@
 """Shards of a split for an experiment: their paths, limited for a trial, and their listing for records."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format.tfrecord import FOOTER
 from yt8m_kit.data.loader import manifest, splits
+from yt8m_kit.data.reading.shards import Shards, open_shards
 from yt8m_kit.errors import UsageError
 from yt8m_kit.output.files import write_shared
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath, StorePath
 
 COUNTED = 1 << 30  # bytes of a split up to which records are counted by reading their headers
 
@@ -17,27 +20,27 @@ COUNTED = 1 << 30  # bytes of a split up to which records are counted by reading
 class Prefix(NamedTuple):
     """The first records of a shard: their number, and their bytes in the shard."""
 
-    shard: Path
+    shard: DataPath
     records: int
     size: int
 
 
-def first_records(paths: Sequence[Path], limit: int) -> list[Prefix]:
+def first_records(paths: Sequence[DataPath], limit: int) -> list[Prefix]:
     """Return the shards that hold the first `limit` records, in order; only the last one may be in part."""
     found = []
     for path in paths:
         if limit == 0:
             break
-        index = tfrecord.index(path)
+        index = splits.index(path)
         records = min(limit, len(index.offsets))
         is_whole = records == len(index.offsets)
         last = 0 if is_whole else int(index.offsets[records - 1] + index.lengths[records - 1])
-        found.append(Prefix(path, records, path.stat().st_size if is_whole else last + tfrecord.FOOTER))
+        found.append(Prefix(path, records, manifest.size_of(path) if is_whole else last + FOOTER))
         limit -= records
     return found
 
 
-def paths_of(experiment: Experiment, split: str) -> list[Path]:
+def paths_of(experiment: Experiment, split: str) -> list[DataPath]:
     """Find the shards of a split, sorted by path.
 
     With a limit on videos: shards with only the first records of the split, in this order, so that they are
@@ -46,7 +49,7 @@ def paths_of(experiment: Experiment, split: str) -> list[Path]:
     """
     paths, limit = splits.find(experiment.data, split), _limit(experiment)
     if limit is None:
-        return paths
+        return [*paths]
     prefixes = first_records(paths, limit)
     return [_copied(each, experiment.place / ".records" / split) for each in prefixes]
 
@@ -55,17 +58,25 @@ def _limit(experiment: Experiment) -> int | None:
     return experiment.trial.limit_videos if experiment.trial else None
 
 
-def _copied(prefix: Prefix, folder: Path) -> Path:
+def _copied(prefix: Prefix, folder: Path) -> DataPath:
     """Return the shard itself if all of it is used, else its copy, which has the shard's time."""
-    source = prefix.shard.stat()
-    if prefix.size == source.st_size:
+    if prefix.size == manifest.size_of(prefix.shard):
         return prefix.shard
-    copy, stamp = folder / prefix.shard.name, [prefix.size, source.st_mtime_ns]
+    time = _time(prefix.shard)
+    copy, stamp = folder / prefix.shard.name, [prefix.size, time]
     if not (copy.exists() and manifest.stamp(copy) == stamp):
-        with prefix.shard.open("rb") as shard:
-            write_shared(copy, shard.read(prefix.size))
-        os.utime(copy, ns=(source.st_mtime_ns, source.st_mtime_ns))
+        with Shards([prefix.shard], open_shards([prefix.shard])) as shards:
+            write_shared(copy, os.pread(shards.files[0], prefix.size, 0))
+        os.utime(copy, ns=(time, time))
     return copy
+
+
+def _time(shard: DataPath) -> int:
+    """Modification time in ns; for an object, a number that changes with its version."""
+    if isinstance(shard, StorePath):
+        digest = hashlib.sha256(f"{shard}\n{shard.known().version}".encode()).digest()
+        return int.from_bytes(digest[:7], "big")
+    return shard.stat().st_mtime_ns
 
 
 def shards_of(experiment: Experiment, split: str) -> dict[str, tuple[int, int | None]] | None:
@@ -79,8 +90,8 @@ def shards_of(experiment: Experiment, split: str) -> dict[str, tuple[int, int | 
         return None
     if (limit := _limit(experiment)) is not None:
         return {shard.name: (size, records) for shard, records, size in first_records(paths, limit)}
-    sizes = {path: path.stat().st_size for path in paths}
-    records: dict[Path, int | None] = {**manifest.counts(paths)}
+    sizes = {path: manifest.size_of(path) for path in paths}
+    records: dict[DataPath, int | None] = {**manifest.counts(paths)}
     if sum(sizes.values()) <= COUNTED:
-        records |= {path: len(tfrecord.index(path).offsets) for path in paths if path not in records}
+        records |= {path: splits.records_of(path) for path in paths if path not in records}
     return {path.name: (size, records.get(path)) for path, size in sizes.items()}

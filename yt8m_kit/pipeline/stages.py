@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit.codecs.formats import litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import digest
@@ -12,6 +13,7 @@ from yt8m_kit.pipeline.shards import shards_of
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 
 
 class Stages:
@@ -157,27 +159,32 @@ class Stages:
             settings=settings,
         )
 
-    def export(self, name: str, *, archive: bool = False) -> Stage:
-        """The graph folder, or graph.tgz: the blend with its weights as codes."""
-        return self._once(("export", name, str(archive)), lambda: self._export(name, archive))
+    def export(self, name: str, *, format: str = "graph") -> Stage:
+        """The graph folder, graph.tgz or graph.tflite: the blend with its weights as codes."""
+        return self._once(("export", name, format), lambda: self._export(name, format))
 
-    def _export(self, name: str, archive: bool) -> Stage:
+    def _export(self, name: str, format: str) -> Stage:
         blend, run = self.recipe.ensemble(name), self.experiment.run(name)
-        planned = (self.quantize(name),) if blend.is_measured else ()
+        on_phone = format == "litert"  # which has codes of its own, and labels
+        planned = (self.quantize(name),) if blend.is_measured and not on_phone else ()
         models = {
             member: {"family": each.family, "hyperparameters": dict(each.hyperparameters)}
             for member in blend.members
             for each in [self.recipe.member(member)]
         }
-        settings = {key: getattr(blend, key) for key in ("codec", "calibrated", "limit", "rounds")}
+        keys = ("limit", "rounds") if on_phone else ("codec", "calibrated", "limit", "rounds")
+        settings: dict[str, Any] = {key: getattr(blend, key) for key in keys} | {"models": models}
+        if on_phone:
+            settings["bits"] = litert_bits(blend.codec)
         return Stage(
             self.experiment,
             self.shards,
-            self._words("export", name, *(["--format=tgz"] if archive else [])),
-            run.archive if archive else run.graph,
-            sides=() if archive else (run.export,),
+            self._words("export", name, *([] if format == "graph" else [f"--format={format}"])),
+            {"graph": run.graph, "tgz": run.archive, "litert": run.litert}[format],
+            sides=(run.export,) if format == "graph" else (),
             needs=self._blended(name) + planned,
-            settings=settings | {"models": models},
+            settings=settings,
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)} if on_phone else {},
         )
 
     def predict(self, name: str, split: str = "test") -> Stage:
@@ -268,5 +275,5 @@ def _split_option(split: str, default: str) -> list[str]:
     return [] if split == default else [f"--split={split}"]
 
 
-def _digest(path: Path) -> str | None:
+def _digest(path: DataPath) -> str | None:
     return digest(path) if path.exists() else None

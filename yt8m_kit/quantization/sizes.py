@@ -1,8 +1,9 @@
 """Size limit of the exported graph, and the bytes of its tensors by codec."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from yt8m_kit import models
 from yt8m_kit.codecs.formats import fitting, format_of, stored_bytes
@@ -49,6 +50,23 @@ def graph_overhead(rounds: int) -> int:
 def total_bytes(tensors: Iterable[StoredTensor]) -> int:
     """Bytes of the tensors' codes."""
     return sum(tensor.size for tensor in tensors)
+
+
+def group_sizes(tensors: Iterable[StoredTensor]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Weights, bytes and formats by member and by group: the layer that a tensor's path begins with.
+
+    Formats are those of large tensors, by decreasing number of weights; float32 where none was encoded.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for tensor in sorted(tensors, key=lambda tensor: -math.prod(tensor.shape)):
+        group = found.setdefault(tensor.member, {}).setdefault(
+            tensor.path.partition("/")[0], {"weights": 0, "bytes": 0, "formats": []}
+        )
+        group["weights"] += math.prod(tensor.shape)
+        group["bytes"] += tensor.size
+        if tensor.format not in group["formats"] and (not group["formats"] or tensor.format != "float32"):
+            group["formats"].append(tensor.format)
+    return found
 
 
 def member_bytes(recipe: Recipe, blend: Ensemble) -> list[int]:

@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -20,6 +19,7 @@ from yt8m_kit.layers.layer import is_float
 from yt8m_kit.quantization.input_moments import second_moments
 from yt8m_kit.quantization.sizes import StoredTensor
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 
 CALIBRATION = 1024  # videos for calibrated rounding
 HELD_OUT = 256  # other videos, to measure errors on
@@ -97,7 +97,7 @@ def format_trial(
     gc.collect()
 
 
-def videos_of(dataset: Dataset, paths: list[Path]) -> Videos:
+def videos_of(dataset: Dataset, paths: Sequence[DataPath]) -> Videos:
     """Draw calibration and held-out videos from the shuffled split; at most a quarter is held out."""
     drawn = next(read_batches(paths, dataset, CALIBRATION + HELD_OUT, seed=0, mix=4))
     held_out = max(min(HELD_OUT, len(drawn.ids) // 4), 1)

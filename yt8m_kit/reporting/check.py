@@ -1,7 +1,5 @@
 """Check a recipe against published sizes (parameters, bytes by codec), and for the data it needs."""
 
-from pathlib import Path
-
 from yt8m_kit import models
 from yt8m_kit.codecs.formats import CODECS, codec_bytes, fitting
 from yt8m_kit.data.loader import splits
@@ -9,9 +7,10 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.models import Weight
 from yt8m_kit.output.tables import MIB, Row, plain
 from yt8m_kit.recipe import Member, Recipe
+from yt8m_kit.stores.path import DataPath
 
 
-def check(recipe: Recipe, data: Path) -> tuple[str, list[str]]:
+def check(recipe: Recipe, data: DataPath) -> tuple[str, list[str]]:
     """Return tables of members, ensembles and splits as text, and the differences from published sizes.
 
     Models are outlined, not built: sizes are exact and no weights are allocated.
@@ -67,7 +66,7 @@ def _ensemble(recipe: Recipe, name: str, outlines: dict[str, list[Weight]]) -> R
     }
 
 
-def _found(data: Path, split: str) -> str:
+def _found(data: DataPath, split: str) -> str:
     try:
         paths = splits.find(data, split)
     except KitError:

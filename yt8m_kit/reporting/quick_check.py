@@ -30,6 +30,7 @@ from yt8m_kit.quantization.trial import MIXED_FORMATS
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.reporting.quick_recipe import in_order, needs_of, reduced
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training.average import average
 from yt8m_kit.training.loop import StoppedError
 from yt8m_kit.training.train import train
@@ -42,7 +43,7 @@ Stage = Callable[[], object]
 T = TypeVar("T")
 
 
-def quick_check(recipe: Recipe, runs: Path, data: Path | None, report: Report) -> None:
+def quick_check(recipe: Recipe, runs: Path, data: DataPath | None, report: Report) -> None:
     """Take every member through train, average, evaluate, export and predict, and blend every ensemble.
 
     Members have their real size, one step and a batch of four videos, in file order of the first eight of
@@ -56,10 +57,12 @@ def quick_check(recipe: Recipe, runs: Path, data: Path | None, report: Report) -
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of functions traced anew
     with _emptied(folder, recipe.name):
         if data is None:
-            data = folder / "records"
+            data = records = folder / "records"
             with contextlib.redirect_stderr(io.StringIO()):
                 videos = LIMITS.limit_videos or 1
-                synthesize(data, train=videos, validate=videos, test=videos, shards=1, dataset=recipe.dataset)
+                synthesize(
+                    records, train=videos, validate=videos, test=videos, shards=1, dataset=recipe.dataset
+                )
         quick = _Check(recipe, data, folder, report)
         for number, name in enumerate(quick.names):
             quick.check(name)
@@ -86,7 +89,7 @@ def _emptied(folder: Path, recipe: str) -> Iterator[None]:
 class _Check:
     """The stages of a recipe with its ensembles reduced. names: members and ensembles, teachers first."""
 
-    def __init__(self, recipe: Recipe, data: Path, runs: Path, report: Report):
+    def __init__(self, recipe: Recipe, data: DataPath, runs: Path, report: Report):
         self._recipe, self._report = recipe, report
         self._width = max(len(name) for name in (*recipe.members, *recipe.ensembles))
         self._experiment = Experiment(reduced(recipe, self._parameters()), data, runs).limited(LIMITS)

@@ -1,8 +1,9 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
@@ -13,22 +14,49 @@ from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.training.log import read_rows
 
+# Digits of a column; whole numbers and texts have none.
+DIGITS = {
+    **dict.fromkeys(("GAP@20", "mAP", "Hit@1", "PERR", "board public", "board private"), 4),
+    **{"float32 MiB": 2, "exported MiB": 2, "GAP lost": 5},
+    **{"trained videos/s": 0, "epoch s": 1, "predicted videos/s": 0},
+}
+
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
     """Format a row for each evaluated member and ensemble: scores on a split, sizes, speed, board.
+
+    Raises the errors of `figures`.
+    """
+    return text_of(figures(experiment, split), "markdown" if as_markdown else "plain")
+
+
+def text_of(rows: Sequence[Row], form: Literal["plain", "markdown", "json"]) -> str:
+    """Format rows of `figures`: numbers in the digits of their columns, or in full as JSON."""
+    if form == "json":
+        return json.dumps(rows, indent=1) + "\n"
+    return (markdown if form == "markdown" else plain)(formatted(rows))
+
+
+def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
+    """A row of numbers for each evaluated member and ensemble; None where a figure is not known.
 
     Figures of damaged files are left out, and the files named on stderr. Raises UsageError if nothing was
     evaluated on the split.
     """
     recipe, stages = experiment.recipe, Stages(experiment)
     rows = [_row(stages, name, split) for name in (*recipe.members, *recipe.ensembles)]
-    rows = [row for row in rows if row["GAP@20"]]
+    rows = [row for row in rows if row["GAP@20"] is not None]
     if not rows:
         raise UsageError(
             f"nothing of recipe {recipe.name} was evaluated on {split} in {experiment.runs}; "
             f"run: yt8m evaluate {recipe.name} NAME --split={split}"
         )
-    return (markdown if as_markdown else plain)(rows)
+    return rows
+
+
+def formatted(rows: Sequence[Row]) -> list[Row]:
+    """The rows with their numbers as text, in the digits of their columns."""
+    return [{name: _figure(value, DIGITS.get(name)) for name, value in row.items()} for row in rows]
 
 
 def _row(stages: Stages, name: str, split: str) -> Row:
@@ -38,27 +66,26 @@ def _row(stages: Stages, name: str, split: str) -> Row:
     graph = read_or_warn(stages.graph_scores(name, split))
     exported = read_or_warn(stages.export(name), stages.experiment.run(name).export)
     board = read_or_warn(stages.submit(name))
-    rows = _training_rows(stages, name) if is_member else []
+    rows = training_rows(stages, name) if is_member else []
     scores = weights or graph
     parameters = _parameters(stages, [name] if is_member else _blended(blend), split)
     whole = weights.get("gap", blend.get("validation_gap") if split == "validate" else None)
-    lost = whole - graph["gap"] if whole and graph else None
     return {
         "name": name,
         "family": weights.get("family", "blend"),
         "parameters": parameters,
-        "GAP@20": _figure(scores.get("gap")),
-        "mAP": _figure(scores.get("map")),
-        "Hit@1": _figure(scores.get("hit1")),
-        "PERR": _figure(scores.get("perr")),
-        "float32 MiB": _figure(parameters and parameters * 4 / MIB, 2),
-        "exported MiB": _figure(exported.get("bytes") and exported["bytes"] / MIB, 2),
-        "GAP lost": _figure(lost, 5),
-        "trained videos/s": _figure(_training_rate(rows), 0),
-        "epoch s": _figure(_epoch_seconds(stages.recipe.members.get(name), rows), 1),
-        "predicted videos/s": _figure((graph or weights).get("videos_per_second"), 0),
-        "board public": _figure(board.get("public")),
-        "board private": _figure(board.get("private")),
+        "GAP@20": scores.get("gap"),
+        "mAP": scores.get("map"),
+        "Hit@1": scores.get("hit1"),
+        "PERR": scores.get("perr"),
+        "float32 MiB": parameters * 4 / MIB if parameters else None,
+        "exported MiB": exported["bytes"] / MIB if exported.get("bytes") else None,
+        "GAP lost": whole - graph["gap"] if whole and graph else None,
+        "trained videos/s": _training_rate(rows),
+        "epoch s": _epoch_seconds(stages.recipe.members.get(name), rows),
+        "predicted videos/s": (graph or weights).get("videos_per_second"),
+        "board public": board.get("public"),
+        "board private": board.get("private"),
     }
 
 
@@ -72,7 +99,7 @@ def _parameters(stages: Stages, members: Sequence[str], split: str) -> int | Non
     return sum(filter(None, known)) if known and None not in known else None
 
 
-def _training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
+def training_rows(stages: Stages, name: str) -> list[dict[str, Any]]:
     """Read the rows of a training log; empty, with a message, if they end before the last step."""
     metrics = stages.experiment.run(name).metrics
     rows = read_rows(metrics, "checkpoints")
@@ -102,5 +129,5 @@ def _epoch_seconds(member: Member | None, rows: list[dict[str, Any]]) -> float |
     return float(max(row["step"] for row in rows) * member.batch_size / member.epochs / rate)
 
 
-def _figure(value: float | None, digits: int = 4) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+def _figure(value: Any, digits: int | None) -> Any:
+    return value if value is None or digits is None else f"{value:,.{digits}f}"

@@ -19,6 +19,7 @@ from yt8m_kit.run import Experiment
 from yt8m_kit.segments.ranking import TOP, rank
 from yt8m_kit.segments.records import Ratings, read_ratings, segment_batches
 from yt8m_kit.segments.scoring import score, write_csv
+from yt8m_kit.stores.path import DataPath
 
 
 def predict_segments(
@@ -61,7 +62,7 @@ def _scored(csv: Path, ratings: Ratings, scores: Path) -> float:
     return float(found["map"])
 
 
-def _classes(data: Path, ratings: Ratings, classes: int) -> list[int]:
+def _classes(data: DataPath, ratings: Ratings, classes: int) -> list[int]:
     """The classes to predict, ascending."""
     path = data / vocabulary.FILE
     chosen = (

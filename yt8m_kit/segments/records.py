@@ -10,7 +10,6 @@ segment and label without a rating are unknown, not negative.
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.stores.path import DataPath
 
 SEGMENT = 5  # frames, one per second; end times are ignored, as in the starter code
 _FRAMES = 300  # per video, as in the starter code
@@ -32,7 +32,9 @@ _VIDEOS = 16  # per batch of videos that is split into segments
 Ratings = dict[tuple[str, int], bool]  # by segment "ID:START" and label
 
 
-def read_ratings(paths: Sequence[Path], dataset: Dataset, faults: Faults, *, strict: bool = False) -> Ratings:
+def read_ratings(
+    paths: Sequence[DataPath], dataset: Dataset, faults: Faults, *, strict: bool = False
+) -> Ratings:
     """Read all ratings of the shards; empty for records without ratings, as in the test split.
 
     Bad records are skipped and added to `faults`; strict: they raise DataError.
@@ -82,7 +84,7 @@ def _scores(data: memoryview, feature: Span | None) -> list[float]:
 
 
 def segment_batches(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     batch_size: int,
     *,
@@ -102,7 +104,7 @@ def segment_batches(
 
 
 def _batches(
-    paths: Sequence[Path], dataset: Dataset, batch_size: int, strict: bool, faults: Faults | None
+    paths: Sequence[DataPath], dataset: Dataset, batch_size: int, strict: bool, faults: Faults | None
 ) -> Iterator[Batch]:
     whole = dataclasses.replace(dataset, max_frames=_FRAMES)
     videos = read_batches(paths, whole, _VIDEOS, strict=strict, faults=faults, reuse=1)

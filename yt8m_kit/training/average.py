@@ -1,6 +1,6 @@
 """Choose final weights: last checkpoint or average, by validation GAP@20."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Ema, Member, Range
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate
 from yt8m_kit.training.ema import ExponentialMovingAverage
@@ -86,7 +87,7 @@ def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, 
 
 
 def _variants(
-    experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
+    experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: Sequence[DataPath]
 ) -> Iterator[Variant]:
     if isinstance(member.average, Range):
         yield from _ranges(member.average, member, run, model)
@@ -131,7 +132,12 @@ def assign_mean(model: keras.Model, found: list[Path]) -> None:
 
 
 def _ema(
-    wanted: Ema, experiment: Experiment, member: Member, run: Run, model: keras.Model, paths: list[Path]
+    wanted: Ema,
+    experiment: Experiment,
+    member: Member,
+    run: Run,
+    model: keras.Model,
+    paths: Sequence[DataPath],
 ) -> Variant:
     """Continue training from the converged weights and average after every step."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 from yt8m_kit.data.loader.batches import Batch, read_batches
@@ -16,6 +15,7 @@ from yt8m_kit.pipeline.job import verified
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training.steps import IN_FLIGHT
 
 AHEAD = 2  # batches prefetched ahead of the step
@@ -24,7 +24,7 @@ AHEAD = 2  # batches prefetched ahead of the step
 def shuffled(
     experiment: Experiment,
     member: Member,
-    paths: list[Path],
+    paths: Sequence[DataPath],
     faults: Faults,
     *,
     strict: bool = False,
@@ -77,7 +77,7 @@ def _together(streams: Sequence[Iterator[Batch]]) -> Generator[tuple[Batch, ...]
         yield from zip(*streams)
 
 
-def statistics_batches(member: Member, dataset: Dataset, paths: list[Path]) -> Generator[Batch]:
+def statistics_batches(member: Member, dataset: Dataset, paths: Sequence[DataPath]) -> Generator[Batch]:
     """An endless stream of training batches in another order, to estimate BatchNorm statistics."""
     order = member.seed + 1
     endless = read_batches(paths, dataset, member.batch_size, seed=order, epochs=None, reuse=AHEAD + 1)

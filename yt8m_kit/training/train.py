@@ -1,7 +1,7 @@
 """Train a member of a recipe, resumable at any step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from yt8m_kit.pipeline.shards import paths_of
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member, Range
 from yt8m_kit.run import Experiment
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
@@ -116,7 +117,7 @@ def validator(experiment: Experiment, member: Member, model: keras.Model) -> Cal
     return validate
 
 
-def total_steps(member: Member, paths: list[Path]) -> int:
+def total_steps(member: Member, paths: Sequence[DataPath]) -> int:
     """Total number of steps; epochs are counted over the records of the train split."""
     if member.steps is not None:
         return member.steps

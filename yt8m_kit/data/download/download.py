@@ -5,22 +5,24 @@ the same command resumes after any interruption, and concurrent runs share the w
 """
 
 import os
-import shutil
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from yt8m_kit.data.download.estimate import check_space, estimate, forecast, free_space
 from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.partition import Partition, Shard, parse_plan, select
-from yt8m_kit.data.download.probe import probe
 from yt8m_kit.data.download.transfer import Outcome, TransferProgress, fetch, fetch_small
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.checksums import check_checksum, write_with_checksum
+from yt8m_kit.stores.path import DataPath, P, StorePath
 
 MIRRORS = {name: f"http://{name}.data.yt8m.org" for name in ("us", "eu", "asia")}
 PLANS = "http://data.yt8m.org"
@@ -47,7 +49,9 @@ def sources(mirror: str = "us", urls: str | None = None) -> Sources:
     return Sources([PLANS, *records], records, [LABELS])
 
 
-def read_plan(partition: Partition, data: Path, urls: Sequence[str], policy: RetryPolicy = _POLICY) -> bytes:
+def read_plan(
+    partition: Partition, data: DataPath, urls: Sequence[str], policy: RetryPolicy = _POLICY
+) -> bytes:
     """Read the partition's plan: the copy stored below `data`, else the one of a server.
 
     Raises KitError if the stored copy is damaged or no server has the plan.
@@ -64,14 +68,35 @@ def read_plan(partition: Partition, data: Path, urls: Sequence[str], policy: Ret
     return text
 
 
-def absent(shards: Sequence[Shard], folder: Path) -> list[Shard]:
+def absent(shards: Sequence[Shard], folder: DataPath) -> list[Shard]:
     """The shards that the folder lacks, both under their local and under their remote name."""
-    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    if isinstance(folder, StorePath):
+        present = set(folder.entries())
+    else:
+        present = set(os.listdir(folder)) if folder.is_dir() else set()
     return [shard for shard in shards if not {shard.local, shard.remote} & present]
 
 
+@contextmanager
+def _staging(folder: DataPath, partition: Partition) -> Iterator[Path]:
+    """The local folder into which files are downloaded: `folder`, or one from which they are uploaded there.
+
+    That is in YT8M_CACHE, where an interrupted file is resumed, else a temporary one.
+    """
+    if isinstance(folder, Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    elif kept := os.environ.get("YT8M_CACHE"):
+        staging = Path(kept) / "download" / str(partition)
+        staging.mkdir(parents=True, exist_ok=True)
+        yield staging
+    else:
+        with tempfile.TemporaryDirectory(prefix="yt8m") as temporary:
+            yield Path(temporary)
+
+
 def download(
-    data: Path,
+    data: P,
     partition: Partition,
     origin: Sources,
     *,
@@ -80,105 +105,65 @@ def download(
     connections: int = 8,
     dry_run: bool = False,
     policy: RetryPolicy = _POLICY,
-) -> Path:
+) -> P:
     """Download the chosen files of a partition into its folder below `data`, and return the folder.
+
+    In an object store, files are uploaded one by one, each as soon as it is complete and verified.
 
     share: (X, Y), the X-th of Y parts. limit: the first `limit` files of these. dry_run: only estimate the
     download. Prints a summary and each missing file on stderr.
-    Raises UsageError if no file is chosen or the disk is too small, KitError if files are missing at the end
-    or for a disk error.
+    Raises UsageError if no file is chosen, the disk is too small or `data` is on a web server; KitError if
+    files are missing at the end or for a disk error.
     """
     folder = partition.folder(data)
+    if isinstance(folder, StorePath) and not folder.is_writable:
+        raise UsageError(f"cannot write to {folder}: only gs:// and s3:// can be written.")
     text = read_plan(partition, data, origin.plans, policy)
     plan = parse_plan(text)
     chosen = select(plan, share, limit)
     wanted = absent(chosen, folder)
     present = len(chosen) - len(wanted)
     if dry_run:
-        estimate = _estimate(wanted, folder, partition, origin.records, connections, policy, timed=True)
+        expected = estimate(wanted, folder, partition, origin.records, connections, policy, timed=True)
+        free = free_space(folder) if isinstance(folder, Path) else None
         progress.say(f"{partition}: {len(chosen):,} of {len(plan):,} files, {present:,} already present")
-        progress.say(_forecast(len(wanted), estimate, connections, _free(folder)))
+        progress.say(forecast(len(wanted), expected, connections, free))
         return folder
     if wanted:
-        folder.mkdir(parents=True, exist_ok=True)
         store_plan(data / partition.plan, text)
-        estimate = _estimate(wanted, folder, partition, origin.records, connections, policy, timed=False)
-        _check_space(estimate, folder)
-        pool = DownloadPool(partition, folder, Mirrors(origin.records, policy), connections)
-        pool.fetch_all(wanted, estimate.mean)
+        with _staging(folder, partition) as local:
+            expected = estimate(wanted, local, partition, origin.records, connections, policy, timed=False)
+            if isinstance(folder, Path):
+                check_space(expected, folder)
+            pool = DownloadPool(partition, local, Mirrors(origin.records, policy), connections, folder)
+            pool.fetch_all(wanted, expected.mean)
     progress.say(
         f"{partition}: {progress.plural(len(chosen), 'file')}, all {'' if wanted else 'already '}present"
     )
     return folder
 
 
-def store_plan(path: Path, text: bytes) -> None:
+def store_plan(path: DataPath, text: bytes) -> None:
     """Store the text of a plan unless one is stored already."""
     if not path.exists():
         write_with_checksum(path, text)
 
 
-class Estimate(NamedTuple):
-    """Mean bytes per file, bytes left to download, bytes a second; None: unknown."""
-
-    mean: float | None = None
-    left: float | None = None
-    rate: float | None = None
-
-
-def _estimate(
-    wanted: Sequence[Shard],
-    folder: Path,
-    partition: Partition,
-    urls: Sequence[str],
-    connections: int,
-    policy: RetryPolicy,
-    *,
-    timed: bool,
-) -> Estimate:
-    """Estimate from a sample of the files, one per connection."""
-    if not wanted:
-        return Estimate(0.0, 0.0)
-    step = -(-len(wanted) // connections)
-    paths = [f"{partition}/{shard.remote}" for shard in wanted[::step]]
-    mean, rate = probe(paths, Mirrors(urls, policy), timed=timed)
-    if mean is None:
-        return Estimate()
-    parts = [folder / f"{shard.local}.part" for shard in wanted]
-    received = sum(part.stat().st_size for part in parts if part.exists())
-    return Estimate(mean, max(0.0, mean * len(wanted) - received), rate)
-
-
-def _free(folder: Path) -> int:
-    """Free bytes on the disk of the folder, which may not exist yet."""
-    return shutil.disk_usage(
-        next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    ).free
-
-
-def _check_space(estimate: Estimate, folder: Path) -> None:
-    free = _free(folder)
-    if estimate.left is not None and estimate.left > free:
-        raise UsageError(
-            f"about {progress.amount(estimate.left)} to download, {folder} has {progress.amount(free)} free: "
-            "choose fewer files with --shard or --limit, or another disk with --data."
-        )
-
-
-def _forecast(files: int, estimate: Estimate, connections: int, free: int) -> str:
-    if estimate.left is None:
-        return f"{files} to download, of unknown size: no mirror responds; {progress.amount(free)} free"
-    pace = ""
-    if estimate.rate:
-        needed = progress.duration(estimate.left / estimate.rate)
-        pace = f", about {needed} at {progress.amount(estimate.rate)}/s over {connections} connections"
-    return f"{files} to download, about {progress.amount(estimate.left)}{pace}; {progress.amount(free)} free"
-
-
 class DownloadPool(TransferProgress):
-    """Threads that download files into a folder, and their combined progress and outcomes."""
+    """Threads that download files into a folder, and their combined progress and outcomes.
 
-    def __init__(self, partition: Partition, folder: Path, mirrors: Mirrors, connections: int):
+    target: a folder in an object store, to which complete files are moved.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        folder: Path,
+        mirrors: Mirrors,
+        connections: int,
+        target: DataPath | None = None,
+    ):
+        self._target = target if isinstance(target, StorePath) else None
         self._partition, self._folder, self._mirrors = partition, folder, mirrors
         self._connections = connections
         self._lock = threading.Lock()
@@ -233,7 +218,15 @@ class DownloadPool(TransferProgress):
                     self._queue.append(shard)
                     self._mirrors.wait(_RECHECK)
                 else:
+                    self._upload(shard, outcome)
                     self._finish(shard, outcome)
+
+    def _upload(self, shard: Shard, outcome: Outcome) -> None:
+        """Move a complete file to the object store; another run may have done so."""
+        file = self._folder / shard.local
+        if self._target and outcome.state != "missing" and file.exists():
+            (self._target / shard.local).upload(file)
+            file.unlink(missing_ok=True)
 
     def _finish(self, shard: Shard, outcome: Outcome) -> None:
         with self._lock:
@@ -274,6 +267,6 @@ class DownloadPool(TransferProgress):
         if missing:
             why = f": {trouble}" if trouble else "."
             raise KitError(
-                f"{len(missing)} of {len(shards)} files are missing in {self._folder}{why} "
+                f"{len(missing)} of {len(shards)} files are missing in {self._target or self._folder}{why} "
                 "They are named above; the same command resumes."
             )

@@ -9,10 +9,10 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.stores.path import P
 
 _DIGITS = string.ascii_lowercase + string.ascii_uppercase + string.digits
 _NAME = re.compile(r"([a-z]+)([a-zA-Z0-9])([a-zA-Z0-9])\.tfrecord")
@@ -60,9 +60,9 @@ class Partition:
     def __str__(self) -> str:
         return f"{self.version}/{self.level}/{self.split}"
 
-    def folder(self, data: Path) -> Path:
+    def folder(self, data: P) -> P:
         """Folder of its files below `data`, as on the servers; splits.find searches it."""
-        return data / self.version / self.level / self.split
+        return cast("P", data / self.version / self.level / self.split)
 
     @property
     def plan(self) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.files import replacing
+from yt8m_kit.stores.path import DataPath
 
 FOOTER = 4  # bytes after the payload: CRC
-_HEADER = 12  # bytes before the payload: length and CRC of the length
-_FRAMING = _HEADER + FOOTER
+HEADER = 12  # bytes before the payload: length and CRC of the length
+FRAMING = HEADER + FOOTER
 _GZIP = b"\x1f\x8b"
 
 
@@ -29,7 +30,7 @@ class RecordError(DataError):
     hidden: estimated number of further records that it hides.
     """
 
-    def __init__(self, file: Path, record: int | None, reason: str):
+    def __init__(self, file: DataPath, record: int | None, reason: str):
         self.file, self.record, self.reason = file, record, reason
         self.hidden = 0
         super().__init__(f"{file}: {reason}" if record is None else f"{file} record {record}: {reason}")
@@ -53,37 +54,37 @@ def masked_crc(data: bytes | np.ndarray) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def scan_headers(path: Path, file: int, limit: int | None = None) -> Index:
+def scan_headers(path: DataPath, file: int, limit: int | None = None) -> Index:
     """Index an open shard by its record headers; their CRCs are checked, payloads are not read.
 
     file: a descriptor open for reading. path: names the shard in the fault. limit: records to index, None for
     all. A framing error hides all records after it, so the index ends there.
     """
     size = os.fstat(file).st_size
-    fault = _file_fault(path, os.pread(file, _HEADER, 0))
+    fault = _file_fault(path, os.pread(file, HEADER, 0))
     offsets: list[int] = []
     lengths: list[int] = []
     at = 0
     while at < size and fault is None and len(offsets) != limit:
-        header = os.pread(file, _HEADER, at)
+        header = os.pread(file, HEADER, at)
         reason = _header_fault(header, size - at)
         if reason:
             fault = RecordError(path, len(offsets), reason)
             break
         length = int.from_bytes(header[:8], "little")
-        offsets.append(at + _HEADER)
+        offsets.append(at + HEADER)
         lengths.append(length)
-        at += length + _FRAMING
+        at += length + FRAMING
     return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault, size - at if fault else 0)
 
 
-def _file_fault(path: Path, header: bytes) -> RecordError | None:
+def _file_fault(path: DataPath, header: bytes) -> RecordError | None:
     """The fault if the first bytes of a file are not those of a shard."""
     if not header:
         return RecordError(path, None, "empty shard (0 bytes)")
     if header.startswith(_GZIP):
         return RecordError(path, None, "not a TFRecord file but gzip: decompress it first")
-    if len(header) < _HEADER or not _intact(header):
+    if len(header) < HEADER or not _intact(header):
         return RecordError(path, None, "not a TFRecord file (its first record header is wrong)")
     return None
 
@@ -91,11 +92,11 @@ def _file_fault(path: Path, header: bytes) -> RecordError | None:
 def _header_fault(header: bytes, remaining: int) -> str | None:
     """The fault of a record header that starts `remaining` bytes before the end of the file, if any."""
     rest = "the rest of the shard cannot be read"
-    if len(header) < _HEADER:
+    if len(header) < HEADER:
         return f"truncated: the file ends within a record header; {rest}"
     if not _intact(header):
         return f"length CRC mismatch; {rest}"
-    needed = int.from_bytes(header[:8], "little") + _FRAMING
+    needed = int.from_bytes(header[:8], "little") + FRAMING
     return f"truncated: needs {needed} bytes, the file has {remaining} left" if needed > remaining else None
 
 

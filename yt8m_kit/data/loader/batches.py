@@ -7,9 +7,9 @@ Generators of numpy arrays. Features stay quantized (uint8): dequantization is p
 
 import itertools
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from yt8m_kit.data.reading.soft_labels import GroupLabels, SoftLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output.progress import plural
+from yt8m_kit.stores.path import DataPath
 
 
 class Batch(NamedTuple):
@@ -41,7 +42,7 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    paths: Sequence[Path],
+    paths: Sequence[DataPath],
     dataset: Dataset,
     batch_size: int,
     *,
@@ -191,14 +192,15 @@ class _Reader:
 
 
 def _opened(
-    visits: Iterator[tuple[Position, list[Path], Position]], soft_labels: SoftLabels | None
+    visits: Iterator[tuple[Position, list[DataPath], Position]], soft_labels: SoftLabels | None
 ) -> Iterator[_OpenGroup]:
     """Open the groups, each in the background while the one before is read; the caller closes them."""
+    ended = threading.Event()  # which stops copies from an object store
 
-    def opened(epoch: Position, paths: list[Path], start: Position) -> _OpenGroup:
+    def opened(epoch: Position, paths: list[DataPath], start: Position) -> _OpenGroup:
         # Soft labels first: if they fail, no shard is open yet.
         labels = soft_labels.of(paths) if soft_labels else None
-        return _OpenGroup(ShardGroup(paths), labels, epoch, start)
+        return _OpenGroup(ShardGroup(paths, cancelled=ended), labels, epoch, start)
 
     with ThreadPoolExecutor(1, "open") as pool:
         ahead = (pool.submit(opened, *visit) for visit in visits)
@@ -209,6 +211,7 @@ def _opened(
                 following = next(ahead, None)
                 yield group
         finally:
+            ended.set()
             if following and following.exception() is None:
                 following.result().shards.close()
 

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.remedies import remedy
 from yt8m_kit.errors import DataError
 from yt8m_kit.output.progress import plural
+from yt8m_kit.stores.path import DataPath
 
 _NAMED = 3  # faults that a summary lists in full
 _LEAST = 5000  # records of a shuffled split of which the skipped share is taken at least
@@ -21,7 +21,7 @@ class Faults:
     """
 
     def __init__(self, limit: float = 1.0, total: int | None = None) -> None:
-        self._reasons: dict[tuple[Path, int | None], str] = {}
+        self._reasons: dict[tuple[DataPath, int | None], str] = {}
         self._limit, self._total = limit, total
         self._read = self._skipped = 0  # over all epochs
 
@@ -58,7 +58,7 @@ class Faults:
     def __len__(self) -> int:
         return len(self._reasons)
 
-    def __iter__(self) -> Iterator[tuple[Path, int | None, str]]:
+    def __iter__(self) -> Iterator[tuple[DataPath, int | None, str]]:
         """Yield file, record (None: the whole file) and reason of each."""
         return ((file, record, reason) for (file, record), reason in self._reasons.items())
 

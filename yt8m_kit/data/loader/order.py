@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from yt8m_kit.errors import UsageError
+from yt8m_kit.stores.path import DataPath
 
 
 class Position(NamedTuple):
@@ -27,14 +27,14 @@ class ShuffledOrder(NamedTuple):
     last: the number of epochs; None: endless. worker: (k, n), every n-th record of each group's order.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[DataPath]
     seed: int | None
     last: int | None
     start: Position
     worker: tuple[int, int]
     mix: int
 
-    def visits(self) -> Iterator[tuple[Position, list[Path], Position]]:
+    def visits(self) -> Iterator[tuple[Position, list[DataPath], Position]]:
         """Yield for each group: where its epoch begins, its shards, and where to start in it.
 
         An epoch begins at its first record, or at `start` if that lies within the epoch.
@@ -46,7 +46,7 @@ class ShuffledOrder(NamedTuple):
             for paths, position in self._groups(begin):
                 yield begin, paths, position
 
-    def _groups(self, begin: Position) -> Iterator[tuple[list[Path], Position]]:
+    def _groups(self, begin: Position) -> Iterator[tuple[list[DataPath], Position]]:
         """Yield the shards of each group from `begin` to the end of its epoch, and where to start in it."""
         shards: Sequence[int] = range(len(self.paths))
         if self.seed is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath
 
 _MANY = 16  # shards from which a search for ids shows a bar
 
@@ -26,17 +26,17 @@ class Selection(NamedTuple):
     records: record numbers by shard, None for all; they were asked for by id, so that a bad one is an error.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[DataPath]
     limit: int | None = None
-    records: Mapping[Path, list[int]] | None = None
+    records: Mapping[DataPath, list[int]] | None = None
 
 
-def select_ids(paths: Sequence[Path], id_keys: Sequence[str], ids: Sequence[str]) -> Selection:
+def select_ids(paths: Sequence[DataPath], id_keys: Sequence[str], ids: Sequence[str]) -> Selection:
     """Find the records of these ids, reading shards until all are found; the first of equal ids is taken.
 
     id_keys: context keys that may hold the id. Raises UsageError for an id that no record has.
     """
-    missing, records, faults = set(ids), dict[Path, list[int]](), Faults()
+    missing, records, faults = set(ids), dict[DataPath, list[int]](), Faults()
     known = ""
     with progress.bar(len(paths), "search", " shards") if len(paths) > _MANY else nullcontext() as bar:
         for path in paths:
@@ -55,7 +55,7 @@ def select_ids(paths: Sequence[Path], id_keys: Sequence[str], ids: Sequence[str]
     raise UsageError(f"no video {unknown!r} in {shards} of {paths[0].parent}{example}{skipped}.")
 
 
-def _ids(path: Path, id_keys: Sequence[str], faults: Faults) -> Iterator[tuple[int, str]]:
+def _ids(path: DataPath, id_keys: Sequence[str], faults: Faults) -> Iterator[tuple[int, str]]:
     """Yield number and id of each record of a shard; records without a readable id are added to `faults`."""
 
     def decode(payload: np.ndarray) -> str:

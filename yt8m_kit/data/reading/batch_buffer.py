@@ -4,8 +4,6 @@
 
 import math
 import mmap
-import os
-import tempfile
 
 import numpy as np
 
@@ -90,20 +88,6 @@ def _aligned_zeros(size: int) -> np.ndarray:
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
     skip = -memory.ctypes.data % _ALIGNMENT
     return memory[skip : skip + size]
-
-
-def shared_file(size: int) -> int:
-    """The descriptor of an anonymous file of `size` zero bytes, in memory where the system allows it.
-
-    The file is freed with the last process that has it open, however that process ends.
-    """
-    if hasattr(os, "memfd_create"):
-        file = os.memfd_create("batches")
-    else:
-        with tempfile.TemporaryFile() as opened:
-            file = os.dup(opened.fileno())
-    os.ftruncate(file, size)
-    return file
 
 
 def shared_buffers(file: int, count: int, rows: int, dataset: Dataset) -> list[BatchBuffer]:

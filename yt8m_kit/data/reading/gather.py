@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,14 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from yt8m_kit.data.format.tfrecord import RecordError
-from yt8m_kit.data.reading.batch_buffer import BatchBuffer, buffer_bytes, shared_buffers, shared_file
+from yt8m_kit.data.reading.batch_buffer import BatchBuffer, buffer_bytes, shared_buffers
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer
 from yt8m_kit.data.reading.soft_labels import GroupLabels
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError
+from yt8m_kit.stores.memory_file import memory_file
+from yt8m_kit.stores.path import StorePath
 
 FaultsByRow = dict[int, RecordError]
 
@@ -105,6 +108,7 @@ class RowReaderPool(RowReader):
         super().__init__(dataset, check_crc)
         self._readers = readers
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._channels: list[socket.socket] = []  # for descriptors of copies from an object store
         self._buffers: list[BatchBuffer] = []
         self._group: ShardGroup | None = None
         self._requested = False
@@ -112,6 +116,8 @@ class RowReaderPool(RowReader):
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
             process.communicate()
+        for channel in self._channels:
+            channel.close()
 
     def buffers(self, count: int, rows: int) -> list[BatchBuffer]:
         """Allocate the batch buffers in shared memory and start the processes.
@@ -119,13 +125,16 @@ class RowReaderPool(RowReader):
         One more than `count`, so that the processes can fill it while the caller holds all others.
         """
         count += 1
-        file = shared_file(count * buffer_bytes(rows, self.dataset))
+        file = memory_file(count * buffer_bytes(rows, self.dataset))
         try:
             self._buffers = shared_buffers(file, count, rows, self.dataset)
             job = {"file": file, "count": count, "rows": rows, "check_crc": self.check_crc}
             argument = json.dumps(job | {"dataset": asdict(self.dataset)})
             for _ in range(self._readers):
-                self._processes.append(_start(argument, file))
+                ours, theirs = socket.socketpair()
+                self._channels.append(ours)
+                with theirs:
+                    self._processes.append(_start(argument, file, theirs.fileno()))
         except OSError as error:
             raise KitError(f"cannot start {self._readers} readers: {error.strerror}.") from error
         finally:
@@ -142,8 +151,8 @@ class RowReaderPool(RowReader):
     ) -> None:
         if group is not self._group:
             self._group = group
-            for process in self._processes:
-                _send(process, {"paths": [str(path) for path in group.paths]})
+            for process, channel in zip(self._processes, self._channels):
+                _send_shards(process, channel, group)
         number = next(n for n, each in enumerate(self._buffers) if each is buffer)
         for process, part in self._parts():
             locations = [group.locations[record] for record in records[part]]
@@ -171,16 +180,27 @@ class RowReaderPool(RowReader):
         return faults
 
 
-def _start(argument: str, file: int) -> "subprocess.Popen[bytes]":
+def _start(argument: str, file: int, channel: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "yt8m_kit.data.reading.gather_process", argument],
+        [sys.executable, "-P", "-m", "yt8m_kit.data.reading.gather_process", argument, str(channel)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        pass_fds=[file],
+        pass_fds=[file, channel],
         process_group=0,  # so that Ctrl-C reaches only the parent
         # The child imports the same package as this process, whatever its working folder.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
     )
+
+
+def _send_shards(process: "subprocess.Popen[bytes]", channel: socket.socket, group: ShardGroup) -> None:
+    """Let a process open the shards of a group, or use this process's copies from an object store."""
+    copied = any(isinstance(path, StorePath) for path in group.paths)
+    _send(process, {"paths": [str(path) for path in group.paths], "copied": copied})
+    try:
+        for file in group.files if copied else ():
+            socket.send_fds(channel, [b"\0"], [file])
+    except ConnectionError:
+        raise _ended(process) from None
 
 
 def _send(process: "subprocess.Popen[bytes]", message: dict[str, Any]) -> None:

@@ -4,16 +4,17 @@
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from yt8m_kit.data.format.examples import Video, parse
-from yt8m_kit.data.format.tfrecord import Index, RecordError, scan_headers
-from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T
+from yt8m_kit.data.format.tfrecord import FRAMING, Index, RecordError, scan_headers
+from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T, open_shards
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.stores.path import DataPath
 
 SCANS = 8  # shards whose headers are scanned concurrently, so that their seeks overlap
 
@@ -21,13 +22,20 @@ SCANS = 8  # shards whose headers are scanned concurrently, so that their seeks 
 class ShardGroup(Shards):
     """Open shards and the index of all their records, N in the order of the paths.
 
-    limit: records of each shard in the index, None for all. locations: of the N records. faults: framing
-    errors of the shards; the records that these hide are not in the index. Raises DataError if a shard cannot
-    be opened.
+    locations: of the N records. faults: framing errors of the shards; the records that these hide are not in
+    the index. files: descriptors of the shards, if they are open already. limit: records of each shard in the
+    index, None for all. cancelled: ends copies from an object store. Raises as open_shards.
     """
 
-    def __init__(self, paths: Sequence[Path], limit: int | None = None):
-        super().__init__(paths)
+    def __init__(
+        self,
+        paths: Sequence[DataPath],
+        files: Sequence[int] | None = None,
+        *,
+        limit: int | None = None,
+        cancelled: threading.Event | None = None,
+    ):
+        super().__init__(paths, open_shards(paths, cancelled) if files is None else files)
         try:
             with ThreadPoolExecutor(SCANS) as pool:
                 indices = list(pool.map(scan_headers, paths, self.files, itertools.repeat(limit)))
@@ -80,4 +88,4 @@ def _estimate_hidden(indices: Sequence[Index]) -> None:
     lengths = np.concatenate([index.lengths for index in indices])
     for index in indices:
         if index.fault and len(lengths):
-            index.fault.hidden = max(round(index.hidden / lengths.mean()) - 1, 0)
+            index.fault.hidden = max(round(index.hidden / (lengths.mean() + FRAMING)) - 1, 0)

@@ -1,14 +1,19 @@
 """Open shards, and the memory that one record is read into."""
 
+import itertools
+import mmap
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from yt8m_kit.data.format.tfrecord import FOOTER, RecordError, masked_crc
+from yt8m_kit.data.format.tfrecord import FOOTER, HEADER, RecordError, masked_crc, scan_headers
 from yt8m_kit.errors import DataError
+from yt8m_kit.stores import copies
+from yt8m_kit.stores.path import DataPath, StorePath
 
 T = TypeVar("T")
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
@@ -37,16 +42,10 @@ class RecordBuffer:
 
 
 class Shards:
-    """Open shards. Raises DataError if one cannot be opened."""
+    """Open shards, each by its descriptor in `files`."""
 
-    def __init__(self, paths: Sequence[Path]):
-        self.paths = paths
-        self.files: list[int] = []
-        try:
-            self.files.extend(_open(path) for path in paths)
-        except BaseException:
-            self.close()
-            raise
+    def __init__(self, paths: Sequence[DataPath], files: Sequence[int]):
+        self.paths, self.files = paths, [*files]
 
     def close(self) -> None:
         """Close the shards."""
@@ -92,11 +91,60 @@ class Shards:
             raise RecordError(self.paths[shard], number, str(error)) from None
 
 
+def open_shards(paths: Sequence[DataPath], cancelled: threading.Event | None = None) -> list[int]:
+    """Descriptors of shards, in order; those of an object store are copied first, see stores.copies.
+
+    Raises DataError if one cannot be opened, and what open_copies raises; then none is left open.
+    """
+    stored = [path for path in paths if isinstance(path, StorePath)]
+    copied = iter(copies.open_copies(stored, has_intact_records, cancelled)) if stored else iter(())
+    files: list[int] = []
+    try:
+        for path in paths:
+            files.append(next(copied) if isinstance(path, StorePath) else _open(path))
+    except BaseException:
+        for file in (*files, *copied):
+            os.close(file)
+        raise
+    return files
+
+
+def open_head(path: DataPath, size: int) -> int:
+    """The descriptor of a shard that is read up to about `size` bytes, see open_shards.
+
+    Of a larger shard in an object store only these bytes are copied; zeros follow, up to its length.
+    """
+    if not isinstance(path, StorePath) or path.known().size <= size:
+        return open_shards([path])[0]
+    return copies.open_head(path, size, lambda file: has_intact_records(file, size))
+
+
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def has_intact_records(file: int, size: int | None = None) -> bool:
+    """Whether an open shard has the right framing and CRCs, up to the records that end by `size`."""
+    index = scan_headers(Path(), file)
+    ends = index.offsets + index.lengths + FOOTER
+    if index.fault and (size is None or ends[-1:].sum() + HEADER <= size):
+        return False
+    count = len(ends) if size is None else int((ends <= size).sum())
+    with mmap.mmap(file, 0, prot=mmap.PROT_READ) as memory:
+        contents = np.frombuffer(memory, np.uint8)
+        intact = all(map(_is_intact, itertools.repeat(contents, count), index.offsets, index.lengths))
+        del contents  # a view keeps the mapping from being closed
+    return intact
+
+
+def _is_intact(contents: np.ndarray, offset: int, length: int) -> bool:
+    end = offset + length
+    return masked_crc(contents[offset:end]) == int.from_bytes(
+        contents[end : end + FOOTER].tobytes(), "little"
+    )
 
 
 def _is_cached(file: int, offset: int) -> bool:

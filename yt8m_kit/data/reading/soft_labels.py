@@ -17,11 +17,12 @@ from yt8m_kit.errors import DataError, KitError
 from yt8m_kit.output.arrays import read_arrays
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing
+from yt8m_kit.stores.path import DataPath
 
 BYTES = 4  # of a label: class index and probability
 
 
-def side_file(folder: Path, shard: Path) -> Path:
+def side_file(folder: Path, shard: DataPath) -> Path:
     """Path of the soft labels of a shard."""
     return folder / f"{shard.stem}.npz"
 
@@ -39,7 +40,7 @@ def write(
         )
 
 
-def write_index(path: Path, folder: Path, shards: Sequence[Path], top: int) -> None:
+def write_index(path: Path, folder: Path, shards: Sequence[DataPath], top: int) -> None:
     """Write the index of a folder of soft labels: k, and the digest of each shard's side file."""
     digests = {shard.name: digest(side_file(folder, shard)) for shard in shards}
     path.write_text(json.dumps({"top": top, "shards": digests}, indent=1) + "\n", encoding="utf-8")
@@ -90,7 +91,7 @@ class SoftLabels(NamedTuple):
     weight: float
     digests: Mapping[str, str] | None = None
 
-    def of(self, paths: Sequence[Path]) -> "GroupLabels":
+    def of(self, paths: Sequence[DataPath]) -> "GroupLabels":
         """Read the soft labels of a group of shards."""
         known = [None if self.digests is None else self.digests.get(path.name, "") for path in paths]
         return GroupLabels(

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
+from yt8m_kit.data.loader.manifest import size_of
 from yt8m_kit.data.validation.anomalies import Use, find_anomalies
-from yt8m_kit.data.validation.sampling import integer_keys_of, sample
+from yt8m_kit.data.validation.sampling import keys_like_labels, sample
 from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.data.validation.summary import summary
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError
 from yt8m_kit.output import progress
+from yt8m_kit.stores.path import DataPath, StorePath
 
 SAMPLED = 512  # videos
 _WIDENED = 8192  # videos that are looked at where no label was found
@@ -19,7 +20,7 @@ _HEAD = 4096  # bytes by which shards of one size are compared: id, labels and t
 _COPY = re.compile(r"(.+?)(?: \(\d+\)| - Copy| copy)(?: \d+)?")  # names that browsers and desktops give
 
 
-def check_sample(paths: Sequence[Path], dataset: Dataset, split: str, use: Use) -> None:
+def check_sample(paths: Sequence[DataPath], dataset: Dataset, split: str, use: Use) -> None:
     """Check a sample of a split's shards. Raises DataError for copies of shards and other errors."""
     if copied := copy_errors(paths):
         raise DataError(f"{copied[0]}.")
@@ -33,13 +34,13 @@ def check_sample(paths: Sequence[Path], dataset: Dataset, split: str, use: Use) 
 
 
 def report(
-    statistics: SplitStatistics, dataset: Dataset, what: str, use: Use, paths: Sequence[Path] = ()
+    statistics: SplitStatistics, dataset: Dataset, what: str, use: Use, paths: Sequence[DataPath] = ()
 ) -> list[str]:
     """Print statistics and warnings; returns the errors. paths: the shards, to look for missing labels in."""
     first, *others = summary(statistics, dataset)
     for line in (f"{what}: {first}", *others):
         progress.say(line)
-    other_keys = integer_keys_of(paths[0]) if paths and use.labels and not statistics.labels else []
+    other_keys = keys_like_labels(paths[0], dataset) if paths and use.labels and not statistics.labels else []
     found = list(find_anomalies(statistics, dataset, use, other_keys))
     for anomaly in found:
         if not anomaly.is_error:
@@ -47,7 +48,7 @@ def report(
     return [anomaly.message for anomaly in found if anomaly.is_error]
 
 
-def copy_errors(paths: Sequence[Path]) -> list[str]:
+def copy_errors(paths: Sequence[DataPath]) -> list[str]:
     """What is said about shards that are copies of others; empty if there are none."""
     found = dict(_copies(paths))
     if not found:
@@ -57,18 +58,14 @@ def copy_errors(paths: Sequence[Path]) -> list[str]:
     return [f"{copy} is a copy of {original.name}{more}: move it away, or its videos count twice"]
 
 
-def _copies(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def _copies(paths: Sequence[DataPath]) -> Iterator[tuple[DataPath, DataPath]]:
     """Yield each copy among the shards with its original, by name, or by size and first bytes."""
     for path in paths:
         named = _COPY.fullmatch(path.stem)
-        if named and (original := path.with_stem(named[1])) in paths:
+        if named and (original := path.with_name(f"{named[1]}{path.suffix}")) in paths:
             yield path, original
-
-    def size(path: Path) -> int:
-        return path.stat().st_size
-
-    for _, group in groupby(sorted(paths, key=lambda path: (size(path), len(path.name))), size):
-        heads: dict[bytes, Path] = {}
+    for _, group in groupby(sorted(paths, key=lambda path: (size_of(path), len(path.name))), size_of):
+        heads: dict[bytes, DataPath] = {}
         equal = list(group)
         for path in equal if len(equal) > 1 else []:
             original = heads.setdefault(_head(path), path)
@@ -76,6 +73,9 @@ def _copies(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
                 yield path, original
 
 
-def _head(path: Path) -> bytes:
+def _head(path: DataPath) -> bytes:
+    """The first bytes of a shard; of one in an object store, its digest."""
+    if isinstance(path, StorePath):
+        return (path.known().md5 or path.known().version).encode()
     with path.open("rb") as file:
         return file.read(_HEAD)

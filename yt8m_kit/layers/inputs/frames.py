@@ -8,7 +8,8 @@ with one factor per frame (row) and two numbers per feature (scale, shift). A ma
 matmul with the bytes plus corrections on the small side, so neither the float (B, T, D) tensor nor its
 gradient is ever allocated. Outputs and gradients equal those of the explicit computation up to rounding.
 
-Shapes: B batch, T frames, D features, K clusters (or any other width that frames are projected to).
+Shapes: B batch, T frames, D features, K clusters (or any other width that frames are projected to), R rounds
+of sampling. Pooled over frames, R rounds are R * B rows, round by round within a video.
 """
 
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class Frames(NamedTuple):
     codes: (B, T, D) uint8. row: (B, T) float32, 0 on padding. scale, shift: (D,) float32.
     mask: (B, T) float32, 1 for real frames and 0 for padding; (B, 0), after sampling, if no frame is
     padding and nothing is masked. The value of a padding frame is shift, as for a frame of zeros.
+    Of R rounds of sampling at once, mask is (B, R, T): how often each round has the frame.
     """
 
     codes: Tensor
@@ -42,6 +44,11 @@ class Frames(NamedTuple):
     def padded(self) -> bool:
         """Whether frames may be padding; static, known when the graph is built."""
         return int(self.mask.shape[1]) > 0
+
+    @property
+    def rounds(self) -> int | None:
+        """R where several rounds of sampling are computed at once; static."""
+        return int(self.mask.shape[1]) if len(self.mask.shape) == 3 else None
 
 
 def video_inputs(dataset: Dataset) -> dict[str, Tensor]:
@@ -88,9 +95,8 @@ class Select(Layer):
 def gather(tensor: Tensor, indices: Tensor) -> Tensor:
     """Gather rows of (B, T, ...) at indices (B, S) int32: (B, S, ...).
 
-    In TensorFlow by one take on the flattened tensor: indices broadcast over D would be larger than the frames.
-    JAX does not broadcast them, and several devices, each with some videos, would have to share a flattened
-    tensor.
+    In TensorFlow by one take on the flattened tensor, as indices broadcast over D would be larger than the
+    frames. JAX does not broadcast them, and a flattened tensor would be sent to each of several devices.
     """
     if keras.backend.backend() == "jax":
         trailing = (1,) * (len(tensor.shape) - 2)
@@ -134,31 +140,42 @@ def aggregate(
 ) -> Tensor:
     """Sum weight_k * (value_d - centre_dk) over frames: (B, D, K) float32.
 
-    weights: (B, T, K) float32; padding counts unless its weight is 0. centres: (D, K), None for zeros.
-    dtype: of the matmul.
+    weights: (B, T, K) float32, or (B, T, R, K) of R rounds; padding counts unless its weight is 0.
+    centres: (D, K), None for zeros. dtype: of the matmul.
     """
-    scaled_BTK = ops.cast(weights_BTK * frames.row[:, :, None], dtype)
-    product = ops.einsum("btd,btk->bdk", centred(frames.codes, dtype), scaled_BTK)
-    product_BDK = ops.cast(product, "float32") * _along(frames.scale, product)
+    product_BDK = _products(centred(frames.codes, dtype), weights_BTK, frames.row, dtype)
+    product_BDK = product_BDK * _along(frames.scale, product_BDK)
     rest_DK = frames.shift[:, None] if centres_DK is None else frames.shift[:, None] - centres_DK
-    return product_BDK + rest_DK * ops.sum(weights_BTK, axis=1)[:, None, :]
+    return product_BDK + rest_DK * total(weights_BTK)[:, None, :]
 
 
 def aggregate_powers(weights_BTK: Tensor, frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
     """Sum weight_k * value_d and weight_k * value_d^2 over frames: two (B, D, K) float32.
 
-    weights: (B, T, K) float32; padding counts unless its weight is 0. dtype: of the matmuls.
+    weights: (B, T, K) float32, or (B, T, R, K) of R rounds; padding counts unless its weight is 0.
+    dtype: of the matmuls.
     """
-    codes, row_BT1 = centred(frames.codes, dtype), frames.row[:, :, None]
-    weights = [weights_BTK * row_BT1, weights_BTK * ops.square(row_BT1)]
-    linear, square = (ops.cast(weight, dtype) for weight in weights)
-    linear = ops.cast(ops.einsum("btd,btk->bdk", codes, linear), "float32")
-    square = ops.cast(ops.einsum("btd,btk->bdk", ops.square(codes), square), "float32")
+    codes = centred(frames.codes, dtype)
+    linear = _products(codes, weights_BTK, frames.row, dtype)
+    square = _products(ops.square(codes), weights_BTK, ops.square(frames.row), dtype)
     # With value = u + shift, from the sums of u and of u^2.
     scale_BD1, shift_D1 = _along(frames.scale, linear), frames.shift[:, None]
-    mass_B1K, first = ops.sum(weights_BTK, axis=1, keepdims=True), linear * scale_BD1
+    mass_B1K, first = total(weights_BTK)[:, None, :], linear * scale_BD1
     second = square * ops.square(scale_BD1) + 2.0 * shift_D1 * first + ops.square(shift_D1) * mass_B1K
     return first + shift_D1 * mass_B1K, second
+
+
+def _products(codes_BTD: Tensor, weights_BTK: Tensor, row_BT: Tensor, dtype: str) -> Tensor:
+    """Sum code_d * row * weight_k over frames: (B, D, K) float32; weights: (B, T, K) or (B, T, R, K)."""
+    length, *rest = weights_BTK.shape[1:]
+    flat_BTK = weights_BTK if len(rest) == 1 else ops.reshape(weights_BTK, (-1, length, rest[0] * rest[1]))
+    scaled_BTK = ops.cast(flat_BTK * row_BT[:, :, None], dtype)
+    product_BDK = ops.cast(ops.einsum("btd,btk->bdk", codes_BTD, scaled_BTK), "float32")
+    if len(rest) == 1:
+        return product_BDK
+    width = codes_BTD.shape[2]
+    product_BRDK = ops.transpose(ops.reshape(product_BDK, (-1, width, *rest)), (0, 2, 1, 3))
+    return ops.reshape(product_BRDK, (-1, width, rest[1]))
 
 
 def aggregate_through(
@@ -189,8 +206,32 @@ def _along(vector_D: Tensor, like_BDK: Tensor) -> Tensor:
 
 
 def masked(tensor_BTK: Tensor, frames: Frames) -> Tensor:
-    """Set a (B, T, K) tensor to 0 on padding frames."""
+    """Set a (B, T, K) tensor to 0 on padding frames; of R rounds, multiply by the mask: (B, T, R, K)."""
+    if frames.rounds:
+        return tensor_BTK[:, :, None, :] * ops.transpose(frames.mask, (0, 2, 1))[:, :, :, None]
     return tensor_BTK * frames.mask[:, :, None] if frames.padded else tensor_BTK
+
+
+def total(weights_BTK: Tensor) -> Tensor:
+    """Sum weights over frames: (B, T, K) -> (B, K); of R rounds, (B, T, R, K) -> (R * B, K)."""
+    sums = ops.sum(weights_BTK, axis=1)
+    return sums if len(sums.shape) == 2 else ops.reshape(sums, (-1, sums.shape[2]))
+
+
+def frame_sum(tensor_BTK: Tensor, frames: Frames) -> Tensor:
+    """Sum over frames without padding: (B, T, K) -> (B, K); of R rounds (R * B, K), by one matmul."""
+    if not frames.rounds:
+        return ops.sum(masked(tensor_BTK, frames), axis=1)
+    return ops.reshape(ops.matmul(frames.mask, tensor_BTK), (-1, tensor_BTK.shape[2]))
+
+
+def frame_max(tensor_BTK: Tensor, frames: Frames) -> Tensor:
+    """Maximum over frames of values >= 0 without padding: (B, T, K) -> (B, K); of R rounds (R * B, K)."""
+    if not frames.rounds:
+        return ops.max(masked(tensor_BTK, frames), axis=1)
+    present = ops.cast(frames.mask > 0, "float32")
+    rounds = [ops.max(tensor_BTK * present[:, r, :, None], axis=1) for r in range(frames.rounds)]
+    return ops.reshape(ops.stack(rounds, axis=1), (-1, tensor_BTK.shape[2]))
 
 
 def floats(frames: Frames) -> Tensor:

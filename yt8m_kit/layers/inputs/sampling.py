@@ -1,7 +1,10 @@
 """Frame sampling: random in training; at prediction all real frames, then fixed draws.
 
-Shapes: B batch, T frames of the input, S draws, D features.
+Shapes: B batch, T frames of the input, S draws, D features, R rounds.
 """
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -21,17 +24,23 @@ class Sample(Layer):
     from each of S equal segments. The uniforms of these draws are constants shared by all videos, so a
     prediction depends neither on the batch nor on the run.
     None: no sampling; all T frames with their mask.
+    ordered: False if what follows takes frames as a multiset, with multiplicities in Frames.mask (B, R, T);
+    several rounds are then computed at once, from all T frames (B, T, D).
 
-    The attribute `round` selects other constants; see average_rounds. Raises UsageError for draws < 1.
+    The attribute `round` selects other constants, `rounds` how many rounds are computed at once; see
+    average_rounds. Raises UsageError for draws < 1.
     """
 
-    def __init__(self, draws: int | None, seed: int = 0, name: str | None = None) -> None:
+    def __init__(
+        self, draws: int | None, seed: int = 0, ordered: bool = True, name: str | None = None
+    ) -> None:
         super().__init__(name)
         if draws is not None and draws < 1:
             raise UsageError(f"draws must be at least 1, or None for all frames; got draws={draws}.")
         self.draws = draws
         self.seed = seed
-        self.round = 0
+        self.ordered = ordered
+        self.round, self.rounds = 0, 1
         self.generator = None if draws is None else keras.random.SeedGenerator(seed)
 
     def call(self, frames: Tensor, num_frames: Tensor, training: bool = False) -> Frames:
@@ -40,7 +49,13 @@ class Sample(Layer):
         if self.draws is None:
             mask = ops.cast(ops.arange(length) < num_frames[:, None], "float32")
             return dequantized(frames, mask, mask)
-        indices = self._draw(num_frames, self.draws) if training else self._cover(num_frames, self.draws)
+        if self.rounds > 1 and not training:
+            return self._all_rounds(frames, num_frames, self.draws)
+        indices = (
+            self._draw(num_frames, self.draws)
+            if training
+            else self._cover(num_frames, self.draws, self.round)
+        )
         # A video without frames is sampled as padding.
         row = ops.cast(num_frames[:, None] > 0, "float32") * ops.ones((1, self.draws))
         return dequantized(gather(frames, indices), row, row[:, :0])
@@ -49,8 +64,14 @@ class Sample(Layer):
         shape = (ops.shape(num_frames)[0], draws)
         return _scale(keras.random.uniform(shape, dtype="float32", seed=self.generator), num_frames)
 
-    def _cover(self, num_frames: Tensor, draws: int) -> Tensor:
-        uniforms = np.random.default_rng([self.seed, self.round]).random(draws, dtype=np.float32)
+    def _all_rounds(self, frames: Tensor, num_frames: Tensor, draws: int) -> Frames:
+        indices = [self._cover(num_frames, draws, number) for number in range(self.rounds)]
+        mask_BRT = _multiplicities(ops.stack(indices, axis=1), frames.shape[1])
+        row = ops.cast(num_frames[:, None] > 0, "float32") * ops.ones((1, frames.shape[1]))
+        return dequantized(frames, row, mask_BRT)
+
+    def _cover(self, num_frames: Tensor, draws: int, number: int) -> Tensor:
+        uniforms = np.random.default_rng([self.seed, number]).random(draws, dtype=np.float32)
         positions = np.arange(draws, dtype=np.int32)
         spread = _scale(((positions + uniforms) / draws).astype(np.float32), num_frames)
         cover = ops.where(positions < num_frames[:, None], positions, _scale(uniforms, num_frames))
@@ -94,25 +115,53 @@ def _scale(uniforms: Tensor, num_frames: Tensor) -> Tensor:
     return ops.maximum(ops.minimum(drawn, counts - 1), 0)
 
 
+def _multiplicities(indices_BRS: Tensor, length: int) -> Tensor:
+    """Count how often each of T frames occurs among the indices of a round: (B, R, T) float32; T: length."""
+    rounds, draws = indices_BRS.shape[1:]
+    rows = ops.shape(indices_BRS)[0] * rounds
+    flat = ops.reshape(indices_BRS, (-1, draws)) + length * ops.arange(rows, dtype="int32")[:, None]
+    flat = ops.reshape(flat, (-1,))
+    counts = ops.segment_sum(ops.ones_like(flat, dtype="float32"), flat, rows * length)
+    return ops.reshape(counts, (-1, rounds, length))
+
+
 def average_rounds(model: keras.Model, inputs: dict[str, Tensor], rounds: int) -> Tensor:
     """Average `rounds` predictions with different constant draws: (B, C) float32.
 
-    inputs: as of yt8m_kit.models. A model that does not sample is run once. Rounds are read while the graph
-    is traced, so call this inside the traced or exported function. Raises UsageError for rounds < 1.
+    inputs: as of yt8m_kit.models. A model that does not sample is run once. One that takes frames as a
+    multiset is run once if all rounds together draw at least T frames: projections and assignments of frames
+    are shared, pooling and what follows are computed for R * B rows. Rounds are read while the graph is
+    traced, so call this inside the traced or exported function. Raises UsageError for rounds < 1.
     """
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1; got rounds={rounds}.")
     samples = [layer for layer in model.layers if isinstance(layer, Sample) and layer.draws is not None]
     if not samples:
         return model(inputs, training=False)
-    before = [layer.round for layer in samples]
-    try:
-        predictions = []
-        for number in range(rounds):
-            for layer in samples:
-                layer.round = number
+    if rounds > 1 and all(_is_shared(layer, rounds, inputs["frames"].shape[1]) for layer in samples):
+        with _setting(samples, "rounds", rounds):
+            predictions_NC = model(inputs, training=False)
+        return ops.mean(ops.reshape(predictions_NC, (-1, rounds, predictions_NC.shape[1])), axis=1)
+    predictions = []
+    for number in range(rounds):
+        with _setting(samples, "round", number):
             predictions.append(model(inputs, training=False))
-        return sum(predictions) / rounds
+    return sum(predictions) / rounds
+
+
+def _is_shared(layer: Sample, rounds: int, length: int) -> bool:
+    """Whether a layer's rounds are computed at once."""
+    return not layer.ordered and rounds * (layer.draws or length) >= length
+
+
+@contextmanager
+def _setting(samples: Sequence[Sample], attribute: str, value: int) -> Iterator[None]:
+    """Set an attribute of the layers for a while."""
+    before = [getattr(layer, attribute) for layer in samples]
+    try:
+        for layer in samples:
+            setattr(layer, attribute, value)
+        yield
     finally:
-        for layer, number in zip(samples, before):
-            layer.round = number
+        for layer, old in zip(samples, before):
+            setattr(layer, attribute, old)

@@ -6,7 +6,7 @@ Shapes: B batch, T frames, D features, K clusters.
 from keras import ops
 
 from yt8m_kit.errors import UsageError
-from yt8m_kit.layers.inputs.frames import Frames, masked
+from yt8m_kit.layers.inputs.frames import Frames, frame_max, frame_sum
 from yt8m_kit.layers.inputs.normalization import batch_norm, unit
 from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
@@ -32,14 +32,13 @@ class DeepBag(Layer):
         self.projection.build(frames_shape.codes[-1])
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        # Activations are >= 0, so padding set to 0 does not affect the maximum.
-        active_BTK = masked(ops.relu6(self.projection(frames, training=training)), frames)
+        active_BTK = ops.relu6(self.projection(frames, training=training))
         if self.pooling == "max":
-            return ops.max(active_BTK, axis=1)
+            return frame_max(active_BTK, frames)
         if not frames.padded:
             return ops.mean(active_BTK, axis=1)
-        count_B1 = ops.maximum(ops.sum(frames.mask, axis=1, keepdims=True), 1.0)
-        return ops.sum(active_BTK, axis=1) / count_B1
+        count_B1 = ops.reshape(ops.maximum(ops.sum(frames.mask, axis=-1), 1.0), (-1, 1))
+        return frame_sum(active_BTK, frames) / count_B1
 
 
 class SoftBag(Layer):
@@ -58,11 +57,11 @@ class SoftBag(Layer):
         self.projection.build(frames_shape.codes[-1])
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
-        total_BK = unit(ops.sum(assign_BTK, axis=1))
+        assign_BTK = ops.softmax(self.projection(frames, training=training))
+        total_BK = unit(frame_sum(assign_BTK, frames))
         if not self.maximum:
             return total_BK
-        return ops.concatenate([total_BK, unit(ops.max(assign_BTK, axis=1))], axis=1)
+        return ops.concatenate([total_BK, unit(frame_max(assign_BTK, frames))], axis=1)
 
 
 class GatedBag(Layer):
@@ -86,8 +85,8 @@ class GatedBag(Layer):
         self.norm.build((None, self.clusters))
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
-        present_BK = unit(ops.max(assign_BTK, axis=1))
+        assign_BTK = ops.softmax(self.projection(frames, training=training))
+        present_BK = unit(frame_max(assign_BTK, frames))
         logits_BK = self.matmul(self.matmul(present_BK, self.squeeze), self.excite)
         gate_BK = ops.sigmoid(self.norm(logits_BK, training=training))
-        return unit(ops.sum(assign_BTK, axis=1) * gate_BK)
+        return unit(frame_sum(assign_BTK, frames) * gate_BK)

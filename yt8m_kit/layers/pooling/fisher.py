@@ -7,7 +7,7 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), se
 import keras
 from keras import ops
 
-from yt8m_kit.layers.inputs.frames import Frames, aggregate_powers, masked
+from yt8m_kit.layers.inputs.frames import Frames, aggregate_powers, masked, total
 from yt8m_kit.layers.inputs.normalization import unit
 from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
@@ -39,7 +39,7 @@ class FisherVector(Layer):
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
         assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
-        mass_B1K = ops.sum(assign_BTK, axis=1)[:, None, :]
+        mass_B1K = total(assign_BTK)[:, None, :]
         first_BDK, second_BDK = aggregate_powers(assign_BTK, frames, self.compute_dtype)
         centres = 0.01 * self.projection.kernel if self.coupled else self.centres
         deviations = ops.square(self.deviations) + 1e-6

@@ -6,7 +6,7 @@ Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017), se
 
 from keras import ops
 
-from yt8m_kit.layers.inputs.frames import Frames, aggregate, masked
+from yt8m_kit.layers.inputs.frames import Frames, aggregate, masked, total
 from yt8m_kit.layers.inputs.projection import Projection
 from yt8m_kit.layers.layer import Layer, Tensor, normal
 
@@ -46,7 +46,7 @@ class NetVLAD(Layer):
         vlad_BEK = ops.einsum("bdk,de->bek", aggregate(assign_BTK, frames, self.compute_dtype), self.basis)
         if centres is None:
             return vlad_BEK
-        return vlad_BEK - centres * ops.sum(assign_BTK, axis=1)[:, None, :]
+        return vlad_BEK - centres * total(assign_BTK)[:, None, :]
 
 
 class IntraNormalize(Layer):

@@ -2,9 +2,10 @@
 
 A backend's own gradient accumulates that of the recurrent kernel step by step, inside the backward loop. Here
 the backward loop carries only the gradient of the state; that of the kernel is one matmul over all steps
-afterwards, and only states and gates are kept for it. The caller computes the input's part of the gates, for
-all steps at once. States are float32, matmuls in the given dtype. Keras' scan requires a step's output to
-have the structure of its carry, so what is saved for the gradient is carried along.
+afterwards, and only states and gates are kept for it; without training, only states. The caller computes the
+input's part of the gates, for all steps at once. States are float32, matmuls in the given dtype. Keras' scan
+requires a step's output to have the structure of its carry, so what is saved for the gradient is carried
+along.
 
 Shapes: T frames, B batch, H units, G width of all gates (3 H or 4 H). real: (T, B, 1) float32, 1 for frames
 and 0 for padding, where the state is kept. before, after: states on either side of a frame. d_x: gradient of
@@ -22,12 +23,16 @@ from yt8m_kit.layers.layer import Tensor
 Saved = tuple[Tensor, ...]
 
 
-def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Tensor:
+def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str, training: bool = True) -> Tensor:
     """Run a GRU: states after each frame, (T, B, H) float32.
 
     gates: (T, B, 3 H), the inputs' part of update, reset and candidate. kernel: recurrent, (H, 3 H).
     h' = z * h + (1 - z) * tanh(x + (r * h) U): reset before the matmul, as in TensorFlow 1's GRUCell.
+    training: False for no gradient.
     """
+    if not training:
+        step, zeros = _gru_step(kernel, dtype), ops.zeros_like(gates_TBG[0, :, : kernel.shape[0]])
+        return ops.scan(lambda state, xs: (step(state, *xs)[0],) * 2, zeros, (gates_TBG, real))[1]
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
     def run(gates_TBG: Tensor, kernel: Tensor, real: Tensor) -> tuple[Tensor, Callable[..., Saved]]:
@@ -41,12 +46,19 @@ def gru(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Tensor:
     return run(gates_TBG, kernel, real)
 
 
-def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str, training: bool = True) -> Saved:
     """Run an LSTM: states after each frame (T, B, H) and the last cell state (B, H), float32.
 
     gates: (T, B, 4 H), the inputs' part of input, candidate, forget and output. kernel: recurrent, (H, 4 H).
-    1 is added to the forget gate besides its bias, as in TensorFlow 1's BasicLSTMCell.
+    1 is added to the forget gate besides its bias, as in TensorFlow 1's BasicLSTMCell. training: False for no
+    gradient.
     """
+    if not training:
+        step, zeros = _lstm_step(kernel, dtype), ops.zeros_like(gates_TBG[0, :, : kernel.shape[0]])
+        (_, last), (after, _) = ops.scan(
+            lambda carry, xs: (step(*carry, *xs)[:2],) * 2, (zeros, zeros), (gates_TBG, real)
+        )
+        return after, last
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
     def run(gates_TBG: Tensor, kernel: Tensor, real: Tensor) -> tuple[Saved, Callable[..., Saved]]:
@@ -63,22 +75,26 @@ def lstm(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
     return states
 
 
-def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """Return states after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
+def _gru_step(kernel: Tensor, dtype: str) -> Callable[..., Saved]:
+    """Return a step: state (B, H), gates (B, 3 H), real (B, 1) -> state after, both gates, candidate."""
     units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
     gate_kernel, candidate_kernel = kernel[:, : 2 * units], kernel[:, 2 * units :]
 
-    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
-        (state, _, _), (gates, real) = carry, inputs
+    def step(state: Tensor, gates: Tensor, real: Tensor) -> Saved:
         zr = ops.sigmoid(gates[:, : 2 * units] + product(state, gate_kernel))
         z, r = zr[:, :units], zr[:, units:]
         candidate = ops.tanh(gates[:, 2 * units :] + product(r * state, candidate_kernel))
-        saved = (state + real * (1.0 - z) * (candidate - state), zr, candidate)
-        return saved, saved
+        return state + real * (1.0 - z) * (candidate - state), zr, candidate
 
+    return step
+
+
+def _gru_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """Return states after each frame, both gates, candidates: (T, B, H), (T, B, 2 H), (T, B, H)."""
+    units, step = kernel.shape[0], _gru_step(kernel, dtype)
     zeros = ops.zeros_like(gates_TBG[0])
     start = (zeros[:, :units], zeros[:, units:], zeros[:, :units])
-    saved: Saved = ops.scan(step, start, (gates_TBG, real))[1]
+    saved: Saved = ops.scan(lambda carry, xs: (step(carry[0], *xs),) * 2, start, (gates_TBG, real))[1]
     return saved
 
 
@@ -108,21 +124,25 @@ def _gru_backward(d_after: Tensor, saved: Saved, kernel: Tensor, real: Tensor, d
     return d_gates, ops.concatenate([d_gate_kernel, d_candidate_kernel], axis=1)
 
 
-def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
-    """Return states and cell states after each frame, and all gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
-    units, product, kernel = kernel.shape[0], _product(dtype), ops.cast(kernel, dtype)
+def _lstm_step(kernel: Tensor, dtype: str) -> Callable[..., Saved]:
+    """Return a step: state and cell (B, H), gates (B, 4 H), real (B, 1) -> state, cell, gates after."""
+    product, kernel = _product(dtype), ops.cast(kernel, dtype)
 
-    def step(carry: Saved, inputs: Saved) -> tuple[Saved, Saved]:
-        (state, cell, _), (gates, real) = carry, inputs
+    def step(state: Tensor, cell: Tensor, gates: Tensor, real: Tensor) -> Saved:
         i, j, f, o = ops.split(gates + product(state, kernel), 4, axis=1)
         i, j, f, o = ops.sigmoid(i), ops.tanh(j), ops.sigmoid(f + 1.0), ops.sigmoid(o)
         fresh = f * cell + i * j
         after = state + real * (o * ops.tanh(fresh) - state)
-        saved = (after, cell + real * (fresh - cell), ops.concatenate([i, j, f, o], axis=1))
-        return saved, saved
+        return after, cell + real * (fresh - cell), ops.concatenate([i, j, f, o], axis=1)
 
-    zeros = ops.zeros_like(gates_TBG[0])
-    saved: Saved = ops.scan(step, (zeros[:, :units], zeros[:, :units], zeros), (gates_TBG, real))[1]
+    return step
+
+
+def _lstm_forward(gates_TBG: Tensor, kernel: Tensor, real: Tensor, dtype: str) -> Saved:
+    """Return states and cell states after each frame, and all gates: (T, B, H), (T, B, H), (T, B, 4 H)."""
+    units, step, zeros = kernel.shape[0], _lstm_step(kernel, dtype), ops.zeros_like(gates_TBG[0])
+    start = (zeros[:, :units], zeros[:, :units], zeros)
+    saved: Saved = ops.scan(lambda carry, xs: (step(*carry[:2], *xs),) * 2, start, (gates_TBG, real))[1]
     return saved
 
 

@@ -56,16 +56,18 @@ class Recurrent(Layer):
     def _bias(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
         return ops.cast(ops.arange(shape[0]) < 2 * self.units, dtype or "float32")
 
-    def call(self, inputs: Frames | Tensor, real: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def call(
+        self, inputs: Frames | Tensor, real: Tensor, training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         gates_TBG = self._gates(inputs) + self.bias
         ones = ops.ones_like(gates_TBG[:, :, :1])
         real_TB1 = ops.transpose(real)[:, :, None] if real.shape[1] else ones
         # The sum is a tensor: TensorFlow's custom gradients treat variables differently.
         kernel = self.recurrent_kernel + 0.0
         if self.cell == "gru":
-            sequence = cells.gru(gates_TBG, kernel, real_TB1, self.compute_dtype)
+            sequence = cells.gru(gates_TBG, kernel, real_TB1, self.compute_dtype, training)
             return sequence, [sequence[-1]]
-        sequence, last = cells.lstm(gates_TBG, kernel, real_TB1, self.compute_dtype)
+        sequence, last = cells.lstm(gates_TBG, kernel, real_TB1, self.compute_dtype, training)
         return sequence, [sequence[-1], last]
 
     def _gates(self, inputs: Frames | Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from yt8m_kit.pipeline.job import csv_of, read_or_warn
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.run import Experiment, Run
+from yt8m_kit.stores.path import DataPath
 from yt8m_kit.submission import ledger
 from yt8m_kit.submission.csv_reader import check
 from yt8m_kit.submission.kaggle import await_score
@@ -92,7 +93,7 @@ def _message(message: str | None, recipe: str, name: str) -> str:
     return message
 
 
-def _videos(data: Path) -> int | None:
+def _videos(data: DataPath) -> int | None:
     """Number of test videos; None, with a message, if there are no test shards."""
     try:
         return splits.count(splits.find(data, "test"))

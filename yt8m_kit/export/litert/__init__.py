@@ -1,0 +1,1 @@
+"""LiteRT model (.tflite) of a blend: one file, batch 1, 8-bit weights, operations that phones have."""
