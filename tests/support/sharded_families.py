@@ -39,16 +39,16 @@ def built(row: str) -> tuple[keras.Model, ClippedAdam]:
     return model, optimizer
 
 
-def trained(row: str, workers: Workers) -> str:
+def trained(name: str, workers: Workers) -> str:
     """The digest of a toy's weights, statistics and seeds."""
-    stepper = sharded_step(*built(row), 1e-5, workers)
+    stepper = sharded_step(*built(name), 1e-5, workers)
     inputs, labels = families.videos()
-    arrays = (inputs["frames"], inputs["num_frames"], labels)
     size = len(labels) // DEVICES
     for step in range(STEPS):
+        rows = [slice(k * size, (k + 1) * size) for k, _ in workers.shares]
         parts = [
-            Batch(*(array[k * size : (k + 1) * size] for array in arrays), [], Position(0, 0, step))
-            for k, _ in workers.shares
+            Batch(inputs["frames"][row], inputs["num_frames"][row], labels[row], [], Position(0, 0, step))
+            for row in rows
         ]
         stepper.step(parts)
     return hashlib.sha256(b"".join(np.asarray(value).tobytes() for value in stepper.values())).hexdigest()

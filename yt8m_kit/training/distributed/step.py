@@ -7,7 +7,7 @@ those of the global batch, and gradients are summed over the devices.
 # N devices, V variables
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -21,10 +21,8 @@ from yt8m_kit.training.optimizer import ClippedAdam
 from yt8m_kit.training.steps import IN_FLIGHT, Stepper, in_order, jax_groups, jax_update
 
 
-def compiled_update(
-    model: keras.Model, optimizer: ClippedAdam, epsilon: float, mesh: BatchMesh
-) -> Callable[..., Any]:
-    """The compiled step: state, notes int32 (N, 4), batch -> loss, state, notes of all workers."""
+def compiled_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float, mesh: BatchMesh) -> Any:
+    """The compiled step, a function of jax.jit: state, notes int32 (N, 4), batch -> loss, state, notes of all workers."""
     update = jax_update(model, optimizer, epsilon)
 
     def step(state: Any, notes: Any, *arrays: Any) -> Any:

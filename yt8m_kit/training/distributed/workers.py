@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -118,12 +119,19 @@ class Workers:
 def joined(devices: int, launched: Launch) -> Iterator[Workers]:
     """Join the other processes, for a training on `devices` devices in all; 0: on all there are.
 
-    Raises KitError if the others do not start, UsageError if there are too few devices.
+    Raises KitError if the others do not start, or one is lost later; UsageError if there are too few devices.
     """
     processes = Processes(launched)
     workers = Workers(processes, mesh_of(devices))
     try:
         yield workers
+    except jax.errors.JaxRuntimeError as error:
+        if processes.count == 1:
+            raise
+        raise KitError(
+            f"another process is lost: {str(error).splitlines()[0]} Once all have ended, the same command "
+            "resumes at the last checkpoint."
+        ) from error
     except BaseException as error:
         workers.fail(error)
         raise
