@@ -4,7 +4,7 @@ The step is that of one device, compiled for divided rows: means, BatchNorm stat
 those of the global batch, and gradients are summed over the devices.
 """
 
-# N devices, V variables
+# N devices
 
 from collections import deque
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from yt8m_kit.training.steps import IN_FLIGHT, Stepper, in_order, jax_groups, ja
 
 
 def compiled_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float, mesh: BatchMesh) -> Any:
-    """The compiled step, a function of jax.jit: state, notes int32 (N, 4), batch -> loss, state, notes of all workers."""
+    """The compiled step, by jax.jit: state, notes int32 (N, 4), batch -> loss, state, notes of all."""
     update = jax_update(model, optimizer, epsilon)
 
     def step(state: Any, notes: Any, *arrays: Any) -> Any:
