@@ -1,6 +1,7 @@
 """Every family on two devices: two processes as one, and no gathered batch in the compiled step."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.long
 SCRIPT = ["-m", "tests.support.sharded_families"]
 
 
-def rows(text: str) -> dict[str, object]:
+def rows(text: str) -> dict[str, Any]:
     return dict(json.loads(line) for line in text.splitlines())
 
 
