@@ -57,7 +57,8 @@ def test_fewer_videos_alone_keep_the_epochs_and_scale_their_average():
     short = Trial(limit_videos=96).shorten_member(given)
     assert (short.epochs, short.steps, short.statistics_batches) == (10, None, 60)
     assert (range_of(short).first, range_of(short).last, short.checkpoint_steps) == (24, 30, 2)
-    assert Trial(limit_videos=96).shorten_member(member(average=Range(400, 500))).average == Range(400, 500)
+    whole = member(average=Range(400, 500), checkpoint_steps=100)
+    assert Trial(limit_videos=96).shorten_member(whole).average == Range(400, 500)
 
 
 def test_a_batch_keeps_its_parts():

@@ -32,14 +32,14 @@ from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment, Run
 
 
-def both(experiment: Experiment, name: str, batch: Batch, path: Path) -> tuple[Any, Any]:
+def both(experiment: Experiment, name: str, batch: Batch, path: Path, bits: int) -> tuple[Any, Any]:
     """Probabilities of a member, by the float model and by LiteRT."""
     dataset, member = experiment.recipe.dataset, experiment.recipe.member(name)
     model = averaged_model(experiment, name)
     formats = {variable.path: "float32" for variable in model.variables}
     outline = models.outline(member.family, dataset, **member.hyperparameters)
     labels = [str(number) for number in range(dataset.classes)]
-    write_litert(dataset, [encoded(model, outline, 1.0, formats, {})], 1, name, labels, path)
+    write_litert(dataset, [encoded(model, outline, 1.0, formats, {})], 1, name, labels, path, bits)
     run = Interpreter(model_path=str(path), num_threads=1).get_signature_runner()
     videos = zip(batch.frames[:, None], batch.num_frames[:, None])
     found = [run(frames=frames, num_frames=counts)["probabilities"][0].copy() for frames, counts in videos]
@@ -76,20 +76,22 @@ def main() -> None:
     batch = next(read_batches(splits.find(options.data, "validate"), recipe.dataset, options.videos))
     rows: list[Row] = []
     for name in options.members.split(",") if options.members else trained:
-        with tempfile.TemporaryDirectory() as folder:
-            exact, found = both(experiment, name, batch, Path(folder) / "graph.tflite")
-        gaps = [gap_at_20(each, batch.labels) for each in (exact, found)]
-        rows.append(
-            {
-                "member": name,
-                "GAP@20": f"{gaps[0]:.4f}",
-                "LiteRT": f"{gaps[1]:.4f}",
-                "lost": f"{gaps[0] - gaps[1]:+.4f}",
-                "overlap of the top 20": f"{overlap(exact, found):.2%}",
-                "same order": f"{same_order(exact, found):.2%}",
-                "max off": f"{np.abs(exact - found).max():.4f}",
-            }
-        )
+        for bits in (8, 4):
+            with tempfile.TemporaryDirectory() as folder:
+                exact, found = both(experiment, name, batch, Path(folder) / "graph.tflite", bits)
+            gaps = [gap_at_20(each, batch.labels) for each in (exact, found)]
+            rows.append(
+                {
+                    "member": name if bits == 8 else "",
+                    "GAP@20": f"{gaps[0]:.4f}" if bits == 8 else "",
+                    "bits": bits,
+                    "LiteRT": f"{gaps[1]:.4f}",
+                    "lost": f"{gaps[0] - gaps[1]:+.4f}",
+                    "overlap of the top 20": f"{overlap(exact, found):.2%}",
+                    "same order": f"{same_order(exact, found):.2%}",
+                    "max off": f"{np.abs(exact - found).max():.4f}",
+                }
+            )
     docs_tables.show("litert_agreement", markdown(rows), options.write)
 
 

@@ -18,6 +18,7 @@ from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
+from yt8m_kit.output.provenance import read_record
 
 OWN = Dataset("own", (("rgb", 7), ("audio", 3)), classes=4, max_frames=5)
 NAMES = 'Index,Name\n0,cat\n1,dog\n2,"horse, wild"\n3,owl\n'
@@ -136,6 +137,22 @@ def test_shards_of_the_same_sources_are_left_alone(clips, tmp_path, capsys):
     convert(clips, tmp_path / "data", OWN)
     assert (folder / "train0000.tfrecord").stat().st_mtime_ns == before
     assert f"up to date: {folder}" in capsys.readouterr().err
+
+
+def test_only_label_keys_of_the_new_fields_make_shards_stale(clips, tmp_path):
+    """Records of the sources equal those written before the fields existed."""
+    folder = convert(clips, tmp_path / "data", OWN)
+    record = read_record(folder / "converted.json")
+    assert record
+    assert record.sources["settings"] == {
+        "features": [["rgb", 7], ["audio", 3]],
+        "classes": 4,
+        "id_keys": ["id", "video_id"],
+        "videos": 1000,
+    }
+    assert convert(clips, tmp_path / "data", replace(OWN, max_skipped=0.5)) == folder
+    with pytest.raises(UsageError, match=r"stale: label_keys was not set, is now \['genres'\]"):
+        convert(clips, tmp_path / "data", replace(OWN, label_keys=("genres",)))
 
 
 def test_shards_of_other_sources_are_refused(clips, tmp_path):

@@ -158,6 +158,20 @@ def test_the_manifest_is_only_valid_for_its_data_set(folder, examined, capsys):
     assert "bad: train0000.tfrecord record 0: labels holds 1; expected 0 to 0" in said(capsys)
 
 
+def test_the_manifest_holds_the_same_fields_as_before_label_keys(folder, examined):
+    about = read_sealed(check(folder))
+    assert {key: about[key] for key in about if key != "shards"} == {
+        "format": 2,
+        "features": [["rgb", 7], ["audio", 3]],
+        "classes": 10,
+        "id_keys": ["id", "video_id"],
+    }
+    check(folder, dataset=dataclasses.replace(SMALL, max_skipped=0.5))
+    assert len(examined) == 4
+    check(folder, dataset=dataclasses.replace(SMALL, label_keys=("genres",)))
+    assert len(examined) == 8
+
+
 def odd(path, kind):
     """Damage a shard of five records; returns the expected message."""
     if kind == "truncated":

@@ -21,6 +21,7 @@ from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.dataset import DEMO
 from yt8m_kit.output.checksums import write_with_checksum
 from yt8m_kit.output.digest import digest
+from yt8m_kit.output.provenance import read_record
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,11 @@ CASES = {
     "train: order of features": ("train logistic", dataset("features=DEMO.features[::-1]"), "features was"),
     "train: max_frames": ("train logistic", dataset("max_frames=20"), "max_frames was"),
     "train: classes": ("train logistic", dataset("classes=60"), "classes was 50, is now 60"),
+    "train: labels under another key": (
+        "train logistic",
+        dataset("label_keys=('genres',)"),
+        "label_keys was not set, is now ['genres']",
+    ),
     "train: one more shard": (
         "train logistic",
         shard_grows("train"),
@@ -389,6 +395,27 @@ def test_settings_that_do_not_affect_a_stage_leave_it_up_to_date(place):
     place.edit(RATE + ")", RATE + ", published_parameters=7)")
     place.edit('description="for tests"', 'description="for other tests"')
     assert place.yt8m("train", "tiny", "logistic") == 0
+
+
+def test_how_many_records_may_be_skipped_leaves_all_products_up_to_date(place, capsys):
+    assert place.yt8m("run", "tiny", "blend", "--to=submit") == 0
+    dataset("max_skipped=0.2")(place)
+    capsys.readouterr()
+    assert place.yt8m("run", "tiny", "blend", "--to=submit", "--dry_run") == 0
+    assert capsys.readouterr().out == "everything is up to date\n"
+
+
+def test_records_of_sources_do_not_depend_on_new_fields_of_the_dataset(place):
+    """They equal those written before label_keys and max_skipped existed."""
+    for name in ("logistic/provenance/trained.weights.h5", "blend/provenance/submission.csv"):
+        record = read_record(place.file(f"{name}.json"))
+        assert record
+        assert record.sources["dataset"] == {
+            "features": [["rgb", 1024], ["audio", 128]],
+            "classes": 50,
+            "max_frames": 32,
+            "id_keys": ["id", "video_id"],
+        }
 
 
 def other_records(place: Place) -> Path:

@@ -1,5 +1,6 @@
 """Paths of object stores: parsing, parts, order, globbing a web server's manifests."""
 
+import base64
 import json
 import sys
 
@@ -43,6 +44,28 @@ def test_other_schemes_are_refused(url):
         data_path(url)
 
 
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    with pytest.raises(UsageError, match=r"put them into ~/\.netrc") as raised:
+        data_path("https://me:swordfish@host/a")
+    assert "swordfish" not in str(raised.value)
+
+
+def test_passwords_are_those_of_netrc(tmp_path, monkeypatch):
+    stores.hurry(monkeypatch)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password swordfish\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    given = []
+
+    def noting(handler, content):
+        given.append(handler.headers["Authorization"])
+        handler.serve(content)
+
+    with mirror.Mirror({"a": b"1"}) as server:
+        server.faults["a"] = noting
+        assert (StorePath.of(server.url) / "a").read_bytes() == b"1"
+    assert given == [f"Basic {base64.b64encode(b'me:swordfish').decode()}"]
+
+
 def test_a_url_without_a_server_is_refused():
     with pytest.raises(UsageError, match="'http://' names no bucket or server, as in http://NAME/FOLDER"):
         data_path("http://")
@@ -51,7 +74,7 @@ def test_a_url_without_a_server_is_refused():
 @pytest.mark.parametrize(("url", "module", "extra"), [("gs://b", "gcsfs", "gcs"), ("s3://b", "s3fs", "s3")])
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, url, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"needs {module}: pip install 'yt8m-kit\[{extra}\]'"):
+    with pytest.raises(UsageError, match=rf"needs {module}; run: pip install -e '.\[{extra}\]'"):
         data_path(url)
 
 

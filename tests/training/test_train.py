@@ -235,7 +235,9 @@ def test_bad_record_is_counted_or_an_error_with_strict(own_data, tmp_path, capsy
     assert main([*words, f"--runs={tmp_path / 'a'}", "--strict"]) == 1
     assert f"{shard}" in capsys.readouterr().err
     assert main([*words, f"--runs={tmp_path / 'b'}"]) == 0
-    assert f"skipped 1 record in 1 shard: {shard.name} record 0" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"skipped 1 record in 1 shard: {shard.name} record 0" in err
+    assert re.search(r"^logistic: 100%.* skipped=[12]\.\d%\]$", err, re.MULTILINE), "one of 60 in each epoch"
 
 
 def test_records_damaged_in_a_later_epoch_are_skipped_and_named(own_data, tmp_path):

@@ -29,15 +29,15 @@ CASES: tuple[Case, ...] = (
     Case("a URL without a bucket", "yt8m train tiny logistic --data=http://", 2, "names no bucket or server"),
     Case(
         "gs:// without gcsfs", f"{LACKING} yt8m train tiny logistic --data=gs://bucket/records", 2,
-        "yt8m: gs:// needs gcsfs: pip install 'yt8m-kit[gcs]'.", _lacking,
+        "yt8m: gs:// needs gcsfs; run: pip install -e '.[gcs]' in the folder of the kit.", _lacking,
     ),
     Case(
         "s3:// without s3fs", f"{LACKING} yt8m verify --split=train --data=s3://bucket/records", 2,
-        "yt8m: s3:// needs s3fs: pip install 'yt8m-kit[s3]'.", _lacking,
+        "yt8m: s3:// needs s3fs; run: pip install -e '.[s3]' in the folder of the kit.", _lacking,
     ),
     Case(
         "https:// without aiohttp", f"{LACKING} yt8m train tiny logistic --data=https://host/records", 2,
-        "yt8m: https:// needs aiohttp: pip install 'yt8m-kit[http]'.", _lacking,
+        "yt8m: https:// needs aiohttp; run: pip install -e '.[http]' in the folder of the kit.", _lacking,
     ),
     Case(
         "no server at the address", "yt8m train tiny logistic --data=http://127.0.0.1:1/records", 1,

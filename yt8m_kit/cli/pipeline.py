@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, Whole
+from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ def status(
     runs: Path | None = None,
     steps: int | None = None,
     limit_videos: int | None = None,
+    tsv: bool = False,
+    json: bool = False,
 ) -> None:
     """Print each stage of a recipe (or of some names) as missing, running, up to date or stale, and why."""
-    from yt8m_kit.pipeline.status import status
+    from yt8m_kit.pipeline.status import status, status_facts
 
-    print(status(experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos), names), end="")
+    form = form_of(tsv=tsv, json=json)
+    given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    print_facts(form, stages=(status if form == "text" else status_facts)(given, names))
 
 
 def run(

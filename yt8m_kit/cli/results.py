@@ -1,12 +1,15 @@
 """Verbs that predict and score."""
 
+import sys
 from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
+from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
 from yt8m_kit.output import progress
+from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
 
 
@@ -111,21 +114,28 @@ def report(
     data: DataPath | None = None,
     runs: Path | None = None,
     markdown: bool = False,
+    tsv: bool = False,
     json: bool = False,
 ) -> None:
     """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table.
 
     data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
-    json: as JSON.
+    json: as JSON, numbers in full.
     """
+    from yt8m_kit.output.tables import markdown as as_markdown
     from yt8m_kit.reporting.page.page import write_or_advise
-    from yt8m_kit.reporting.report import figures, text_of
+    from yt8m_kit.reporting.report import figures, table
 
-    if markdown and json:
-        raise UsageError("report prints --markdown or --json; got both.")
+    form = form_of(tsv=tsv, json=json)
+    if markdown and form != "text":
+        raise UsageError(f"report prints --markdown or --{form}; got both.")
     given = experiment(recipe, data, runs, reads=False)
     with progress.saying_once():
         rows = figures(given, split)
-        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        if markdown:
+            print(as_markdown(table(rows).shown()), end="")
+        else:
+            print_facts(form, scores=table(rows))
+        sys.stdout.flush()
         write_or_advise(given, rows, split)

@@ -88,6 +88,11 @@ def format_of(codec: str, path: str, shape: tuple[int, ...]) -> str:
     return "float32" if small else codec
 
 
+def litert_bits(codec: str) -> int:
+    """Return the bits of a large weight in a LiteRT model of an ensemble: 4 for codecs of 4 bits, else 8."""
+    return 4 if codec in FORMATS and FORMATS[codec].bits == 4 else 8
+
+
 def stored_bytes(format: str, shape: tuple[int, ...]) -> int:
     """Compute the bytes that `encode` needs for a tensor of the given shape."""
     bits, affine, group = FORMATS[format]

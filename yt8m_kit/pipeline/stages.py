@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit.codecs.formats import litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.digest import digest
@@ -164,14 +165,17 @@ class Stages:
 
     def _export(self, name: str, format: str) -> Stage:
         blend, run = self.recipe.ensemble(name), self.experiment.run(name)
-        on_phone = format == "litert"  # which has its own 8-bit codes, and labels
+        on_phone = format == "litert"  # which has codes of its own, and labels
         planned = (self.quantize(name),) if blend.is_measured and not on_phone else ()
         models = {
             member: {"family": each.family, "hyperparameters": dict(each.hyperparameters)}
             for member in blend.members
             for each in [self.recipe.member(member)]
         }
-        settings = ("limit", "rounds") if on_phone else ("codec", "calibrated", "limit", "rounds")
+        keys = ("limit", "rounds") if on_phone else ("codec", "calibrated", "limit", "rounds")
+        settings: dict[str, Any] = {key: getattr(blend, key) for key in keys} | {"models": models}
+        if on_phone:
+            settings["bits"] = litert_bits(blend.codec)
         return Stage(
             self.experiment,
             self.shards,
@@ -179,7 +183,7 @@ class Stages:
             {"graph": run.graph, "tgz": run.archive, "litert": run.litert}[format],
             sides=(run.export,) if format == "graph" else (),
             needs=self._blended(name) + planned,
-            settings={key: getattr(blend, key) for key in settings} | {"models": models},
+            settings=settings,
             others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)} if on_phone else {},
         )
 

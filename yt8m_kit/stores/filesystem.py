@@ -47,7 +47,8 @@ def scheme_of(url: str) -> str:
         raise UsageError(f"records are read from a folder or from {allowed}; got {url!r}.")
     package = SCHEMES[scheme]
     if find_spec(package.module) is None:
-        raise UsageError(f"{scheme}:// needs {package.module}: pip install 'yt8m-kit[{package.extra}]'.")
+        command = f"pip install -e '.[{package.extra}]'"
+        raise UsageError(f"{scheme}:// needs {package.module}; run: {command} in the folder of the kit.")
     return scheme
 
 

@@ -53,6 +53,21 @@ def test_a_blend_agrees_with_its_saved_model(runs, named, tiny_data, on_phone, c
     }
 
 
+def test_codecs_of_four_bits_have_four(runs, tiny_data, on_phone):
+    """Half the bytes of the kernel; the same labels, mostly."""
+    assert main(["ensemble", "tiny", "logistic_4bit", f"--runs={runs}"]) == 0
+    found, sizes = {}, {}
+    batch = next(read_batches(splits.find(tiny_data.path, "validate"), DEMO, 40))
+    for name in ("logistic_4bit", "logistic"):
+        assert main(["export", "tiny", name, "--format=litert", f"--runs={runs}"]) == 0
+        path = Run.of(runs, "tiny", name).litert
+        sizes[name] = path.stat().st_size
+        found[name] = top(on_phone(path, batch.frames, batch.num_frames)["probabilities"])[0]
+    assert sizes["logistic"] - sizes["logistic_4bit"] == pytest.approx(1152 * 50 / 2, abs=200)
+    pairs = zip(found["logistic"], found["logistic_4bit"])
+    assert np.mean([len(set(own) & set(best)) / 20 for own, best in pairs]) > 0.8
+
+
 def test_other_names_make_it_stale(runs, named, capsys):
     words = ["export", "tiny", "netvlad", "--format=litert", f"--runs={runs}", f"--data={named}"]
     assert main(words) == 0

@@ -126,8 +126,9 @@ def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> l
 
     Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written.
     """
-    classes, keys = dataset.classes, (*map(str.encode, dataset.label_keys), b"labels", _CLIP_LABELS)
-    labels = integers(data, next((context[key] for key in keys if key in context), None), "labels")
+    classes = dataset.classes
+    span = next((context[key] for key in _label_keys(dataset) if key in context), None)
+    labels = integers(data, span, "labels")
     if len(labels) == classes > 1 and len(set(labels)) < classes and not set(labels) - {0, 1}:
         raise DataError(
             f"labels is a vector of {classes} zeros and ones; expected the numbers of the classes"
@@ -138,11 +139,19 @@ def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> l
     return labels
 
 
-def integer_keys(record: np.ndarray) -> list[str]:
-    """Keys of the context that hold integers. record: as of `parse`; raises DataError for any other."""
-    data = record.data
+def _label_keys(dataset: Dataset) -> tuple[bytes, ...]:
+    return (*map(str.encode, dataset.label_keys), b"labels", _CLIP_LABELS)
+
+
+def other_integer_keys(record: np.ndarray, dataset: Dataset) -> list[str]:
+    """Keys of the context that hold integers and are not those of labels.
+
+    record: as of `parse`; raises DataError for any other.
+    """
+    data, known = record.data, _label_keys(dataset)
     try:
-        found = ((key.decode("utf-8", "replace"), span) for key, span in sections(data)[0].items())
+        context = sections(data)[0].items()
+        found = ((key.decode("utf-8", "replace"), span) for key, span in context if key not in known)
         return [key for key, span in found if (kept := value(data, span, key)) and kept[0] == INTEGERS]
     except IndexError:
         raise DataError("not a SequenceExample: the record ends within a field") from None

@@ -20,7 +20,7 @@ from yt8m_kit.stores.path import DataPath
 
 FOOTER = 4  # bytes after the payload: CRC
 HEADER = 12  # bytes before the payload: length and CRC of the length
-_FRAMING = HEADER + FOOTER
+FRAMING = HEADER + FOOTER
 _GZIP = b"\x1f\x8b"
 
 
@@ -74,7 +74,7 @@ def scan_headers(path: DataPath, file: int, limit: int | None = None) -> Index:
         length = int.from_bytes(header[:8], "little")
         offsets.append(at + HEADER)
         lengths.append(length)
-        at += length + _FRAMING
+        at += length + FRAMING
     return Index(np.array(offsets, np.int64), np.array(lengths, np.int64), fault, size - at if fault else 0)
 
 
@@ -96,7 +96,7 @@ def _header_fault(header: bytes, remaining: int) -> str | None:
         return f"truncated: the file ends within a record header; {rest}"
     if not _intact(header):
         return f"length CRC mismatch; {rest}"
-    needed = int.from_bytes(header[:8], "little") + _FRAMING
+    needed = int.from_bytes(header[:8], "little") + FRAMING
     return f"truncated: needs {needed} bytes, the file has {remaining} left" if needed > remaining else None
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from yt8m_kit.data.format.examples import Video, parse
-from yt8m_kit.data.format.tfrecord import Index, RecordError, scan_headers
+from yt8m_kit.data.format.tfrecord import FRAMING, Index, RecordError, scan_headers
 from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, Shards, T, open_shards
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.stores.path import DataPath
@@ -88,4 +88,4 @@ def _estimate_hidden(indices: Sequence[Index]) -> None:
     lengths = np.concatenate([index.lengths for index in indices])
     for index in indices:
         if index.fault and len(lengths):
-            index.fault.hidden = max(round(index.hidden / lengths.mean()) - 1, 0)
+            index.fault.hidden = max(round(index.hidden / (lengths.mean() + FRAMING)) - 1, 0)

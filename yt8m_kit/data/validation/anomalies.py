@@ -98,13 +98,13 @@ def _ids(statistics: SplitStatistics, use: Use) -> Iterator[Anomaly]:
     ids = statistics.ids()
     repeated = ids[1:][ids[1:] == ids[:-1]]
     if len(repeated):
-        example = repeated[0].decode()
-        yield Anomaly(f"{plural(len(repeated), 'id')} occur again, e.g. {example!r}", use.unique)
+        share = f"{len(repeated):,} of {plural(statistics.videos, 'video')}"
+        yield Anomaly(f"ids occur again in {share}, e.g. {repeated[0].decode()!r}", use.unique)
     odd = [text for each in np.unique(ids) if not is_usable(text := each.decode())]
     if odd:
         yield Anomaly(
-            f"{plural(len(odd), 'id')} hold blanks or commas, e.g. {odd[0]!r}, which no CSV of predictions "
-            "can hold: `yt8m convert` replaces them",
+            f"ids hold blanks or commas ({len(odd):,} of {len(ids):,}), e.g. {odd[0]!r}, which no CSV of "
+            "predictions can hold: `yt8m convert` replaces them",
             use.unique,
         )
 

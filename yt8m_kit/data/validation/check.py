@@ -6,7 +6,7 @@ from itertools import groupby
 
 from yt8m_kit.data.loader.manifest import size_of
 from yt8m_kit.data.validation.anomalies import Use, find_anomalies
-from yt8m_kit.data.validation.sampling import integer_keys_of, sample
+from yt8m_kit.data.validation.sampling import keys_like_labels, sample
 from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.data.validation.summary import summary
 from yt8m_kit.dataset import Dataset
@@ -40,7 +40,7 @@ def report(
     first, *others = summary(statistics, dataset)
     for line in (f"{what}: {first}", *others):
         progress.say(line)
-    other_keys = integer_keys_of(paths[0]) if paths and use.labels and not statistics.labels else []
+    other_keys = keys_like_labels(paths[0], dataset) if paths and use.labels and not statistics.labels else []
     found = list(find_anomalies(statistics, dataset, use, other_keys))
     for anomaly in found:
         if not anomaly.is_error:

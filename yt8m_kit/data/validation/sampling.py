@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from yt8m_kit.data.format.examples import integer_keys
+from yt8m_kit.data.format.examples import other_integer_keys
 from yt8m_kit.data.format.tfrecord import FOOTER, RecordError
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.shards import RecordBuffer, RecordLocation, open_head
@@ -53,10 +53,12 @@ def _is_beyond(head: int, path: DataPath, location: RecordLocation) -> bool:
     return isinstance(path, StorePath) and location.offset + location.length + FOOTER > head
 
 
-def integer_keys_of(path: DataPath) -> list[str]:
-    """Context keys with integers of the first record of a shard; empty if it cannot be read."""
+def keys_like_labels(path: DataPath, dataset: Dataset) -> list[str]:
+    """Other keys of a shard's first record with integers; empty if it cannot be read."""
     with ShardGroup([path], [open_head(path, _LARGEST)], limit=1) as group:
+        if not len(group):
+            return []
         try:
-            return group.read(0, integer_keys, RecordBuffer(), False) if len(group) else []
+            return group.read(0, lambda record: other_integer_keys(record, dataset), RecordBuffer(), False)
         except RecordError:
             return []

@@ -40,14 +40,21 @@ class Editor:
         data = self.model.buffers[graph.tensors[index].buffer].data
         return np.frombuffer(bytes(data), np.int32)
 
-    def constant(self, graph: Any, array: NDArray[Any], type: int, quantization: Any = None) -> int:
-        """Add a constant to a subgraph; returns its tensor's index."""
+    def constant(
+        self,
+        graph: Any,
+        array: NDArray[Any],
+        type: int,
+        quantization: Any = None,
+        shape: Sequence[int] | None = None,
+    ) -> int:
+        """Add a constant to a subgraph; returns its tensor's index. shape: of packed codes."""
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         key = hashlib.sha256(data.data).digest()
         if key not in self._buffers:
             self._buffers[key] = len(self.model.buffers)
             self.model.buffers.append(schema.BufferT(data=data))
-        return self.tensor(graph, array.shape, type, self._buffers[key], quantization)
+        return self.tensor(graph, shape or array.shape, type, self._buffers[key], quantization)
 
     def tensor(
         self, graph: Any, shape: Sequence[int], type: int, buffer: int = 0, quantization: Any = None

@@ -22,16 +22,24 @@ SIGNATURE = "serving_default"
 
 
 def write_litert(
-    dataset: Dataset, parts: Sequence[Part], rounds: int, name: str, labels: Sequence[str], path: Path
+    dataset: Dataset,
+    parts: Sequence[Part],
+    rounds: int,
+    name: str,
+    labels: Sequence[str],
+    path: Path,
+    bits: int = 8,
 ) -> None:
     """Write the blend to a .tflite file. name: of the blend; labels: of the classes, in order.
+
+    bits: of a large weight, 8 or 4.
 
     Inputs and output are those of `converted`, under their names and in the signature serving_default.
     Raises KitError if an operation is not built in.
     """
     model, weights = converted(dataset, parts, rounds)
     _feed_shapes(model)
-    embed(model, weights, WEIGHT)
+    embed(model, weights, WEIGHT, bits)
     fill_zeros(model, LARGE)  # the state before a loop over frames
     model.signatureDefs = [_signature(model.subgraphs[0])]
     content = np.frombuffer(metadata.metadata(dataset, name), np.uint8)
