@@ -30,12 +30,12 @@ Floats = NDArray[np.float32]
 class Names:
     """Names, verticals and counts of training videos by label, as far as the vocabulary has them."""
 
-    def __init__(self, data: DataPath):
+    def __init__(self, data: DataPath, classes: int):
         path = data / vocabulary.FILE
         self._entries: dict[int, vocabulary.Entry] = {}
         if path.exists():
             try:
-                self._entries = vocabulary.read_entries(path)
+                self._entries = vocabulary.read_entries(path, classes)
             except KitError as error:
                 progress.say(str(error))
 
