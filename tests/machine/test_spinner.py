@@ -1,4 +1,4 @@
-"""The spinner: words that move in a terminal and are removed, a plain line in a log, with stderr held, too."""
+"""The spinner: words that move in a terminal and are removed, a plain line in a log."""
 
 import os
 import pty
