@@ -56,7 +56,8 @@ def _total(stage: Stage) -> int | None:
     counts = [count for _, count in (stage.shards("train") or {}).values()]
     if member.epochs is None or not counts or None in counts:
         return None
-    return int(math.ceil(float(member.epochs) * sum(counts) / member.batch_size))
+    examples: float = member.epochs * sum(counts)
+    return math.ceil(examples / member.batch_size)
 
 
 def _step(stage: Stage) -> int:
