@@ -1,4 +1,4 @@
-"""What tables look like in terminals of 80 and 120 columns: scores of the demo, and sizes of a recipe.
+"""What tables look like in terminals of 80 and 120 columns: scores and stages of the demo.
 
     python -m tools.terminal_captures [--write]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "getting_started.md"
 BEGIN, END = "<!-- terminals -->\n", "<!-- /terminals -->"
 WIDTHS = (80, 120)
-COMMANDS = ("yt8m report demo", "yt8m check phoenixlin")
+COMMANDS = ("yt8m report demo", "yt8m status demo dbof")
 
 
 def captures(folder: Path) -> Iterator[tuple[int, str, str]]:
@@ -34,7 +34,7 @@ def captures(folder: Path) -> Iterator[tuple[int, str, str]]:
             lines = lines_of(in_terminal([*command.split()[1:], "--data=data/demo"], width))
             if max(map(len, lines)) > width:
                 raise SystemExit(f"{command} is wider than {width} columns")
-            yield width, command, "\n".join(line for line in lines if line and not line.startswith("starting"))
+            yield width, command, "\n".join(lines)
 
 
 def page() -> str:
