@@ -3,7 +3,7 @@ PYTHON   ?= python3
 RUNS     ?= runs
 DATA     ?=
 EXTRA    ?=
-EXTRAS   := cuda docs gcs http jax litert report s3 test test-stores
+EXTRAS   := cuda docs gcs http jax litert ray report s3 test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)

@@ -28,14 +28,15 @@ from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.output.tables import Row, markdown
 
 REASON = re.compile("No space left on device|File too large")
-IN_PLACE = ("metrics.jsonl", ".partial.csv", "state.npz", "state.previous.npz", "state.next.npz")
+IN_PLACE = ("metrics.jsonl", "state.npz", "state.previous.npz", "state.next.npz")
 
 
 def intact(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """Files that a failed attempt has lost or changed, or left behind; those that grow in place aside."""
     kept = [path for path in before if not path.endswith(IN_PLACE) and "/." not in path]
+    kept = [path for path in kept if ".shards/" not in path]
     changed = [path for path in kept if after.get(path) != before[path]]
-    left = [path for path in after.keys() - before.keys() if re.search(r"/\.(?!lock)|\.members/", path)]
+    left = [path for path in after.keys() - before.keys() if re.search(r"/\.(?!.*lock$)|\.members/", path)]
     return changed + left
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -72,13 +73,14 @@ class Run:
         """The CSV of the top 20 labels of a split: the submission for the test split."""
         return self.submission if split == "test" else self.path / f"predictions.{split}.csv"
 
-    def partial_predictions(self, split: str) -> Path:
-        """The rows that an interrupted prediction has written."""
-        return self.predictions(split).with_suffix(".partial.csv")
+    def predicted_shards(self, split: str) -> Path:
+        """Folder of the rows of each shard, until they are joined to the CSV."""
+        return self.predictions(split).with_suffix(".shards")
 
-    def prediction_position(self, split: str) -> Path:
-        """The position at which an interrupted prediction resumes."""
-        return self.predictions(split).with_suffix(".position.json")
+    def log(self, words: tuple[str, ...]) -> Path:
+        """What a stage prints while others run at the same time; words: of its command line."""
+        verb, _, _, *options = words
+        return self.path / "logs" / f"{' '.join((verb, *options)).replace('/', '-of-')}.log"
 
     def segments(self, split: str) -> Path:
         """The CSV of the ranked segments of a split."""
@@ -106,32 +108,85 @@ class Run:
     @contextmanager
     def alone(self, words: tuple[str, ...] = ()) -> Iterator[None]:
         """Lock the run for this process, whose command is `words`; UsageError if another one holds it."""
-        with explaining(self.lock):
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = FileIO(self.lock, "a+")
+        with self._holding(self.lock, fcntl.LOCK_EX) as file:
+            _sign(self.lock, file, words)
+            yield
+
+    @contextmanager
+    def shared(self, words: tuple[str, ...], path: Path) -> Iterator[None]:
+        """Share the run with other parts of the same stage; UsageError if a whole stage holds it.
+
+        path: this part's own lock, `.part*.lock` in a folder of the run; removed at the end.
+        """
+        with self._holding(self.lock, fcntl.LOCK_SH), self._holding(path, fcntl.LOCK_EX) as own:
+            _sign(path, own, words)
+            yield
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _holding(self, path: Path, operation: int) -> Iterator[FileIO]:
+        with explaining(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = FileIO(path, "a+")
         with file:
             try:
-                lock(file.fileno(), self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _acquire(file, path, operation)
             except BlockingIOError:
                 raise UsageError(
                     f"another process works in {self.path}: {self.holder()}. Wait for it or stop it."
                 ) from None
-            holder = f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}"
-            with explaining(self.lock):
-                file.truncate(0)
-                write_all(file, holder.encode())
-            yield
+            yield file
+
+    def holders(self) -> list[str]:
+        """Commands and processes at work in the run: one, or one for each part of a stage."""
+        locks = (self.lock, *sorted(self.path.glob("*/.part*.lock")))
+        return [holder for path in locks if (holder := _holder(path))]
 
     def holder(self) -> str:
-        """Return command and process of the holder of the run's lock; empty if there is none."""
+        """Command and process at work in the run, or those of all parts of a stage; else empty."""
+        return "; ".join(self.holders())
+
+
+def _acquire(file: FileIO, path: Path, operation: int) -> None:
+    """Lock an open file; BlockingIOError if others hold it for YT8M_LOCK_WAIT seconds."""
+    end = time.monotonic() + _patience()
+    while True:
         try:
-            with self.lock.open(encoding="utf-8") as file:
-                lock(file.fileno(), self.lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return ""
+            return lock(file.fileno(), path, operation | fcntl.LOCK_NB)
         except BlockingIOError:
-            return self.lock.read_text(encoding="utf-8", errors="replace")
-        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
+
+
+def _patience() -> float:
+    """Seconds to wait for a run's lock: YT8M_LOCK_WAIT, else what a look at its holder takes."""
+    asked = os.environ.get("YT8M_LOCK_WAIT", "0.5")
+    try:
+        if 0 <= (seconds := float(asked)) < math.inf:
+            return seconds
+    except ValueError:
+        pass
+    raise UsageError(f"YT8M_LOCK_WAIT must be a number of seconds, 0 or more; got {asked!r}.")
+
+
+def _sign(path: Path, file: FileIO, words: tuple[str, ...]) -> None:
+    """Write command and process of the holder into its lock."""
+    with explaining(path):
+        file.truncate(0)
+        write_all(file, f"{' '.join(words)}, process {os.getpid()} on {socket.gethostname()}".encode())
+
+
+def _holder(path: Path) -> str:
+    """Command and process that hold a lock; empty if there is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            lock(file.fileno(), path, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return ""
+    except BlockingIOError:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from yt8m_kit.cli.help.text import WIDTH
 from yt8m_kit.cli.main import main, verbs
-from yt8m_kit.pipeline.local import GOALS
+from yt8m_kit.pipeline.goals import GOALS
 
 
 def shown(verb, capsys):

@@ -50,13 +50,13 @@ def test_predict_and_submit_locally(runs, tiny_data, capsys):
 
 SLOW = """
 import sys, time
-from yt8m_kit.inference import predict, sweep
-sweep.BATCH, predict.SAVE_BATCHES = 4, 1
-text = predict.text
+from yt8m_kit.inference import predict, shard_rows
+predict.BATCH, shard_rows.SAVE_BATCHES = 4, 1
+text = shard_rows.text
 def slow(*arguments):
     time.sleep(0.2)
     return text(*arguments)
-predict.text = slow
+shard_rows.text = slow
 from yt8m_kit.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -71,7 +71,8 @@ def test_killed_and_resumed_gives_the_same_file(runs, tiny_data):
     whole = csv.read_bytes()
     csv.unlink()
     process = subprocess.Popen([sys.executable, "-c", SLOW, *words], stderr=subprocess.DEVNULL)
-    place = csv.with_name("submission.position.json")
+    folder = csv.with_name("submission.shards")
+    place = folder / "test0000.json"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (
         place.exists() and json.loads(place.read_text())["content"]["rows"] >= 12
@@ -81,14 +82,12 @@ def test_killed_and_resumed_gives_the_same_file(runs, tiny_data):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not csv.exists()
-    partial = csv.with_name("submission.partial.csv")
-    with partial.open("a") as file:
+    with (folder / "test0000.csv").open("a") as file:
         file.write("half a li")
     assert main(words) == 0
     assert sorted(csv.read_bytes().splitlines()) == sorted(whole.splitlines())
     assert csv.read_bytes() == whole
-    assert not partial.exists()
-    assert not place.exists()
+    assert not folder.exists()
 
 
 def test_damaged_graph_is_an_error_with_advice(runs, tiny_data, capsys):

@@ -425,11 +425,11 @@ def other_records(place: Place) -> Path:
 
 
 def test_a_resumed_prediction_refuses_other_records_and_another_graph(place, capsys):
-    """The position file is a placeholder: sources are checked before it is read."""
-    csv, position = place.file("blend/submission.csv"), place.file("blend/submission.position.json")
+    """The folder of rows is a placeholder: sources are checked before it is read."""
+    csv, folder = place.file("blend/submission.csv"), place.file("blend/submission.shards")
     attempt = place.file("blend/provenance/submission.csv.begun.json")
-    csv.rename(csv.with_name("submission.partial.csv"))
-    position.write_text("{}")
+    csv.unlink()
+    folder.mkdir()
     assert attempt.exists()
     others = other_records(place)
     assert main(["predict", "tiny", "blend", f"--data={others}", f"--runs={place.runs}"]) == 2

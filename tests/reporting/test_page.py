@@ -65,12 +65,12 @@ def browser():
 
 @pytest.fixture(scope="module")
 def demo_report(tmp_path_factory):
-    """The page of the demo: its recipe as it ships, on fewer videos."""
+    """The page of the demo: its recipe as it ships, scored on fewer videos."""
     folder = tmp_path_factory.mktemp("demo")
     data, runs = folder / "data", folder / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("YT8M_RECIPES", raising=False)
-        assert main(["synthesize", str(data), "--train=2000", "--validate=300", "--test=300"]) == 0
+        assert main(["synthesize", str(data), "--validate=300", "--test=300"]) == 0
         places = [f"--data={data}", f"--runs={runs}"]
         assert main(["run", "demo", "blend", "--to=submit,evaluate", *places]) == 0
         assert main(["report", "demo", *places]) == 0
@@ -134,9 +134,8 @@ def rows_of(columns):
 
 def marks(page, chart, kind):
     """Number of marks of a kind (line, symbol, rect, text, rule) in a chart, its legends left out."""
-    return page.locator(
-        f"#chart-{chart} g.mark-{kind}.role-mark > path, #chart-{chart} g.mark-{kind}.role-mark > text"
-    ).count()
+    drawn = (f"#chart-{chart} g.mark-{kind}.role-mark > {element}" for element in ("path", "text", "line"))
+    return page.locator(", ".join(drawn)).count()
 
 
 def lines_of(rows):
@@ -167,7 +166,7 @@ def test_published_systems_are_drawn_on_request(demo_report, opened):
     page = opened(demo_report)
     rows = rows_of(data_of(page)["charts"]["size"])
     before = marks(page, "size", "symbol")
-    page.get_by_label("published systems").check()
+    page.get_by_role("checkbox", name="published systems").check()
     page.wait_for_function(
         "count => document.querySelectorAll('#chart-size g.mark-symbol.role-mark > path').length === count",
         arg=len(rows),
@@ -267,9 +266,8 @@ COLORS = """() => {
   const pair = property => e =>
     [e.textContent.trim(), parse(getComputedStyle(e)[property]).slice(0, 3), behind(e.closest('.plot') ?? e)];
   const lines = [...document.querySelectorAll(curves)];
-  return {
-    texts: texts.map(pair('color')), labels: labels.map(pair('fill')), lines: lines.map(pair('stroke'))
-  };
+  const inks = {texts: pair('color'), labels: pair('fill'), lines: pair('stroke')};
+  return {texts: texts.map(inks.texts), labels: labels.map(inks.labels), lines: lines.map(inks.lines)};
 }"""
 
 

@@ -253,7 +253,8 @@ def test_leaving_a_member_out_costs_the_difference_of_two_blends(made, tiny_data
     shares = blends.shares_of(stages, "exact")
     kept = {name: read_probabilities(stages, name, "validate") for name in ("logistic", "netvlad")}
     truth = kept["netvlad"][2]
-    whole = gap_at_20(np.sum([share * kept[name][1] for name, share in shares.items()], axis=0), truth)
+    mixed = np.sum([share * kept[name][1] for name, share in shares.items()], axis=0)
+    whole = gap_at_20(mixed, truth)
     column = chart_data["left_out"]
     for ensemble, member, cost in zip(column["ensemble"], column["member"], column["cost"]):
         assert ensemble == "exact"

@@ -1,5 +1,6 @@
 """Paths of object stores: parsing, parts, order, globbing a web server's manifests."""
 
+import base64
 import json
 import sys
 
@@ -41,6 +42,28 @@ def test_a_folder_stays_a_folder(tmp_path):
 def test_other_schemes_are_refused(url):
     with pytest.raises(UsageError, match=f"from gs://, s3://, https://, http://; got '{url}'"):
         data_path(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    with pytest.raises(UsageError, match=r"put them into ~/\.netrc") as raised:
+        data_path("https://me:swordfish@host/a")
+    assert "swordfish" not in str(raised.value)
+
+
+def test_passwords_are_those_of_netrc(tmp_path, monkeypatch):
+    stores.hurry(monkeypatch)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password swordfish\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    given = []
+
+    def noting(handler, content):
+        given.append(handler.headers["Authorization"])
+        handler.serve(content)
+
+    with mirror.Mirror({"a": b"1"}) as server:
+        server.faults["a"] = noting
+        assert (StorePath.of(server.url) / "a").read_bytes() == b"1"
+    assert given == [f"Basic {base64.b64encode(b'me:swordfish').decode()}"]
 
 
 def test_a_url_without_a_server_is_refused():

@@ -14,7 +14,7 @@ import pytest
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.errors import UsageError
-from yt8m_kit.inference import predict
+from yt8m_kit.inference.shard_rows import ShardRows
 from yt8m_kit.pipeline.stages import training_settings
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints, train
@@ -88,7 +88,32 @@ def test_run_passes_the_signal_on(tiny_data, tmp_path):
     assert process.returncode == 143
     *_, first, last = stderr.splitlines()
     assert first.startswith("yt8m: stopped by SIGTERM at step ")
-    assert last == "yt8m: stopped at: yt8m train tiny long"
+    assert last == "yt8m: stopped by SIGTERM; the same command resumes."
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_run_passes_the_signal_on_to_all_jobs(tiny_data, tmp_path, monkeypatch, number):
+    recipe = (Path(__file__).parents[1] / "recipes" / "tiny.py").read_text(encoding="utf-8")
+    monkeypatch.setenv("YT8M_RECIPES", str(tmp_path))
+    recipe = recipe.replace("steps=200, learning_rate=1e38", "steps=100_000, learning_rate=1e-3")
+    (tmp_path / "tiny.py").write_text(recipe, encoding="utf-8")
+    words = ["run", "tiny", "long", "runaway", "--to=train", "--jobs=2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "yt8m_kit.cli", *words, f"--data={tiny_data.path}", f"--runs={tmp_path}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    runs = [tmp_path / "tiny" / name for name in ("long", "runaway")]
+    while process.poll() is None and not all((run / "checkpoints/state.npz").exists() for run in runs):
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert stderr.splitlines()[-1] == f"yt8m: stopped by {number.name}; the same command resumes."
+    for run in runs:
+        last = (run / "logs" / "train.log").read_text(encoding="utf-8").splitlines()[-1]
+        assert last.startswith(f"yt8m: stopped by {number.name} at step ")
 
 
 def test_a_stopped_prediction_resumes_after_its_last_batch(
@@ -96,9 +121,9 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
 ):
     """The position is saved at once, not with the next of SAVE_BATCHES."""
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
-    monkeypatch.setattr("yt8m_kit.inference.sweep.BATCH", 16)
+    monkeypatch.setattr("yt8m_kit.inference.predict.BATCH", 16)
     (tmp_path / "tiny").symlink_to(tiny_runs / "tiny")
-    rows = predict._Rows.add
+    rows = ShardRows.add
     added = []
 
     def add(self, batch, best):
@@ -107,7 +132,7 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
         if len(added) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(predict._Rows, "add", add)
+    monkeypatch.setattr(ShardRows, "add", add)
     assert main(["export", "tiny", "logistic", f"--runs={tmp_path}"]) == 0
     assert main(["predict", "tiny", "logistic", *places]) == 143
     assert capsys.readouterr().err.splitlines()[-1] == "yt8m: stopped by SIGTERM; the same command resumes."

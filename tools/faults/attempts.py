@@ -44,7 +44,7 @@ def prepare() -> None:
     for module in MODULES:
         importlib.import_module(f"yt8m_kit.{module}")
     del sys.modules["jax"]
-    sys.modules["yt8m_kit.inference.predict"].SAVE_BATCHES = 1  # type: ignore[attr-defined]
+    sys.modules["yt8m_kit.inference.shard_rows"].SAVE_BATCHES = 1  # type: ignore[attr-defined]
 
 
 def _nothing() -> Callable[[], int]:

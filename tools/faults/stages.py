@@ -45,8 +45,8 @@ class Command(NamedTuple):
             return 0
         first = self.stage.partials[0]
         if self.verb == "predict":
-            place = self.stage.partials[1]
-            return int(json.loads(place.read_text())["content"]["rows"]) if place.exists() else 0
+            places = (json.loads(place.read_text())["content"] for place in first.glob("[!.]*.json"))
+            return sum(place["rows"] + place["complete"] for place in places)
         if self.verb == "distill":
             return len([*first.glob("[!.]*.npz")])
         state = checkpoints.load_state(first)

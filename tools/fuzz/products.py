@@ -16,7 +16,7 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.data.synthesize import synthesize
-from yt8m_kit.inference.predict import _Rows
+from yt8m_kit.inference.shard_rows import ShardRows
 from yt8m_kit.output.checksums import write_with_checksum
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Recipe, load
@@ -109,15 +109,17 @@ def convert_one(made: Products) -> Path:
 def _add_unfinished(made: Products) -> None:
     """A prediction of the validate split that was interrupted, and a product whose record has no name yet."""
     stage = made.stages.predict("blend", "validate")
-    partial, position = stage.partials
-    rows = _Rows(partial, position)
+    rows = ShardRows(stage.partials[0], splits.find(made.data, "validate")[0])
     rng = np.random.default_rng(0)
     labels = np.argsort(rng.random((PARTIAL_VIDEOS, 24)), axis=1)[:, :20].astype(np.int32)
     confidences = -np.sort(-rng.random((PARTIAL_VIDEOS, 20), np.float32), axis=1)
     empty = np.zeros(0)
     ids = [f"v{number:03d}" for number in range(PARTIAL_VIDEOS)]
-    rows.add(Batch(empty, empty, empty, ids, Position()), {"labels": labels, "confidences": confidences})
-    rows.save(Position(0, PARTIAL_VIDEOS))
+    rows.add(
+        Batch(empty, empty, empty, ids, Position(record=PARTIAL_VIDEOS)),
+        {"labels": labels, "confidences": confidences},
+    )
+    rows.save()
     rows.close()
     record = made.stages.ensemble("mixed").record
     shutil.move(record, record.with_suffix(".next.json"))

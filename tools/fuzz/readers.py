@@ -19,8 +19,8 @@ from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.evaluation.local_board import read_truth
 from yt8m_kit.inference.member_model import load_weights, model_of
-from yt8m_kit.inference.predict import _Rows
 from yt8m_kit.inference.predictor import load_graph
+from yt8m_kit.inference.shard_rows import ShardRows
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import csv_of, read_or_warn, verified, working
 from yt8m_kit.pipeline.stage import Stage
@@ -202,11 +202,12 @@ def _graph(made: Products) -> list[Kind]:
 def _submission(made: Products) -> list[Kind]:
     run, dataset = made.run("blend"), made.recipe.dataset
     prediction = made.stages.predict("blend", "validate")
+    shard = splits.find(made.data, "validate")[0]
 
     def resumed() -> Any:
-        rows = _Rows(*prediction.partials)
+        rows = ShardRows(prediction.partials[0], shard)
         rows.close()
-        return rows.done, rows.start, prediction.partials[0].read_bytes()
+        return rows.count, rows.record, rows.is_complete, rows.path.read_bytes()
 
     def whole_report() -> str:
         return report(made.stages.experiment)
@@ -225,14 +226,16 @@ def _submission(made: Products) -> list[Kind]:
     def results() -> Any:
         return ledger.read().to_csv()
 
-    partials, checksum = prediction.partials, ledger.path().with_name("results.csv.sha256")
+    csv_part = prediction.partials[0] / f"{shard.stem}.csv"
+    partials = (csv_part, csv_part.with_suffix(".json"))
+    checksum = ledger.path().with_name("results.csv.sha256")
     return [
         Kind("SPLIT.weights.json", made.run("netvlad").evaluation("validate", "weights"), whole_report),
         Kind("SPLIT.graph.json", run.evaluation("validate", "graph"), whole_report),
         Kind("export.json", run.export, figures),
         Kind("score.json", run.score, figures),
-        Kind("submission.position.json", partials[1], resumed, others=partials),
-        Kind("submission.partial.csv", partials[0], resumed, others=partials),
+        Kind("submission.shards/SHARD.json", partials[1], resumed, others=partials),
+        Kind("submission.shards/SHARD.csv", partials[0], resumed, others=partials),
         Kind("submission.csv", run.submission, csv),
         Kind("kaggle_entry.json", run.entry, attempt),
         Kind("results.csv", ledger.path(), results),

@@ -6,8 +6,10 @@ from typing import Literal
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, data_place, experiment
+from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, Whole
+from yt8m_kit.output.facts import Table, form_of
 from yt8m_kit.recipe import load
 from yt8m_kit.stores.path import DataPath
 
@@ -96,7 +98,9 @@ def verify(
     threads: int | None = None,
     urls: str | None = None,
     data: DataPath | None = None,
-) -> DataPath:
+    tsv: bool = False,
+    json: bool = False,
+) -> DataPath | None:
     """Check a split's shards against the published MD5s and read every record in them.
 
     Records must have the format of YouTube-8M, or of the data set of --recipe.
@@ -106,12 +110,15 @@ def verify(
     again: read shards, too, that are unchanged since an earlier check.
     threads: shards at a time; else one per core.
     urls: servers in place of the official ones, separated by commas; else $YT8M_URLS.
+    tsv: print a row for each shard as tab-separated values, in place of the manifest's path.
+    json: print a row for each shard as JSON, in place of the manifest's path.
     """
     from yt8m_kit.data import verify
     from yt8m_kit.data.download import download
     from yt8m_kit.data.loader import splits
     from yt8m_kit.dataset import YOUTUBE8M_2018
 
+    form = form_of(tsv=tsv, json=json)
     if split is None:
         raise UsageError("verify needs --split=train, validate or test.")
     if threads is not None and threads < 1:
@@ -119,7 +126,22 @@ def verify(
     dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
     paths = splits.find(data_place(data, dataset.name), split)
     origin = download.sources(urls=urls or os.environ.get("YT8M_URLS"))
-    return verify.verify(paths, dataset, origin, split=split, repair=repair, again=again, threads=threads)
+    shown: list[Table] = []
+    try:
+        path = verify.verify(
+            paths,
+            dataset,
+            origin,
+            split=split,
+            repair=repair,
+            again=again,
+            threads=threads,
+            show=shown.append,
+        )
+    finally:
+        if form != "text" and shown:
+            print_facts(form, shards=shown[0])
+    return path if form == "text" else None
 
 
 def convert(

@@ -69,10 +69,25 @@ def export(
 
     format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with codes of 8 bits, or
     of 4 if the codec has 4.
-    data: folder whose vocabulary.csv names the labels of a LiteRT model; the other formats read no data.
+    data: the folder whose vocabulary.csv, where it exists, names the labels: in graph/labels.csv, and in a
+    LiteRT model.
     """
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 
     return export(given, name, format=format, anew=anew)
+
+
+def card(
+    recipe: str,
+    name: str,
+    *,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> Path:
+    """Write the model card of an exported graph, README.md with a header as on Hugging Face."""
+    from yt8m_kit.reporting.card.card import card
+
+    return card(experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos, reads=False), name)

@@ -27,7 +27,7 @@ VERBS = (
     *(pipeline.run, pipeline.status),
     *(data.synthesize, data.download, data.verify, data.convert, data.sample),
     *(training.train, training.distill, training.average),
-    *(export.ensemble, export.quantize, export.export),
+    *(export.ensemble, export.quantize, export.export, export.card),
     *(results.evaluate, results.predict, results.show, results.segments),
     *(submission.submit, submission.submissions, submission.leaderboard, results.report),
 )

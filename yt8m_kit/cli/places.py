@@ -1,4 +1,4 @@
-"""Folders of records and runs: arguments that the verbs share."""
+"""Arguments that the verbs share: folders of records and runs, a part of a split."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from yt8m_kit.errors import UsageError
 from yt8m_kit.machine.home import folder_of
+from yt8m_kit.pipeline.part import Part
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment
 from yt8m_kit.stores import cache
@@ -47,6 +48,13 @@ def experiment(
     found = Experiment(loaded, place, runs_place(runs))
     trial = Trial(steps, limit_videos)
     return found.limited(trial) if trial.limits() else found
+
+
+def part_of(part: str | None, anew: bool) -> Part | None:
+    """Parse --part; UsageError if it is not K/N or comes with --anew, which is for whole products."""
+    if part is not None and anew:
+        raise UsageError("--anew starts a whole product over; run it without --part.")
+    return None if part is None else Part.parse(part)
 
 
 def _check_store(place: StorePath) -> None:

@@ -1,12 +1,15 @@
 """Verbs that predict and score."""
 
+import sys
 from pathlib import Path
 
 from yt8m_kit import backend
-from yt8m_kit.cli.places import Split, experiment
+from yt8m_kit.cli.places import Split, experiment, part_of
+from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count
 from yt8m_kit.output import progress
+from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
 
 
@@ -42,20 +45,28 @@ def predict(
     split: Split = "test",
     data: DataPath | None = None,
     runs: Path | None = None,
+    part: str | None = None,
     strict: bool = False,
     steps: int | None = None,
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction."""
+    """Write the top 20 labels of every video of a split to a CSV, or resume an interrupted prediction.
+
+    part: K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
+    parts have predicted are joined.
+    """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
+    chosen = part_of(part, anew)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
-    from yt8m_kit.inference.predict import predict
+    from yt8m_kit.inference.predict import predict, predict_part
 
+    if chosen:
+        return predict_part(given, name, chosen, split=split, strict=strict)
     return predict(given, name, split=split, strict=strict, anew=anew)
 
 
@@ -103,21 +114,28 @@ def report(
     data: DataPath | None = None,
     runs: Path | None = None,
     markdown: bool = False,
+    tsv: bool = False,
     json: bool = False,
 ) -> None:
     """Write runs/RECIPE/report.html, and print scores, sizes and speed as a table.
 
     data: the records, for labels and videos; else $YT8M_DATA, else data/DATASET.
     markdown: as a table in Markdown.
-    json: as JSON.
+    json: as JSON, numbers in full.
     """
+    from yt8m_kit.output.tables import markdown as as_markdown
     from yt8m_kit.reporting.page.page import write_or_advise
-    from yt8m_kit.reporting.report import figures, text_of
+    from yt8m_kit.reporting.report import figures, table
 
-    if markdown and json:
-        raise UsageError("report prints --markdown or --json; got both.")
+    form = form_of(tsv=tsv, json=json)
+    if markdown and form != "text":
+        raise UsageError(f"report prints --markdown or --{form}; got both.")
     given = experiment(recipe, data, runs, reads=False)
     with progress.saying_once():
         rows = figures(given, split)
-        print(text_of(rows, "json" if json else "markdown" if markdown else "plain"), end="", flush=True)
+        if markdown:
+            print(as_markdown(table(rows).shown()), end="")
+        else:
+            print_facts(form, scores=table(rows))
+        sys.stdout.flush()
         write_or_advise(given, rows, split)

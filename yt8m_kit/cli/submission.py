@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from yt8m_kit.cli.places import experiment
+from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
+from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
 
 
@@ -43,30 +45,47 @@ def submit(
     return submit(given, name, message=message, wait=wait, dry_run=dry_run, again=again)
 
 
-def submissions(*, kaggle: bool = False) -> None:
+def submissions(*, kaggle: bool = False, tsv: bool = False, json: bool = False) -> None:
     """List what was submitted to Kaggle, with scores.
 
     kaggle: ask for scores that are pending.
     """
     from yt8m_kit.submission import ledger
 
+    form = form_of(tsv=tsv, json=json)
     if kaggle:
         from yt8m_kit.submission.kaggle.await_score import refresh
 
         refresh()
-    print(ledger.history(), end="")
+    found = ledger.history()
+    if form == "text" and not found.rows:
+        print(f"no submissions yet; {ledger.path()} will list them")
+    else:
+        print_facts(form, submissions=found)
 
 
-def leaderboard(*, kaggle: bool = False) -> Path:
+def leaderboard(*, kaggle: bool = False, tsv: bool = False, json: bool = False) -> Path | None:
     """Regenerate the score table submissions/README.md.
 
     kaggle: print the live board as well.
+    tsv: print the table as tab-separated values in full, in place of its path.
+    json: print the table as JSON, in place of its path.
     """
-    from yt8m_kit.reporting.leaderboard import leaderboard, live_board
+    from yt8m_kit.reporting.leaderboard import leaderboard, live_board, rank_line, scores
 
+    form = form_of(tsv=tsv, json=json)
+    live = {}
     if kaggle:
         from yt8m_kit.dataset import YOUTUBE8M_2018
         from yt8m_kit.submission.kaggle.client import Client
 
-        print(live_board(Client.connect(str(YOUTUBE8M_2018.competition)).board()), end="")
-    return leaderboard()
+        teams = Client.connect(str(YOUTUBE8M_2018.competition)).board()
+        live["board"] = live_board(teams)
+    path = leaderboard()
+    if form != "text":
+        print_facts(form, ensembles=scores(), **live)
+        return None
+    if live:
+        print_facts(form, **live)
+        print(rank_line(teams))
+    return path

@@ -23,6 +23,8 @@ from yt8m_kit.data.validation.statistics import SplitStatistics
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
+from yt8m_kit.output.facts import Table
+from yt8m_kit.output.tables import Row
 from yt8m_kit.stores.path import DataPath, StorePath
 
 _BLOCK = 1 << 20  # bytes hashed at a time
@@ -102,12 +104,14 @@ def verify(
     again: bool = False,
     threads: int | None = None,
     policy: RetryPolicy = _POLICY,
+    show: Callable[[Table], object] = lambda _: None,
 ) -> DataPath:
     """Verify the new and changed shards of one folder; returns the path of its manifest.
 
     Bad shards are named on stderr, then statistics of the split as a whole and what speaks against its use.
     repair: shards that differ from the published ones are downloaded again from `origin`. again: unchanged
-    shards are verified, too. threads: shards at a time, by default one per core. Raises KitError if bad
+    shards are verified, too. threads: shards at a time, by default one per core. show: called with a row for
+    each shard, also where some are bad. Raises KitError if bad
     shards remain or the split cannot be used, UsageError for a repair of a folder without official shards.
     """
     folder = paths[0].parent
@@ -126,6 +130,7 @@ def verify(
         paths = sorted({*paths} - {*altered} | {*renewed})
         bad = [path for path in bad if path not in altered] + inspection.inspect(renewed, again=False)
     errors = inspection.check(paths, split)
+    show(inspection.table(paths))
     if bad:
         repairable = official and altered and not repair
         hint = " --repair downloads those again that differ from the published ones." if repairable else ""
@@ -164,9 +169,9 @@ class Inspection:
     def inspect(self, paths: Sequence[DataPath], again: bool) -> list[DataPath]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
-        self._findings = known | self._examine([path for path in paths if path not in known])
+        self._findings |= known | self._examine([path for path in paths if path not in known])
         bad = [path for path in paths if self._print_faults(path)]
-        count = sum(finding.records for finding in self._findings.values())
+        count = sum(self._findings[path].records for path in paths)
         counts = f"{progress.plural(len(paths), 'shard')}, {progress.plural(count, 'record')}"
         unplanned = "" if self._official else "; no download plan is stored here, MD5s were not compared"
         progress.say(f"{counts}: {len(bad) or 'none'} bad; {len(known)} unchanged{unplanned}")
@@ -215,6 +220,22 @@ class Inspection:
         if not statistics.records:
             statistics, what = sample(paths, self._dataset, SAMPLED), f"{split}, a sample"
         return [*copy_errors(paths), *report(statistics, self._dataset, what, use, paths)]
+
+    def table(self, paths: Sequence[DataPath]) -> Table:
+        """A row for each shard: records, faults, its MD5 and whether that is the published one."""
+        return Table([self._row(path) for path in paths])
+
+    def _row(self, path: DataPath) -> Row:
+        finding = self._findings[path]
+        known = bool(self._official and path.name in self._official.shards)
+        return {
+            "shard": path.name,
+            "records": finding.records,
+            "bad records": finding.bad,
+            "md5": finding.md5,
+            "as published": self.is_as_published(path) if known else None,
+            "faults": [reason for _, reason in finding.faults],
+        }
 
     def forget(self) -> None:
         """Remove the shards that were read now from the manifest, so that they are read again next time."""

@@ -14,6 +14,7 @@ from yt8m_kit.codecs.encoding import encode
 from yt8m_kit.codecs.formats import Encoded, litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
+from yt8m_kit.export import label_names
 from yt8m_kit.export.blended_graph import Part
 from yt8m_kit.export.litert.model_file import write_litert
 from yt8m_kit.export.saved_model import write_saved_model
@@ -35,9 +36,11 @@ Format = Literal["graph", "tgz", "litert"]
 def export(experiment: Experiment, name: str, *, format: Format = "graph", anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    A SavedModel's folder, the 2018 starter's archive (tgz) or a LiteRT model (litert), whose weights are
-    codes of 8 bits, or of 4 if the codec has 4. Raises UsageError if a member or the blend weights are
-    missing or stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
+    A SavedModel's folder, with labels.csv if DATA has a vocabulary, the 2018 starter's archive (tgz) or a
+    LiteRT model (litert), whose weights are codes of 8 bits, or of 4 if the codec has 4. Names of labels are
+    not a source of the graph: another vocabulary does not make it stale. Raises UsageError if a member or the
+    blend weights are missing or stale, and KitError if the files exceed the ensemble's size limit; then
+    nothing is written.
     """
     stages = Stages(experiment)
     stage = stages.export(name, format=format)
@@ -59,9 +62,11 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     shares = experiment.shares(name)
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
+    labels = {} if archive else label_names.names_of(experiment.data, recipe.dataset.classes)
     parts = _parts(stages, shares, tensors, run)
     with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
+        label_names.write(labels, folder)
         written = sum(file.stat().st_size for file in files_in(folder))
         check_size(name, blend, tensors, written)
         job.figures = {"bytes": written, "codec": blend.codec}

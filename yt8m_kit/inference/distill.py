@@ -1,6 +1,6 @@
 """Distillation: write a teacher's soft labels, one file per shard of the train split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +10,18 @@ from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.reading import soft_labels
-from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
-from yt8m_kit.inference.predictor import Graph, load_graph
+from yt8m_kit.inference.predictor import load_graph
 from yt8m_kit.inference.sweep import BATCH, REUSE, sweep
 from yt8m_kit.machine.space import check_space
 from yt8m_kit.metrics import top as top_of
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import verified, working
+from yt8m_kit.pipeline.part import WHOLE, Part, claimed, working_on
 from yt8m_kit.pipeline.shards import paths_of
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.run import Experiment, Run
-from yt8m_kit.stores.path import DataPath
+from yt8m_kit.run import Experiment
 
 KEEP = 100  # soft labels per video, or all classes if there are fewer
 
@@ -31,40 +31,66 @@ def distill(experiment: Experiment, teacher: str, *, top: int | None = None, ane
 
     top: probabilities kept per video, those of the most probable classes (None: KEEP). Writes one side file
     per shard, then the index with the digest of each. An interrupted run resumes after the last complete
-    side file. Raises UsageError if the graph is not exported, if `top` is out of range, or if existing soft
-    labels are from another graph, other shards or another `top`.
+    side file, and shards that distill_part has completed are kept. Raises UsageError if the graph is not
+    exported, if `top` is out of range, or if existing soft labels are from another graph, other shards or
+    another `top`.
     """
-    classes, stages = experiment.recipe.dataset.classes, Stages(experiment)
-    if top is None:
-        top = min(KEEP, classes)
-    if not 1 <= top <= min(classes, np.iinfo(np.uint16).max):
-        raise UsageError(f"--top must lie between 1 and the {classes} classes; got {top}.")
+    top = _kept(experiment, top)
+    stages = Stages(experiment)
     stage = stages.distill(teacher, top)
     with working(stage, anew=anew) as job:
         if not job.is_done:
             paths = paths_of(experiment, "train")
-            graph = load_graph(verified(stages.export(teacher)), "serving_default")
-            _write_shards(graph, experiment.recipe.dataset, stage.run, paths, top)
+            _write_shards(stages, stage, WHOLE, top)
             job.figures = {"labels a video": top, "shards": len(paths)}
+            for leftover in stage.run.soft_labels.glob(".*"):
+                leftover.unlink()
             with job.writing() as temporary:
                 soft_labels.write_index(temporary, stage.run.soft_labels, paths, top)
     return stage.main
 
 
-def _write_shards(graph: Graph, dataset: Dataset, run: Run, paths: Sequence[DataPath], top: int) -> None:
-    total = splits.count(paths)
-    faults = Faults(dataset.max_skipped, total)
-    todo = [path for path in paths if not soft_labels.side_file(run.soft_labels, path).exists()]
-    videos = splits.count(todo)
-    check_space(run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
-    with progress.bar(total, "distill") as bar:
-        for path in paths:
-            side = soft_labels.side_file(run.soft_labels, path)
-            if path not in todo:
-                bar.update(splits.count([path]))
-                continue
-            batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)
-            soft_labels.write(side, *_labels_of(sweep(graph, batches, bar, faults), top))
+def distill_part(experiment: Experiment, teacher: str, part: Part, *, top: int | None = None) -> Path:
+    """Write the soft labels of the shards of one part; return their folder; `distill` adds the index.
+
+    Parts may run at the same time, on any number of machines. Raises what `distill` raises.
+    """
+    top = _kept(experiment, top)
+    stages = Stages(experiment)
+    stage = stages.distill(teacher, top)
+    with working_on(stage, part) as is_missing:
+        if is_missing:
+            _write_shards(stages, stage, part, top)
+    return stage.run.soft_labels
+
+
+def _kept(experiment: Experiment, top: int | None) -> int:
+    """Probabilities kept per video; UsageError if `top` is out of range."""
+    classes = experiment.recipe.dataset.classes
+    if top is None:
+        return min(KEEP, classes)
+    if not 1 <= top <= min(classes, np.iinfo(np.uint16).max):
+        raise UsageError(f"--top must lie between 1 and the {classes} classes; got {top}.")
+    return top
+
+
+def _write_shards(stages: Stages, stage: Stage, part: Part, top: int) -> None:
+    """Write the side files of those shards of a part that have none."""
+    dataset, folder = stage.experiment.recipe.dataset, stage.run.soft_labels
+    paths, graph = paths_of(stage.experiment, "train"), None
+    faults, mine = Faults(dataset.max_skipped, splits.count(paths)), part.of(paths)
+    videos = splits.count([path for path in mine if not soft_labels.side_file(folder, path).exists()])
+    check_space(stage.run.path, videos * top * soft_labels.BYTES, f"soft labels of {videos:,} videos")
+    with progress.bar(splits.count(mine), "distill") as bar:
+        for path in mine:
+            side = soft_labels.side_file(folder, path)
+            with claimed(side):
+                if side.exists():
+                    bar.update(splits.count([path]))
+                    continue
+                graph = graph or load_graph(verified(stages.export(stage.words[2])), "serving_default")
+                batches = read_batches([path], dataset, BATCH, faults=faults, reuse=REUSE)
+                soft_labels.write(side, *_labels_of(sweep(graph, batches, bar, faults), top))
     if faults:
         progress.say(faults.summary())
 

@@ -13,7 +13,7 @@ from yt8m_kit.trial import SETTING
 # Version of a stage's output; incremented when the same sources give another product.
 FORMATS = {
     **{"train": 1, "average": 1, "evaluate": 1, "ensemble": 1, "quantize": 1, "export": 1},
-    **{"predict": 1, "distill": 1, "segments": 1, "submit": 1},
+    **{"predict": 2, "distill": 1, "segments": 1, "submit": 1},
 }
 
 

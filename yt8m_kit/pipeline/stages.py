@@ -197,7 +197,7 @@ class Stages:
                 self.shards,
                 self._words("predict", name, *_split_option(split, "test")),
                 run.predictions(split),
-                partials=(run.partial_predictions(split), run.prediction_position(split)),
+                partials=(run.predicted_shards(split),),
                 needs=(self.export(name),),
                 reads=(split,),
             ),

@@ -1,17 +1,20 @@
 """Tables of scores: reported and own results by ensemble, and Kaggle's live leaderboard."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import UsageError
+from yt8m_kit.output.facts import Table
 from yt8m_kit.output.files import write_text
-from yt8m_kit.output.tables import MIB, Row, markdown, plain
+from yt8m_kit.output.tables import MIB, Row, markdown
 from yt8m_kit.recipe import Ensemble
 from yt8m_kit.submission import ledger
 
 SHOWN = 20  # teams of the live leaderboard
+Team = tuple[str, float | None]  # name, and score if there is one
 
 
 def leaderboard() -> Path:
@@ -26,15 +29,21 @@ def leaderboard() -> Path:
             f"no folder of recipes {recipes.folder()} for the table; run where submissions/ is, or set "
             "YT8M_RECIPES."
         )
+    rows = [_shown(row) for row in scores().rows]
+    path = recipes.folder() / "README.md"
+    write_text(path, BOARD_HEAD + (markdown(rows) if rows else "No recipe is on a Kaggle competition.\n"))
+    return path
+
+
+def scores() -> Table:
+    """Sizes (MiB) and scores (GAP@20), reported and own, of each ensemble on a Kaggle competition."""
     done = ledger.read()
     rows = []
     for recipe in map(recipes.load, recipes.names()):
         for title, ensemble in recipe.ensembles.items() if recipe.dataset.competition else ():
             ours = done[(done.recipe == recipe.name) & (done.ensemble == title)]
             rows.append(_row(recipe.name, title, ensemble, _best(ours)))
-    path = recipes.folder() / "README.md"
-    write_text(path, BOARD_HEAD + (markdown(rows) if rows else "No recipe is on a Kaggle competition.\n"))
-    return path
+    return Table(rows)
 
 
 def _best(done: pd.DataFrame) -> pd.Series | None:
@@ -49,22 +58,32 @@ def _row(name: str, title: str, ensemble: Ensemble, ours: pd.Series | None) -> R
     row: Row = {
         "recipe": name,
         "ensemble": title,
-        "reported MiB": _cell(ensemble.published_mib),
-        "our MiB": _cell(size, ".1f"),
+        "reported MiB": ensemble.published_mib,
+        "our MiB": size,
     }
     for half in ("public", "private"):
         reported = getattr(ensemble, f"published_{half}")
-        score = None if ours is None or pd.isna(ours[half]) else ours[half]
-        row[f"reported {half}"] = _cell(reported)
-        row[f"our {half}"] = _cell(score, ".5f")
+        score = None if ours is None or pd.isna(ours[half]) else float(ours[half])
         known = score is not None and reported is not None
-        row[f"{half} difference"] = _cell(score - reported if known else None, "+.5f")
-    return row | {"command": f"`make submit RECIPE={name} ENSEMBLE={title} TO=kaggle`"}
+        row[f"reported {half}"] = reported
+        row[f"our {half}"] = score
+        row[f"{half} difference"] = score - reported if known else None
+    return row
 
 
-def _cell(value: float | None, form: str = "") -> str:
-    return "-" if value is None else format(value, form)
+def _shown(row: Row) -> Row:
+    """A row of the table in README.md: rounded, - where nothing is known, and the command."""
+    command = f"`make submit RECIPE={row['recipe']} ENSEMBLE={row['ensemble']} TO=kaggle`"
+    return {
+        name: "-" if value is None else format(value, FORMATS.get(name, "")) for name, value in row.items()
+    } | {"command": command}
 
+
+FORMATS = {"our MiB": ".1f"} | {
+    name: form
+    for half in ("public", "private")
+    for name, form in ((f"our {half}", ".5f"), (f"{half} difference", "+.5f"))
+}
 
 BOARD_HEAD = """# Submissions
 
@@ -75,12 +94,14 @@ and from results.csv, the ledger of submissions; - means not reported, or not su
 """
 
 
-def live_board(teams: list[tuple[str, float | None]]) -> str:
-    """Format the first teams of the live leaderboard, and the rank that our best submission would have.
-
-    teams: names and scores (GAP@20), best first, None without a score.
-    """
+def live_board(teams: Sequence[Team]) -> Table:
+    """The first teams of the live leaderboard; teams: names and scores (GAP@20), best first."""
     rows = [{"team": team, "rank": rank, "score": score} for rank, (team, score) in enumerate(teams, 1)]
+    return Table(rows[:SHOWN])
+
+
+def rank_line(teams: Sequence[Team]) -> str:
+    """The rank on the live leaderboard that our best submission would have, as a sentence."""
     best = _best(ledger.read())
     if best is None:
         ours = "no submission of ours has a score yet"
@@ -88,4 +109,4 @@ def live_board(teams: list[tuple[str, float | None]]) -> str:
         score = best.public if pd.isna(best.private) else best.private
         rank = 1 + sum(other is not None and other > score for _, other in teams)
         ours = f"ours: {best.recipe} {best.ensemble}, {score:.5f}, would rank {rank} of {len(teams)}"
-    return (plain(rows[:SHOWN]) if rows else "the leaderboard is empty\n") + ours + "\n"
+    return ours if teams else f"the leaderboard is empty\n{ours}"

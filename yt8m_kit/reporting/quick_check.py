@@ -40,6 +40,7 @@ LIMITS = Trial(steps=1, limit_videos=8, batch_size=4)
 
 Report = Callable[[str], None]
 Stage = Callable[[], object]
+Verb = Callable[..., object]
 T = TypeVar("T")
 
 
@@ -112,14 +113,14 @@ class _Check:
             self._timed(name, "distill", partial(distill, self._experiment, name))
 
     def _member(self, name: str) -> Mapping[str, Stage]:
-        verbs = {"train": train, "average": average, "evaluate": evaluate, "export": export}
-        return self._bound(verbs | {"predict": predict}, name)
+        verbs: dict[str, Verb] = {"train": train, "average": average, "evaluate": evaluate}
+        return self._bound(verbs | {"export": export, "predict": predict}, name)
 
     def _ensemble(self, name: str) -> Mapping[str, Stage]:
-        measured = {"quantize": quantize} if self._recipe.ensemble(name).is_measured else {}
+        measured: dict[str, Verb] = {"quantize": quantize} if self._recipe.ensemble(name).is_measured else {}
         return self._bound({"ensemble": ensemble} | measured | {"export": export, "predict": predict}, name)
 
-    def _bound(self, verbs: Mapping[str, Callable[..., object]], name: str) -> Mapping[str, Stage]:
+    def _bound(self, verbs: Mapping[str, Verb], name: str) -> Mapping[str, Stage]:
         return {verb: partial(function, self._experiment, name) for verb, function in verbs.items()}
 
     def _timed(self, name: str, verb: str, run: Callable[[], T]) -> T:

@@ -1,13 +1,13 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.output.tables import MIB, Row, markdown, plain
+from yt8m_kit.output.facts import Table, as_text
+from yt8m_kit.output.tables import MIB, Row, markdown
 from yt8m_kit.pipeline.job import read_or_warn
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
@@ -20,6 +20,7 @@ DIGITS = {
     **{"float32 MiB": 2, "exported MiB": 2, "GAP lost": 5},
     **{"trained videos/s": 0, "epoch s": 1, "predicted videos/s": 0},
 }
+IMPORTANT = ("name", "GAP@20", "exported MiB", "GAP lost", "parameters", "predicted videos/s", "family")
 
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
@@ -27,14 +28,13 @@ def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool
 
     Raises the errors of `figures`.
     """
-    return text_of(figures(experiment, split), "markdown" if as_markdown else "plain")
+    found = table(figures(experiment, split))
+    return markdown(found.shown()) if as_markdown else as_text(found)
 
 
-def text_of(rows: Sequence[Row], form: Literal["plain", "markdown", "json"]) -> str:
-    """Format rows of `figures`: numbers in the digits of their columns, or in full as JSON."""
-    if form == "json":
-        return json.dumps(rows, indent=1) + "\n"
-    return (markdown if form == "markdown" else plain)(formatted(rows))
+def table(rows: Sequence[Row]) -> Table:
+    """Rows of `figures` with the digits of their columns, and the columns that a narrow terminal shows."""
+    return Table(rows, digits=DIGITS, first=IMPORTANT)
 
 
 def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
@@ -52,11 +52,6 @@ def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
             f"run: yt8m evaluate {recipe.name} NAME --split={split}"
         )
     return rows
-
-
-def formatted(rows: Sequence[Row]) -> list[Row]:
-    """The rows with their numbers as text, in the digits of their columns."""
-    return [{name: _figure(value, DIGITS.get(name)) for name, value in row.items()} for row in rows]
 
 
 def _row(stages: Stages, name: str, split: str) -> Row:
@@ -127,7 +122,3 @@ def _epoch_seconds(member: Member | None, rows: list[dict[str, Any]]) -> float |
     if rate is None or member is None or member.epochs is None or member.patience:
         return None
     return float(max(row["step"] for row in rows) * member.batch_size / member.epochs / rate)
-
-
-def _figure(value: Any, digits: int | None) -> Any:
-    return value if value is None or digits is None else f"{value:,.{digits}f}"

@@ -31,6 +31,10 @@ class StorePath:
     def of(cls, url: str) -> "StorePath":
         """Parse a URL. Raises UsageError for one that cannot be read, or whose package is missing."""
         scheme = scheme_of(url)
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise UsageError(
+                f"a {scheme}:// URL holds no name and password (before @): put them into ~/.netrc."
+            )
         parts = [part for part in url.partition("://")[2].split("/") if part]
         if not parts:
             raise UsageError(f"{url!r} names no bucket or server, as in {scheme}://NAME/FOLDER.")

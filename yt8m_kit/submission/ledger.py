@@ -17,8 +17,8 @@ import pandas as pd
 from yt8m_kit import recipe as recipes
 from yt8m_kit.errors import KitError
 from yt8m_kit.output.checksums import check_checksum, write_with_checksum
+from yt8m_kit.output.facts import Table
 from yt8m_kit.output.locks import lock
-from yt8m_kit.output.tables import plain
 
 COLUMNS = {
     "date": "str", "commit": "str", "recipe": "str", "ensemble": "str", "model_bytes": "Int64",
@@ -30,6 +30,7 @@ bytes, sha256: of the CSV. local: its GAP@20 on the local board, if scored there
 submission. status: pending, complete or error. public, private: GAP@20 on Kaggle."""
 
 
+IMPORTANT = ("date", "recipe", "ensemble", "status", "public", "private", "local")
 STATUSES = ("pending", "complete", "error")
 REQUIRED = {"date", "recipe", "ensemble", "sha256", "ref", "status"}
 
@@ -137,13 +138,11 @@ def _locked() -> Iterator[None]:
         os.close(folder)
 
 
-def history() -> str:
-    """Format the ledger as a table, oldest first."""
-    rows = read()
-    if rows.empty:
-        return f"no submissions yet; {path()} will list them\n"
-    shown = rows.drop(columns=["sha256", "bytes", "model_bytes"]).astype(object)
-    return plain(shown.where(shown.notna(), None).to_dict("records"))
+def history() -> Table:
+    """The ledger as a table, oldest first."""
+    rows = read().astype(object)
+    found = rows.where(rows.notna(), None).to_dict("records")
+    return Table(found, first=IMPORTANT, hidden=("sha256", "bytes", "model_bytes"))
 
 
 def sha256(file: Path) -> str:

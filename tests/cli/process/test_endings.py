@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from yt8m_kit import backend
 from yt8m_kit.cli.main import main
 from yt8m_kit.cli.process.fault_log import masked
+from yt8m_kit.data.download import download
 
 ROOT = Path(__file__).parents[3]
 
 
 def failing(error):
-    def start(_=None):
+    def run(*_, **__):
         raise error
 
-    return start
+    return run
 
 
 @pytest.fixture
 def fail(monkeypatch, tmp_path, capsys):
-    """Runs a verb whose backend cannot start for the given reason: exit code and message."""
+    """Runs a download that fails for the given reason: exit code and message."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def run(error):
-        monkeypatch.setattr(backend, "start", failing(error))
-        code = main(["train", "demo", "netvlad", "--data=https://me:pass@host/x"])
+        monkeypatch.setattr(download, "sources", failing(error))
+        code = main(["download", "--split=train", "--urls=https://me:pass@host/x"])
         out, err = capsys.readouterr()
         assert not out
         assert err.count("\n") == 1
@@ -46,7 +46,7 @@ def test_an_unexpected_error_is_a_line_and_a_log_file(fail, tmp_path, monkeypatc
     (log,) = tmp_path.glob("yt8m-fault-*.log")
     assert said == (f"yt8m: a fault of the kit: ValueError: two lines of ***. Please report it with {log}.\n")
     text = log.read_text(encoding="utf-8")
-    assert text.startswith("command: yt8m train demo netvlad --data=https://***@host/x\n")
+    assert text.startswith("command: yt8m download --split=train --urls=https://***@host/x\n")
     assert re.search(r"Traceback .*test_endings.py.*ValueError: two\nlines of \*\*\*", text, re.DOTALL)
     assert "tensorflow 2" in text
     assert "swordfish" not in text

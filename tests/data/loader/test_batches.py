@@ -73,6 +73,24 @@ def test_labels_are_zero_where_records_have_none(tiny_data):
     assert not batch.labels.any()
 
 
+@pytest.mark.parametrize("readers", [1, 2])
+def test_batches_that_end_with_their_shard_hold_the_same_videos(tiny_data, readers):
+    """Two shards of 20 videos in batches of 8: 8, 8 and 4 of each; resumed within the second one, too."""
+    paths = find(tiny_data.path, "test")
+    options = {"mix": 1, "by_group": True, "readers": readers, "reuse": 2}
+    batches = [
+        (batch.ids, batch.frames.copy(), batch.position)
+        for batch in read_batches(paths, tiny_data.dataset, 8, **options)
+    ]
+    assert [len(ids) for ids, _, _ in batches] == [8, 8, 4] * 2
+    assert [position.group for _, _, position in batches] == [0] * 3 + [1] * 3
+    [whole] = read_batches(paths, tiny_data.dataset, 40)
+    assert [video for ids, _, _ in batches for video in ids] == whole.ids
+    np.testing.assert_array_equal(np.concatenate([frames for _, frames, _ in batches]), whole.frames)
+    resumed = read_batches(paths, tiny_data.dataset, 8, start=batches[3][2], **options)
+    assert [batch.ids for batch in resumed] == [ids for ids, _, _ in batches[4:]]
+
+
 def parsed_by_tensorflow(paths, dataset, id_key):
     for record in tf.data.TFRecordDataset([str(path) for path in paths]):
         context, lists = tf.io.parse_single_sequence_example(

@@ -19,6 +19,8 @@ SHARED = {
     "strict": "a bad record is an error; else it is skipped and named",
     "steps": "a small trial, in RUNS/trials: the steps of each member",
     "limit_videos": "a small trial: the first records of each split",
+    "tsv": "as tab-separated values in full, with a header",
+    "json": "as JSON, with values in full",
     "anew": "make it again; old files are moved to old/",
 }
 FILES = {"labels": "file", "vocabulary": "file", "source": "file or folder"}  # all other paths are folders

@@ -14,7 +14,6 @@ _HEADINGS = {
     *("name", "names", "label", "labels", "class", "classes", "category", "categories"),
     *("display name", "class name", "class names", "label name", "label names"),
 }
-
 _VERTICAL, _VIDEOS = "vertical1", ("trainvideocount", "train_video_count")  # optional columns
 
 _DIGITS = 9  # of a class number, at most

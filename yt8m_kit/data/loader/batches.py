@@ -56,6 +56,7 @@ def read_batches(
     readers: int | None = None,
     reuse: int = 0,
     mix: int = 16,
+    by_group: bool = False,
     soft_labels: SoftLabels | None = None,
 ) -> Iterator[Batch]:
     """Yield batches of batch_size videos across epochs; only the very last one may be smaller.
@@ -74,6 +75,7 @@ def read_batches(
     the number from YT8M_READERS, 1 by default.
     reuse: 0 gives every batch its own arrays, at the cost of a copy. k > 0 takes them from a ring: a batch's
     arrays are overwritten when the (k + 1)-th batch after it is requested. Both are aligned to 64 bytes.
+    by_group: end a batch with its group of `mix` shards; an epoch without a good record is no error.
     soft_labels: a teacher's, mixed into the labels.
 
     Raises UsageError for arguments out of range or a `start` beyond the data; DataError for a shard that
@@ -99,7 +101,8 @@ def read_batches(
     if wrong:
         raise UsageError(" ".join(wrong))
     order = ShuffledOrder(paths, seed, epochs, start, worker, mix)
-    reader = _Reader(order, dataset, batch_size, strict, Faults() if faults is None else faults, soft_labels)
+    faults = Faults() if faults is None else faults
+    reader = _Reader(order, dataset, batch_size, strict, faults, by_group, soft_labels)
     return reader.batches(check_crc, readers, reuse)
 
 
@@ -130,9 +133,10 @@ class _Reader:
         batch_size: int,
         strict: bool,
         faults: Faults,
+        by_group: bool,
         soft_labels: SoftLabels | None,
     ):
-        self._soft_labels = soft_labels
+        self._by_group, self._soft_labels = by_group, soft_labels
         self._order, self._dataset, self._batch_size = order, dataset, batch_size
         self._strict, self._faults = strict, faults
         self._good = self._bad = 0  # in the epoch so far
@@ -153,11 +157,11 @@ class _Reader:
                     faults = reader.collect(buffer, filled, shards, records, group.soft_labels)
                     self._count(faults, len(records) - len(faults))
                     filled += len(records) - len(faults)
-                    if filled == self._batch_size:
-                        full, buffer, filled = buffer, next(buffers), 0
+                    if filled == self._batch_size or (filled and self._by_group and not following):
+                        full, size, buffer, filled = buffer, filled, next(buffers), 0
                         if following:
                             reader.request(buffer, shards, following)
-                        yield _batch(full if reuse else full.copy(len(full.ids)), len(full.ids), position)
+                        yield _batch(full if reuse else full.copy(size), size, position)
             if filled:
                 yield _batch(buffer, filled, position)
 
@@ -175,7 +179,7 @@ class _Reader:
 
     def _end_epoch(self, begin: Position | None) -> None:
         """Raises DataError if a complete epoch, one that began at its first record, had no good record."""
-        complete = begin is not None and begin == Position(begin.epoch)
+        complete = begin is not None and begin == Position(begin.epoch) and not self._by_group
         if complete and not self._good and (self._bad or self._order.last is None):
             reasons = self._faults.summary() or f"worker {self._order.worker} has no record"
             raise DataError(f"no usable record in {plural(len(self._order.paths), 'shard')}: {reasons}")

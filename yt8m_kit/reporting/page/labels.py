@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 class Names:
     """Names, verticals and counts of training videos by label, as far as the vocabulary has them."""
 
-    def __init__(self, data: DataPath, classes: int):
+    def __init__(self, data: DataPath, classes: int | None = None):
         path = data / vocabulary.FILE
         self._entries: dict[int, vocabulary.Entry] = {}
         if path.exists():
@@ -56,8 +56,9 @@ class Names:
 
 def training_videos(stages: Stages, names: Names) -> tuple[Mapping[int, int], str]:
     """Number of training videos by label, and where it is from: "records", "vocabulary" or "" (unknown)."""
+    data = stages.experiment.data
     try:
-        found = splits.find(stages.experiment.data, "train")
+        found = splits.find(data, "train") if splits.folders(data, "train") else []
         paths = [path for path in found if isinstance(path, Path)]  # shards of a store are not read for this
         if paths and sum(path.stat().st_size for path in paths) <= label_counts.COUNTED:
             return label_counts.count_labels(paths, stages.recipe.dataset), "records"

@@ -79,7 +79,7 @@ def _predicted(stages: Stages, rows: Sequence[Row], split: str) -> dict[str, Any
     if found is None:
         return {}
     best, shares = _best(stages, rows, found)
-    names = labels.Names(stages.experiment.data, stages.experiment.recipe.dataset.classes)
+    names = labels.Names(stages.experiment.data, stages.recipe.dataset.classes)
     counts, source = labels.training_videos(stages, names)
     mixed = found.mix(shares)
     precisions = labels.precisions(mixed, found.truth, names, counts)

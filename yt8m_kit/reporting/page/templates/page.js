@@ -22,7 +22,7 @@ const CONFIG = {
   axis: {labelColor: INK, titleColor: INK, domainColor: INK, domainOpacity: 0.4, tickColor: INK, tickOpacity: 0.4, gridColor: INK,
     gridOpacity: 0.13, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 150, labelOverlap: "greedy"},
   legend: {labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", orient: "bottom",
-    symbolStrokeWidth: 2, labelLimit: 200, columns: innerWidth < 700 ? 1 : 4},
+    symbolStrokeWidth: 2, labelLimit: 200},
   text: {color: INK},
 };
 
@@ -31,12 +31,17 @@ function rowsOf(columns) {
   return columns[names[0]].map((_, row) => Object.fromEntries(names.map(name => [name, columns[name][row]])));
 }
 
-function specification(name, rows) {
+function specification(name, rows, width) {
   const spec = JSON.parse(JSON.stringify(specs[name]), (key, value) =>
     key === "scale" && typeof value === "string" ? SCALES[value] : value);
   // Published scores of another data set would stretch the axis: they are shown on request.
   for (const parameter of spec.params ?? []) parameter.value = rows.some(row => row.comparable);
-  return {height: heightOf(spec.usermeta, rows), ...spec, width: "container", config: CONFIG, datasets: {rows}};
+  return {height: heightOf(spec.usermeta, rows), ...spec, width: "container", config: configuration(width), datasets: {rows}};
+}
+
+// Legends have as many columns as fit into a chart's width in pixels.
+function configuration(width) {
+  return {...CONFIG, legend: {...CONFIG.legend, columns: Math.max(1, Math.floor((width - 60) / 200))}};
 }
 
 // Of charts with a bar or cell for each row of a kind: `row` names the fields that tell them apart.
@@ -52,9 +57,10 @@ const visible = (rows, names) => rows.filter(row =>
 const drawn = [];
 async function draw(figure) {
   const rows = rowsOf(charts[figure.dataset.rows]);
-  const spec = specification(figure.dataset.chart, rows);
+  const plot = figure.querySelector(".plot");
+  const spec = specification(figure.dataset.chart, rows, plot.clientWidth);
   const options = {actions: false, renderer: "svg", logLevel: ERRORS};
-  const {view} = await vegaEmbed(figure.querySelector(".plot"), spec, options);
+  const {view} = await vegaEmbed(plot, spec, options);
   drawn.push({view, rows});
 }
 

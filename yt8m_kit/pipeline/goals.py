@@ -1,30 +1,21 @@
-"""Run stages on this machine in order, each in its own process, skipping those up to date."""
+"""The stages that `yt8m run` makes for some names, and their execution on an engine."""
 
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yt8m_kit.errors import KitError, UsageError, did_you_mean
-from yt8m_kit.machine import signals
+from yt8m_kit.data.loader import splits
+from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.output import progress
 from yt8m_kit.output.progress import duration
+from yt8m_kit.pipeline.engines.schedule import Schedule, why
+from yt8m_kit.pipeline.engines.task import Engine
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
-from yt8m_kit.pipeline.state import Inspection, State
+from yt8m_kit.pipeline.state import Inspection
 from yt8m_kit.run import Experiment
 
 # Verbs that --to accepts: the last stages of a name.
 GOALS = ("train", "average", "ensemble", "export", "evaluate", "predict", "submit")
-
-
-class StageError(KitError):
-    """A failed stage, whose process has printed the reason."""
-
-    def __init__(self, message: str, exit_code: int):
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def goals_of(text: str) -> tuple[str, ...]:
@@ -58,45 +49,39 @@ def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> l
     return found
 
 
+def to_do(stages: Stages, last: Sequence[Stage]) -> list[Stage]:
+    """List the missing and stale stages of those that lead to `last`, in topological order.
+
+    Raises UsageError if a split that one of them reads is missing.
+    """
+    found = [stage for stage in stages.leading_to(last) if Inspection().state(stage).kind != "up to date"]
+    for split in dict.fromkeys(split for stage in found for split in stage.reads):
+        splits.find(stages.experiment.data, split)
+    return found
+
+
 def run(
-    experiment: Experiment, names: Sequence[str], goals: Sequence[str], *, anew: bool = False
+    experiment: Experiment,
+    names: Sequence[str],
+    goals: Sequence[str],
+    engine: Callable[[list[Stage]], Engine],
+    *,
+    anew: bool = False,
 ) -> list[Path]:
-    """Make what is missing or stale for these names, in order; return the files of the last stages.
+    """Make what is missing or stale for these names on an engine; return the files of the last stages.
 
     A stale product is made again, its old files moved to old/. An interrupted attempt from other sources is
-    refused, unless `anew`, which moves it to old/, too. Raises StageError, with the stage's exit code, if a
-    stage fails.
+    refused, unless `anew`, which moves it to old/, too. engine: called with the stages to be
+    made, if there are any. Raises StageError if a stage fails; stages that do not depend on it are made.
     """
     stages = Stages(experiment)
     last = last_stages(stages, names, goals)
-    todo = [stage for stage in stages.leading_to(last) if Inspection().state(stage).kind != "up to date"]
-    if not todo:
+    todo = to_do(stages, last)
+    if todo:
+        Schedule(todo, engine(todo), anew=anew).run()
+    else:
         progress.say("everything is up to date")
-    for number, stage in enumerate(todo, 1):
-        state = Inspection().state(stage)
-        if state.kind != "up to date":  # a rebuild with equal content leaves later stages up to date
-            progress.say(f"[{number} of {len(todo)}] {' '.join(stage.words)}{_why(state)}")
-            _run(experiment, stage, state.kind in ("stale", "damaged") or (anew and bool(state.reasons)))
     return [stage.main for stage in last]
-
-
-def _why(state: State) -> str:
-    return f" ({state.kind}: {state.reasons[0]})" if state.kind in ("stale", "damaged") else ""
-
-
-def _run(experiment: Experiment, stage: Stage, anew: bool) -> None:
-    words = [*stage.words, *stage.options, f"--runs={experiment.runs}"]
-    words += [f"--data={experiment.data}"] if stage.verb != "export" else []
-    words += ["--anew"] if anew else []
-    process = subprocess.Popen([sys.executable, "-m", "yt8m_kit.cli", *words], stdout=subprocess.DEVNULL)
-    with signals.forwarded(process) as request:
-        code = process.wait()
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise StageError(f"{name} ended: {stage.command}", signals.exit_code(-code))
-    if code:
-        raise StageError(f"stopped at: {stage.command}", code)
-    request.raise_again()
 
 
 def plan(experiment: Experiment, names: Sequence[str], goals: Sequence[str]) -> list[str]:
@@ -108,5 +93,5 @@ def plan(experiment: Experiment, names: Sequence[str], goals: Sequence[str]) -> 
         state = inspection.state(stage)
         if state.kind != "up to date":
             took = f", took {duration(state.record.seconds)} before" if state.record else ""
-            lines.append(f"{' '.join(stage.words)}{_why(state)}{took}")
+            lines.append(f"{' '.join(stage.words)}{why(state)}{took}")
     return lines

@@ -1,0 +1,1 @@
+"""Engines: run the stage graph on this machine, or on a cluster."""
