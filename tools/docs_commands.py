@@ -48,8 +48,8 @@ class Block(NamedTuple):
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         elif "file" in self.marks or not all(line.split(" ")[0] in PROGRAMS for line in lines):
             return []
-        parts = (part for line in lines for part in re.split(r";\s+", line))
-        return [re.sub(r" ?\[.*?\]", "", re.split(r"\s{2,}", part)[0]) for part in parts]
+        found = (re.split(r"(?<![;\s])\s{2,}", line)[0] for line in lines)  # without what it does
+        return [re.sub(r" ?\[.*?\]", "", part) for line in found for part in re.split(r";\s+", line)]
 
 
 class Outcome(NamedTuple):

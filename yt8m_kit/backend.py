@@ -9,15 +9,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 
 from yt8m_kit.errors import KitError, UsageError, did_you_mean
 from yt8m_kit.machine.cpu import check_avx
 from yt8m_kit.machine.interrupts import ending_the_process
 from yt8m_kit.machine.last_words import held_stderr
+from yt8m_kit.machine.spinner import spinning
 
-BACKENDS = ("tensorflow", "jax")
+NAMES = {"tensorflow": "TensorFlow", "jax": "JAX"}
+BACKENDS = tuple(NAMES)
 
 
 def chosen() -> str:
@@ -39,14 +41,27 @@ def start(backend: str | None = None) -> None:
     check_avx()
     if not faulthandler.is_enabled():
         faulthandler.enable(2)  # where native code ends the process
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not _is_verbose():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = selected
-    with ending_the_process(), _no_collection(), _no_keras_json():
+    with ending_the_process(), _no_collection(), _no_keras_json(), _waiting(selected):
         if selected == "tensorflow":
             _start_tensorflow()
             import keras  # noqa: F401
         else:
             _start_without_tensorflow()
+
+
+def _is_verbose() -> bool:
+    """Whether the backend's own log is shown."""
+    return os.environ.get("YT8M_VERBOSE") == "1"
+
+
+def _waiting(selected: str) -> AbstractContextManager[None]:
+    """Say that the backend starts, unless it has been started or shows its own log."""
+    if "keras" in sys.modules or _is_verbose():
+        return nullcontext()
+    return spinning(f"starting {NAMES[selected]}")
 
 
 @contextmanager
@@ -94,7 +109,8 @@ def _start_tensorflow() -> None:
     Its native code writes some lines directly to the file descriptor, at any log level.
     """
     # TensorFlow Lite's converter imports JAX if it is installed, a fifth of TensorFlow's start-up.
-    with held_stderr("TensorFlow"), _missing("jax"):
+    held = nullcontext() if _is_verbose() else held_stderr("TensorFlow")
+    with held, _missing("jax"):
         import tensorflow as tf
 
         # The graph rewriter's arithmetic stage orders sums by its nodes' addresses: results differ in

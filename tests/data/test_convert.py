@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.convert import convert
-from yt8m_kit.data.format import tfrecord
+from yt8m_kit.data.format import tfrecord, vocabulary
 from yt8m_kit.data.format.examples import sequence_example
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
@@ -215,6 +215,23 @@ def test_more_names_than_classes_are_refused(clips, tmp_path):
     (tmp_path / "names.csv").write_text(NAMES + "4,too many\n")
     with pytest.raises(DataError, match="class 4 is out of range; own has 4 classes"):
         convert(clips, tmp_path / "data", OWN, names=tmp_path / "names.csv")
+
+
+def test_a_heading_above_the_names_shifts_no_label(clips, tmp_path):
+    (tmp_path / "names.txt").write_text("Label\ncat\ndog\nhorse\nowl\n")
+    (tmp_path / "labels.csv").write_text("dog.mp4,dog\nowl,owl\n")
+    convert(clips, tmp_path / "data", OWN, labels=tmp_path / "labels.csv", names=tmp_path / "names.txt")
+    assert {key: labels for key, (labels, _) in written(tmp_path / "data").items()} == {
+        "dog.mp4": [1],
+        "owl.mp4": [3],
+    }
+    assert vocabulary.read(tmp_path / "data/vocabulary.csv", OWN.classes)[3] == "owl"
+
+
+def test_an_unknown_heading_is_asked_about(clips, tmp_path):
+    (tmp_path / "names.txt").write_text("Klang\ncat\ndog\nhorse\nowl\n")
+    with pytest.raises(DataError, match=r"own has 4 classes\. Delete line 1 if 'Klang' is a heading\.$"):
+        convert(clips, tmp_path / "data", OWN, names=tmp_path / "names.txt")
 
 
 # The whole pipeline, on real records

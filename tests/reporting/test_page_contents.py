@@ -178,10 +178,15 @@ def test_agreement_is_the_correlation_of_errors_on_the_top_20_of_the_mean():
     assert found["a", "b"] > found["a", "c"]
 
 
+def test_a_heading_above_the_names_shifts_none(tmp_path):
+    (tmp_path / "vocabulary.csv").write_text("Label\n" + "".join(f"sound {n}\n" for n in range(DEMO.classes)))
+    assert labels.Names(tmp_path, DEMO.classes)(3) == "sound 3"
+
+
 def test_average_precisions_are_those_whose_mean_is_the_map(tmp_path):
     some = SomePredictions()
     mixed = some.members.mean(axis=0)
-    rows = labels.precisions(mixed, some.truth, labels.Names(tmp_path), {3: 17})
+    rows = labels.precisions(mixed, some.truth, labels.Names(tmp_path, DEMO.classes), {3: 17})
     for row in rows:
         column = row["label"]
         assert row["ap"] == average_precision(mixed[:, column], some.truth[:, column])
@@ -209,14 +214,14 @@ def test_confused_pairs_count_false_labels_above_true_ones(tmp_path):
     """Two videos of label 1 where 0 is above it, one where it is not; label 2 is right."""
     truth = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]], bool)
     scores = np.array([[0.9, 0.5, 0.1], [0.8, 0.2, 0.1], [0.1, 0.9, 0.0], [0.3, 0.2, 0.9]], np.float32)
-    found = labels.confused(scores, truth, labels.Names(tmp_path))
+    found = labels.confused(scores, truth, labels.Names(tmp_path, DEMO.classes))
     assert found == [{"true": "label 1", "false": "label 0", "times": 2, "videos": 3}]
 
 
 def test_misses_begin_with_the_most_confident_one(tmp_path):
     some = SomePredictions()
     mixed = some.members.mean(axis=0)
-    found = videos.misses(some.found.ids, mixed, some.truth, labels.Names(tmp_path), DEMO)
+    found = videos.misses(some.found.ids, mixed, some.truth, labels.Names(tmp_path, DEMO.classes), DEMO)
     false = np.where(some.truth, 0, mixed).max(axis=1)
     assert [each["id"] for each in found] == [f"{n:04d}" for n in np.argsort(-false)[: videos.SHOWN]]
     first = int(found[0]["id"])

@@ -119,7 +119,7 @@ def test_run_passes_the_signal_on_to_all_jobs(tiny_data, tmp_path, monkeypatch, 
 def test_a_stopped_prediction_resumes_after_its_last_batch(
     tiny_data, tmp_path, tiny_runs, monkeypatch, capsys
 ):
-    """The position is saved at once, not with the next of SAVE_BATCHES."""
+    """The position is saved at once, not with the next of SAVE_BATCHES; batches end with their shard."""
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     monkeypatch.setattr("yt8m_kit.inference.predict.BATCH", 16)
     (tmp_path / "tiny").symlink_to(tiny_runs / "tiny")
@@ -129,7 +129,7 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
     def add(self, batch, best):
         rows(self, batch, best)
         added.append(len(batch.ids))
-        if len(added) == 2:
+        if len(added) == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(ShardRows, "add", add)
@@ -137,7 +137,7 @@ def test_a_stopped_prediction_resumes_after_its_last_batch(
     assert main(["predict", "tiny", "logistic", *places]) == 143
     assert capsys.readouterr().err.splitlines()[-1] == "yt8m: stopped by SIGTERM; the same command resumes."
     assert main(["predict", "tiny", "logistic", *places]) == 0
-    assert added == [16, 16, 8]
+    assert added == [16, 4, 16, 4]
 
 
 def test_checkpoints_are_written_by_time(tiny_data, tmp_path, monkeypatch):

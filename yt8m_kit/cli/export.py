@@ -23,7 +23,11 @@ def ensemble(
 
     ensemble: an ensemble of the recipe.
     """
+    from yt8m_kit.pipeline.messages.beginning import announce
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    announce(Stages(given).ensemble(ensemble), anew=anew)
     backend.start()
     from yt8m_kit.ensembling.ensemble import ensemble as search
 
@@ -41,6 +45,9 @@ def quantize(
     anew: bool = False,
 ) -> Path:
     """Choose the format of each tensor, and calibrated codes, of a mixed or calibrated ensemble."""
+    from yt8m_kit.pipeline.messages.beginning import announce
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     blend = given.recipe.ensemble(name)
     if not blend.is_measured:
@@ -48,6 +55,7 @@ def quantize(
             f"{name} is stored as {blend.codec}, which needs no measurement; only ensembles with "
             'codec="mixed" or calibrated=True are quantized before export.'
         )
+    announce(Stages(given).quantize(name), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.quantization.quantize import quantize
 
@@ -72,7 +80,11 @@ def export(
     data: the folder whose vocabulary.csv, where it exists, names the labels: in graph/labels.csv, and in a
     LiteRT model.
     """
+    from yt8m_kit.pipeline.messages.beginning import announce
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
+    announce(Stages(given).export(name, format=format), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 

@@ -100,7 +100,11 @@ def segments(
     anew: bool = False,
 ) -> Path:
     """Rank the segments of 2019's records for each class, to a CSV; score it by MAP@100,000 where rated."""
+    from yt8m_kit.pipeline.messages.beginning import announce
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs)
+    announce(Stages(given).segments(name, split), anew=anew)
     backend.start()
     from yt8m_kit.segments.predict import predict_segments
 

@@ -92,7 +92,11 @@ def average(
     anew: bool = False,
 ) -> Path:
     """Choose a trained member's final weights: the last ones, or the recipe's average of checkpoints."""
+    from yt8m_kit.pipeline.messages.beginning import announce
+    from yt8m_kit.pipeline.stages import Stages
+
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    announce(Stages(given).average(member), anew=anew)
     backend.start()
     from yt8m_kit.training.average import average
 

@@ -94,7 +94,7 @@ def _write_litert(stages: Stages, name: str, job: Job) -> None:
 def _labels(experiment: Experiment) -> list[str]:
     """Names of the classes from DATA/vocabulary.csv; the number of a class that has none there."""
     path = experiment.data / vocabulary.FILE
-    names = vocabulary.read(path) if path.exists() else {}
+    names = vocabulary.read(path, experiment.recipe.dataset.classes) if path.exists() else {}
     numbers = range(experiment.recipe.dataset.classes)
     return [" ".join(names.get(number, "").split()) or str(number) for number in numbers]
 

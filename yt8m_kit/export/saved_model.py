@@ -15,6 +15,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.export.blended_graph import Part, mixed
 from yt8m_kit.export.input_checks import checked
 from yt8m_kit.export.record_input import parse
+from yt8m_kit.machine.spinner import spinning
 from yt8m_kit.metrics import TOP
 
 
@@ -105,4 +106,5 @@ def write_saved_model(dataset: Dataset, parts: list[Part], rounds: int, folder: 
         "top": module.top,
         "records": module.records,
     }
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    with spinning("tracing and writing the graph"):
+        tf.saved_model.save(module, str(folder), signatures=signatures)

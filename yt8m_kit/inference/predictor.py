@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.errors import KitError
 from yt8m_kit.layers.inputs.sampling import average_rounds
+from yt8m_kit.machine.spinner import spinning
 
 
 def compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +52,8 @@ def load_graph(path: Path, signature: str) -> Graph:
     import tensorflow as tf
 
     try:
-        graph = tf.saved_model.load(str(path))
+        with spinning(f"loading {path}"):
+            graph = tf.saved_model.load(str(path))
         run = graph.signatures[signature]
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error

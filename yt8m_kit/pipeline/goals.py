@@ -1,14 +1,16 @@
 """The stages that `yt8m run` makes for some names, and their execution on an engine."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from yt8m_kit.data.loader import splits
 from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.output import progress
-from yt8m_kit.output.progress import duration
+from yt8m_kit.output.progress import duration, plural
 from yt8m_kit.pipeline.engines.schedule import Schedule, why
 from yt8m_kit.pipeline.engines.task import Engine
+from yt8m_kit.pipeline.messages.ending import within_run
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.pipeline.state import Inspection
@@ -78,7 +80,14 @@ def run(
     last = last_stages(stages, names, goals)
     todo = to_do(stages, last)
     if todo:
-        Schedule(todo, engine(todo), anew=anew).run()
+        began = time.monotonic()
+        with within_run():
+            Schedule(todo, engine(todo), anew=anew).run()
+        following = "report" if "evaluate" in goals and not experiment.trial else "status"
+        took = duration(time.monotonic() - began)
+        progress.say(
+            f"{plural(len(todo), 'stage')} done in {took}; next: yt8m {following} {stages.recipe.name}"
+        )
     else:
         progress.say("everything is up to date")
     return [stage.main for stage in last]

@@ -17,6 +17,7 @@ from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import replacing, replacing_folder
 from yt8m_kit.output.provenance import Record, file_entry, now, pending, write_record
 from yt8m_kit.pipeline.effort import environment, spent
+from yt8m_kit.pipeline.messages.ending import summarize
 from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection, attempt_changes, attempt_record, is_interrupted, refusal
 
@@ -48,6 +49,7 @@ class Job:
             yield temporary
             self._note(temporary)
         _settle(self.stage)
+        summarize(self.stage)
 
     def _note(self, temporary: Path) -> None:
         """Write the pending record of a product whose main file still has its temporary name."""

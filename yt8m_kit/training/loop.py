@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # it needs JAX
 
 LOG_STEPS = 50  # steps between rows of metrics.jsonl
 
+COMPILING = "compiling the step"  # beside the bar, until the first step is done
 UNVALIDATED = "unvalidated"  # note: the validation of this step is still to be done
 
 Batches = Callable[[Any], Generator[Any]]
@@ -164,9 +165,11 @@ class Loop:
                 self._save(keep=False)
                 if UNVALIDATED in self.notes:
                     return
+            bar.set_postfix_str(COMPILING)
             while not self._is_over():
                 losses.add(self._one(batches, stepper))
                 bar.update(size)
+                bar.postfix = None if bar.postfix == COMPILING else bar.postfix
                 is_saved = bool(self._asked(request)) or self._is_due()
                 if is_saved or self.step % LOG_STEPS == 0:
                     self._log(losses, bar)

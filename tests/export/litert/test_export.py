@@ -73,9 +73,10 @@ def test_other_names_make_it_stale(runs, named, capsys):
     assert main(words) == 0
     assert main(words) == 0
     assert "up to date" in capsys.readouterr().err
-    (named / "vocabulary.csv").write_text("Index,Name\n0,Games\n")
-    assert main(words) == 2
-    assert "is stale" in capsys.readouterr().err
+    for text in ("Index,Name\n0,Games\n", "Label\n" + "".join(f"sound {n}\n" for n in range(DEMO.classes))):
+        (named / "vocabulary.csv").write_text(text)
+        assert main(words) == 2
+        assert "is stale" in capsys.readouterr().err
 
 
 def test_a_name_file_that_is_none_is_reported(runs, named, capsys):

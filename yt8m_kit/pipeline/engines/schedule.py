@@ -103,7 +103,8 @@ class Schedule:
         if count > 1 and anew:
             with stage.run.alone(stage.words):
                 put_aside(stage)
-        self._board.say(f"{self._title(stage)}{f' in {count} parts' * (count > 1)}{why(state)}")
+        parts = f" in {count} parts" * (count > 1)
+        self._board.say(f"{self._title(stage)}{parts}{why(state)}{self._time_left(stage)}")
         self._working[stage.main] = stage
         self._clock.begin(stage)
         if count < 2:
@@ -154,8 +155,7 @@ class Schedule:
     def _view(self) -> Iterator[str]:
         """What is done, time left, and what runs where."""
         not_done = self._waiting.keys() | self._working.keys() | self._failed.keys() | self._blocked
-        left = self._clock.left(self._waiting.values())
-        time_left = "" if left is None else f", about {duration(left)} left"
+        time_left = self._time_left()
         failed = f", {len(self._failed)} failed" * bool(self._failed)
         done = f"{len(self._numbers.keys() - not_done)} of {len(self._numbers)} done"
         yield f"{done}, {len(self._working)} at work{failed}{time_left}"
@@ -163,6 +163,11 @@ class Schedule:
             yield from (
                 f"  {line}" for line in at_work(stage) or [f"{' '.join(stage.words)}: waiting to start"]
             )
+
+    def _time_left(self, *starting: Stage) -> str:
+        """Time left of the whole, from what stages took before; empty while that is unknown."""
+        left = self._clock.left([*starting, *self._waiting.values()])
+        return "" if left is None else f", about {duration(left)} left"
 
     def _error(self) -> StageError:
         commands = ", ".join(stage.command for stage, _ in self._failed.values())

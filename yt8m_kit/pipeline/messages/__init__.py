@@ -1,0 +1,1 @@
+"""Messages of a stage: what begins, what was made, what to do next."""
