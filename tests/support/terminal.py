@@ -37,5 +37,6 @@ def in_terminal(words: list[str], columns: int, **environment: str) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines without escape sequences and trailing spaces."""
-    return [line.rstrip() for line in ESCAPES.sub("", text).splitlines()]
+    """Lines as they stay on the screen, without escape sequences and trailing spaces."""
+    lines = ESCAPES.sub("", text).removesuffix("\n").split("\n")
+    return [line.rpartition("\r")[2].rstrip() for line in lines]

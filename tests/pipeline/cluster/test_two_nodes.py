@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ray_nodes import wait_for
-from yt8m_kit.cli.main import main
 from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.output.digest import digest
-from yt8m_kit.pipeline.engines.task import Task
-from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment
 
@@ -27,17 +24,12 @@ def data(tmp_path_factory) -> Path:
     return path
 
 
-def last(experiment):
-    """The predictions of a distilled student, of a longer training, and of an ensemble."""
-    return [Stages(experiment).predict(name) for name in ("student", "long", "blend")]
-
-
 @pytest.fixture(scope="module")
 def alone(data, tmp_path_factory, two_nodes) -> Experiment:
-    """The same runs, made in this process, one stage after the other."""
+    """The same runs without Ray, one stage after the other, each in a process of its own."""
     given = Experiment(load("tiny"), data, tmp_path_factory.mktemp("alone"))
-    for stage in Stages(given).leading_to(last(given)):
-        assert main(Task(stage).command) == 0
+    words = ["run", "tiny", "student", "long", "blend", f"--data={data}", f"--runs={given.runs}"]
+    subprocess.run([sys.executable, "-m", "yt8m_kit.cli", *words], check=True)
     return given
 
 
