@@ -67,7 +67,7 @@ constraints:  ## [UPGRADE=1]: resolve constraints.txt again, with uv (UPGRADE=1:
 	uv pip compile pyproject.toml $(patsubst %,--extra %,$(EXTRAS)) --universal --python-version 3.11 --quiet \
 	  --no-emit-index-url --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) -o constraints.txt
 
-demo: .venv/installed  ## the whole pipeline on a synthesized set, ending in a score table
+demo: .venv/installed-report  ## the whole pipeline on a synthesized set, ending in a score table
 	$(YT8M) synthesize data/demo
 	$(YT8M) run demo blend --to=submit,evaluate --data=data/demo
 	$(YT8M) report demo
