@@ -127,8 +127,7 @@ def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> l
     Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written.
     """
     classes = dataset.classes
-    span = next((context[key] for key in _label_keys(dataset) if key in context), None)
-    labels = integers(data, span, "labels")
+    labels = integers(data, _label_span(context, dataset), "labels")
     if len(labels) == classes > 1 and len(set(labels)) < classes and not set(labels) - {0, 1}:
         raise DataError(
             f"labels is a vector of {classes} zeros and ones; expected the numbers of the classes"
@@ -139,8 +138,11 @@ def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> l
     return labels
 
 
-def _label_keys(dataset: Dataset) -> tuple[bytes, ...]:
-    return (*map(str.encode, dataset.label_keys), b"labels", _CLIP_LABELS)
+def _label_span(context: dict[bytes, Span], dataset: Dataset) -> Span | None:
+    for key in dataset.label_keys:
+        if span := context.get(key.encode()):
+            return span
+    return context.get(b"labels") or context.get(_CLIP_LABELS)
 
 
 def other_integer_keys(record: np.ndarray, dataset: Dataset) -> list[str]:
@@ -148,7 +150,7 @@ def other_integer_keys(record: np.ndarray, dataset: Dataset) -> list[str]:
 
     record: as of `parse`; raises DataError for any other.
     """
-    data, known = record.data, _label_keys(dataset)
+    data, known = record.data, {*map(str.encode, dataset.label_keys), b"labels", _CLIP_LABELS}
     try:
         context = sections(data)[0].items()
         found = ((key.decode("utf-8", "replace"), span) for key, span in context if key not in known)
