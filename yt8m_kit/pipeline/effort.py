@@ -65,7 +65,7 @@ def _commit() -> str | None:
         return None
     words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", timeout=10, check=True)
         return done.stdout.strip()
     return None
 

@@ -102,7 +102,7 @@ class CopyCache(NamedTuple):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the folder: one process makes room at a time."""
-        with (self.folder / ".lock").open("a") as lock:
+        with (self.folder / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
