@@ -27,7 +27,8 @@ from tools.kill_campaign import operations
 from yt8m_kit.cli.process.endings import FAULT
 from yt8m_kit.output.tables import Row, markdown
 
-REASON = re.compile("No space left on device|File too large")
+# At a write, or before a stage begins.
+REASON = re.compile("No space left on device|File too large|has too little space: .* Make room")
 IN_PLACE = ("metrics.jsonl", "state.npz", "state.previous.npz", "state.next.npz")
 
 
