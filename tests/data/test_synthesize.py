@@ -225,6 +225,7 @@ POOLED = Member(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
 def test_frame_level_pooling_beats_the_average(tmp_path, seed):
     synthesize(tmp_path, train=2000, validate=600, test=1, seed=seed)

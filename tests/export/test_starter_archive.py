@@ -173,6 +173,7 @@ def dequantized(codes):
     return codes * np.float32(4 / 255) + np.float32(4 / 512 - 2)
 
 
+@pytest.mark.long
 def test_every_family_can_be_archived(tmp_path):
     """Thirteen families in one graph, fed floats: as the function of bytes says; and more or fewer frames."""
     parts, (inputs, _) = parts_of(FAMILIES, TOY), videos()

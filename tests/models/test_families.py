@@ -165,6 +165,7 @@ FIRST = [next(row for row, (name, _) in ROWS.items() if name == family) for fami
 OTHERS = [row for row in ROWS if row not in FIRST]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rows", [pytest.param(FIRST, id="families"), pytest.param(OTHERS, id="variants", marks=pytest.mark.long)]
 )

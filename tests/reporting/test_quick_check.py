@@ -68,6 +68,7 @@ RECIPE = Recipe("own", "d", DATASET, {"a": Member("frame_logistic", epochs=9)},
 """
 
 
+@pytest.mark.long
 def test_a_small_recipe_passes_on_records_of_its_own_features(check):
     code, lines, err = check(HEAD + SMALL)
     assert (code, err) == (0, "")
@@ -97,6 +98,7 @@ def test_a_failure_in_a_stage_names_member_and_stage(check):
     assert ["b", "train"] not in lines
 
 
+@pytest.mark.long
 def test_records_that_lack_a_split_are_named(check, tmp_path):
     code, _, err = check(GOOD, f"--data={tmp_path}")
     assert (code, f"recipe own, a, train: no train shards: looked for {tmp_path}" in err) == (1, True)

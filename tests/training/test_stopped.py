@@ -33,6 +33,7 @@ def weights(path):
     return found
 
 
+@pytest.mark.long
 def test_a_signal_in_a_validation_leaves_it_to_the_next_run(tiny_data, tmp_path, monkeypatch, capsys):
     """Stopped in its second validation, and once more where that is repeated: same weights, same log."""
     for runs in ("whole", "stopped"):

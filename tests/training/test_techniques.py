@@ -83,6 +83,7 @@ def read_events(folder):
     return found
 
 
+@pytest.mark.long
 def test_early_stopping_keeps_the_best_weights_and_a_range_is_searched(tiny_data, tmp_path, capsys):
     places = [f"--data={tiny_data.path}", f"--runs={tmp_path}"]
     assert main(["train", "tiny", "validated", *places]) == 0
@@ -119,6 +120,7 @@ def kill_in_ema(data, runs):
     return words
 
 
+@pytest.mark.long
 def test_an_ema_stage_resumes_bit_for_bit(tiny_data, tmp_path):
     results = []
     for kill in (False, True):

@@ -304,6 +304,7 @@ STEPS = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("family", "hyperparameters"),
     [
