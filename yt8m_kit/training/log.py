@@ -72,14 +72,10 @@ class TrainingLog:
     Event files are in tensorboard/train and tensorboard/validate. They are rewritten from the remaining rows,
     so that no step occurs twice after a resume, and then appended to. Metrics named "validation_*" go to
     the validate folder without that prefix, so that both curves share a tag.
-    written: false for a worker whose rows another one writes.
     """
 
-    def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int, *, written: bool = True):
-        self._metrics, self._stage, self._written = metrics, stage, written
-        self._events: dict[str, FileIO] = {}
-        if not written:
-            return
+    def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int):
+        self._metrics, self._stage = metrics, stage
         kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
         if step and not any((row["stage"], row["step"]) == (stage, step) for row in kept):
             progress.say(f"{metrics} is damaged: it has no row of step {step}.")
@@ -91,8 +87,6 @@ class TrainingLog:
 
     def append(self, step: int, figures: dict[str, float]) -> None:
         """Append a row. Raises KitError if it cannot be written."""
-        if not self._written:
-            return
         line = self._line({"stage": self._stage, "step": step, **figures})
         with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
             write_all(lines, line.encode())
@@ -112,33 +106,6 @@ class TrainingLog:
             if name != "step":
                 run = "validate" if name.startswith(VALIDATION) else "train"
                 _add(self._events[run], _event(row["step"], name.removeprefix(VALIDATION), value))
-
-
-class Losses:
-    """Losses since the last row of the log. values: as the step returned them."""
-
-    def __init__(self, log: TrainingLog, batch_size: int):
-        self._log, self._size = log, batch_size
-        self.restart()
-
-    def add(self, loss: Any) -> None:
-        self.values.append(loss)
-
-    def restart(self) -> None:
-        """Begin a new row."""
-        self.values: list[Any] = []
-        self.restart_clock()
-
-    def restart_clock(self) -> None:
-        """Leave what came before out of the speed: it was not training."""
-        self._since = time.perf_counter()
-
-    def write(self, step: int, loss: float, learning_rate: float) -> None:
-        """Write a row: mean loss, learning rate, speed since the last one."""
-        speed = len(self.values) * self._size / (time.perf_counter() - self._since)
-        figures = {"loss": loss, "learning_rate": learning_rate, "videos_per_second": speed}
-        self._log.append(step, figures)
-        self.restart()
 
 
 def _event_file(path: Path) -> FileIO:
