@@ -6,7 +6,6 @@ Every stage that is up to date was run here, on a synthesized set. --write puts 
 columns wide, into docs/getting_started.md.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -15,9 +14,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.harness.docs_tables import parser, show
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "getting_started.md"
-BEGIN, END = "<!-- status -->\n", "<!-- /status -->"
 COLUMNS = 100
 CHAIN = """
 from yt8m_kit.dataset import DEMO
@@ -77,19 +76,13 @@ def page() -> str:
             text = "\n".join(line.rstrip() for line in shown.splitlines())
             mark = "" if "demo" in command else "<!-- not run: a recipe of tools/status_captures.py -->\n"
             parts.append(f"{title}\n\n{mark}```console\n$ {command}\n{text}\n```\n")
-    return "`python -m tools.status_captures`\n\n" + "\n".join(parts)
+    return "\n".join(parts)
 
 
 def main() -> None:
     """Print the captures, or put them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    text = page()
-    print(text)
-    if options.write:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}")
+    options = parser(__doc__).parse_args()
+    show("status", page(), options.write)
 
 
 if __name__ == "__main__":

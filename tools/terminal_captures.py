@@ -6,18 +6,16 @@ Two members of the demo are trained for it, on a synthesized set. --write puts t
 docs/getting_started.md.
 """
 
-import argparse
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.harness.docs_tables import parser, show
 from tests.support.terminal import in_terminal, lines_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "getting_started.md"
-BEGIN, END = "<!-- terminals -->\n", "<!-- /terminals -->"
 WIDTHS = (80, 120)
 COMMANDS = ("yt8m report demo", "yt8m status demo dbof")
 
@@ -44,19 +42,13 @@ def page() -> str:
         for width, command, shown in captures(Path(folder)):
             mark = "<!-- not run: needs a terminal; see tools/terminal_captures.py -->\n"
             parts.append(f"{width} columns:\n\n{mark}```console\n$ {command}\n{shown}\n```\n")
-    return "`python -m tools.terminal_captures`\n\n" + "\n".join(parts)
+    return "\n".join(parts)
 
 
 def main() -> None:
     """Print the captures, or put them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    text = page()
-    print(text)
-    if options.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    options = parser(__doc__).parse_args()
+    show("terminals", page(), options.write)
 
 
 if __name__ == "__main__":

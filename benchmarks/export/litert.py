@@ -73,14 +73,12 @@ def predictor(kind: str, path: str) -> Callable[..., Any]:
         return lambda frames, num_frames: run(frames=frames, num_frames=num_frames)["probabilities"]
     import tensorflow as tf
 
-    graph = tf.saved_model.load(path)
-    signature = graph.signatures["serving_default"]
+    graph = tf.saved_model.load(path)  # which the signature does not keep
 
     def predict(frames, num_frames):
         inputs = {"frames": tf.constant(frames), "num_frames": tf.constant(num_frames)}
-        return signature(**inputs)["probabilities"].numpy()
+        return graph.signatures["serving_default"](**inputs)["probabilities"].numpy()
 
-    predict.keep = graph  # type: ignore[attr-defined]
     return predict
 
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.harness import docs_tables
+from yt8m_kit.machine import cpu
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "sve", "bf16")
 PACKAGES = ("tensorflow", "keras", "numpy", "jax")
@@ -18,10 +19,9 @@ PACKAGES = ("tensorflow", "keras", "numpy", "jax")
 def processor() -> tuple[str, list[str]]:
     """Its name and those of INSTRUCTIONS that it has."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    name = re.search(r"model name\s*:\s*(.+)", text)
     flags = re.search(r"(?:flags|Features)\s*:\s*(.+)", text)
     known = flags[1].split() if flags else []
-    return name[1] if name else platform.machine(), [word for word in INSTRUCTIONS if word in known]
+    return cpu.model(), [word for word in INSTRUCTIONS if word in known]
 
 
 def version(package: str) -> str:
@@ -39,7 +39,7 @@ def main() -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(map(version, PACKAGES))
     line = (
-        f"{len(os.sched_getaffinity(0))} cores of {name} ({', '.join(instructions)}), {memory:.0f} GiB, "
+        f"{cpu.cores()} cores of {name} ({', '.join(instructions)}), {memory:.0f} GiB, "
         f"{platform.system()}; Python {platform.python_version()}, {versions}."
     )
     docs_tables.show("machine", line, options.write, command=False)

@@ -35,7 +35,7 @@ def forget():
 
 def reconnect():
     """Connect anew, with the credentials and addresses of now."""
-    filesystem.disconnect()
+    filesystem._filesystem.cache_clear()
     forget()
 
 

@@ -11,8 +11,13 @@ VECTORS = (("avx512f", "AVX512"), ("avx2", "AVX2"), ("avx", "AVX"))  # flags of 
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Number of cores that this process may use; of the machine, where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def model() -> str:
+    """Name of the processor, or of its architecture."""
+    return _field("model name") or platform.processor() or platform.machine()
 
 
 def vectors() -> str:
@@ -25,7 +30,7 @@ def check_avx() -> None:
     """Raise KitError for an x86 CPU without AVX: importing TensorFlow or JAX would abort the process."""
     if platform.machine() in ("x86_64", "AMD64") and _field("flags") and not vectors():
         raise KitError(
-            f"this CPU ({_field('model name') or 'unknown'}) has no AVX instructions, which TensorFlow and "
+            f"this CPU ({model()}) has no AVX instructions, which TensorFlow and "
             "JAX need; use another machine."
         )
 

@@ -1,7 +1,6 @@
 """Signals that ask a process to end: Ctrl-C, and those of Slurm, Kubernetes and spot machines."""
 
 import signal
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -65,20 +64,6 @@ def noted() -> Iterator[Request]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     with _handled(note, ALL):
-        yield request
-
-
-@contextmanager
-def forwarded(process: "subprocess.Popen[Any]") -> Iterator[Request]:
-    """Context in which a child gets this process's signals; a terminal sends Ctrl-C to both by itself."""
-    request = Request()
-
-    def forward(number: int, _: Any) -> None:
-        request.number = number
-        if number != signal.SIGINT:
-            process.send_signal(number)
-
-    with _handled(forward, ALL):
         yield request
 
 

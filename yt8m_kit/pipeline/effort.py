@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from yt8m_kit.machine import cpu
+
 ROOT = Path(__file__).resolve().parents[2]  # of the checkout, where the kit runs from one
 PACKAGES = ("tensorflow", "keras", "jax", "numpy")
 
@@ -47,8 +49,8 @@ def environment() -> dict[str, Any]:
         "backend": os.environ.get("KERAS_BACKEND"),
         **{name: _version(name) for name in PACKAGES},
         "system": platform.platform(terse=True),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": cpu.model(),
+        "cores": cpu.cores(),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -68,11 +70,3 @@ def _commit() -> str | None:
         done = subprocess.run(words, capture_output=True, encoding="utf-8", timeout=10, check=True)
         return done.stdout.strip()
     return None
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

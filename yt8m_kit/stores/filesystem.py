@@ -92,11 +92,6 @@ def describe(filesystem: Any, url: str) -> Any:
     return filesystem._info(url, refresh=True)
 
 
-def disconnect() -> None:
-    """Forget the file systems: credentials or addresses have changed."""
-    _filesystem.cache_clear()
-
-
 @cache
 def _filesystem(scheme: str) -> Any:
     """The file system, one per process; listings are not cached in it."""
