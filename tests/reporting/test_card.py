@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.support.recipes import change_a_rate
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
@@ -133,3 +134,30 @@ def test_a_card_without_the_extra_says_what_to_install(exported, monkeypatch, ca
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert main(["card", "tiny", "exact", f"--runs={exported}"]) == 2
     assert "pip install 'yt8m-kit[report]'" in capsys.readouterr().err
+
+
+def test_a_vocabulary_that_changed_is_named_and_anew_writes_it(tiny_data, tiny_runs, tmp_path, capsys):
+    runs, data = tmp_path / "runs", tmp_path / "data"
+    shutil.copytree(tiny_runs, runs)
+    data.mkdir()
+    command = ["export", "tiny", "logistic", f"--data={data}", f"--runs={runs}"]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "does not have the names" not in capsys.readouterr().err
+    (data / "vocabulary.csv").write_text("Index,Name\n" + "".join(f"{each},a{each}\n" for each in range(50)))
+    assert main(command) == 0
+    assert "labels.csv does not have the names of" in capsys.readouterr().err
+    assert main([*command, "--anew"]) == 0
+    assert (runs / "tiny/logistic/graph/labels.csv").read_text().splitlines()[1] == "0,a0"
+    assert main(command) == 0
+    assert "does not have the names" not in capsys.readouterr().err
+
+
+def test_a_stale_graph_gets_no_card(exported, tmp_path, monkeypatch, capsys):
+    recipe = change_a_rate(tmp_path, monkeypatch)
+    before = (exported / "tiny/exact/README.md").read_text()
+    assert main(["card", recipe, "exact", f"--runs={exported}"]) == 2
+    assert (
+        "graph is stale: logistic/trained.weights.h5 is stale: learning_rate was" in capsys.readouterr().err
+    )
+    assert (exported / "tiny/exact/README.md").read_text() == before

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests.support.recipes import change_a_rate
 from yt8m_kit.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("tiny_recipes")
@@ -58,3 +59,21 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tiny_runs, tmp_path, caps
     assert [line.split()[0] for line in out.splitlines()] == ["name", "netvlad"]
     assert f"{scores} is damaged: its SHA-256 differs from its record" in err
     assert f"{metrics} is damaged: its last row is not of step 30." in err
+
+
+def test_scores_of_a_recipe_that_changed_are_named(tiny_runs, tmp_path, monkeypatch, capsys):
+    runs = tmp_path / "runs"
+    shutil.copytree(tiny_runs, runs)
+    assert main(["report", "tiny", f"--runs={runs}", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert {row["stale"] for row in json.loads(out)} == {None}
+    assert "changed since" not in err
+    change_a_rate(tmp_path, monkeypatch)
+    assert main(["report", "tiny", f"--runs={runs}", "--json"]) == 0
+    out, err = capsys.readouterr()
+    reasons = {row["name"]: row["stale"] for row in json.loads(out)}
+    assert "learning_rate was" in reasons["logistic"]
+    assert reasons["netvlad"] is None
+    assert "warning: scores of a recipe that has changed since: logistic (" in err
+    assert "Run: yt8m run tiny --to=evaluate" in err
+    assert "learning_rate was" in (runs / "tiny/report.html").read_text(encoding="utf-8")

@@ -25,6 +25,7 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.digest import files_in
 from yt8m_kit.output.files import write_json
 from yt8m_kit.pipeline.job import Job, verified, working
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import StoredTensor, check_size, group_sizes, stored
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
@@ -45,6 +46,8 @@ def export(experiment: Experiment, name: str, *, format: Format = "graph", anew:
     stages = Stages(experiment)
     stage = stages.export(name, format=format)
     with working(stage, anew=anew) as job:
+        if job.is_done and format == "graph":
+            _compare_names(stages, stage)
         if not job.is_done:
             for need in job.stage.needs:
                 for file in need.files:
@@ -54,6 +57,17 @@ def export(experiment: Experiment, name: str, *, format: Format = "graph", anew:
             else:
                 _write(stages, name, job, format == "tgz")
     return stage.main
+
+
+def _compare_names(stages: Stages, stage: Stage) -> None:
+    """Warn of a vocabulary that has changed since: its names are no source of the graph."""
+    experiment = stages.experiment
+    names = label_names.names_of(experiment.data, experiment.recipe.dataset.classes)
+    if not label_names.is_current(names, stage.main):
+        progress.say(
+            f"warning: {stage.main / label_names.FILE} does not have the names of "
+            f"{experiment.data / vocabulary.FILE}; to write them: {stage.command} --anew"
+        )
 
 
 def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:

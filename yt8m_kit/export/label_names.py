@@ -22,9 +22,18 @@ def names_of(data: DataPath, classes: int) -> dict[int, str]:
 
 def write(names: dict[int, str], folder: Path) -> None:
     """Write labels.csv (UTF-8, columns index and name) into a graph's folder; nothing without names."""
-    if not names:
-        return
+    if names:
+        (folder / FILE).write_text(_text(names), encoding="utf-8")
+
+
+def is_current(names: dict[int, str], folder: Path) -> bool:
+    """Whether a graph's folder has these names; any will do where there are none."""
+    path = folder / FILE
+    return not names or (path.exists() and path.read_text(encoding="utf-8") == _text(names))
+
+
+def _text(names: dict[int, str]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerows([("index", "name"), *names.items()])
-    (folder / FILE).write_text(text.getvalue(), encoding="utf-8")
+    return text.getvalue()

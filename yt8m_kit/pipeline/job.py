@@ -193,6 +193,14 @@ def csv_of(stage: Stage) -> Path:
     if stage.main.exists() and stage.made() is None:
         progress.say(f"there is no record of the sources of {stage.main}")
         return stage.main
+    return current(stage)
+
+
+def current(stage: Stage) -> Path:
+    """Return the main file of a product that is up to date.
+
+    Raises UsageError if it is missing or stale, KitError if it is damaged.
+    """
     state = Inspection(stage).state(stage)
     if state.kind in ("stale", "damaged"):
         raise refusal(stage, state, _remedy(stage))

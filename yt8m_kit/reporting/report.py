@@ -1,6 +1,7 @@
 """Report of a recipe's runs as a table: scores, sizes, speeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from statistics import median
 from typing import Any
 
@@ -9,7 +10,9 @@ from yt8m_kit.output import progress
 from yt8m_kit.output.facts import Table, as_text
 from yt8m_kit.output.tables import MIB, Row, markdown
 from yt8m_kit.pipeline.job import read_or_warn
+from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.stages import Stages
+from yt8m_kit.pipeline.state import Inspection
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.training.log import read_rows
@@ -34,14 +37,14 @@ def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool
 
 def table(rows: Sequence[Row]) -> Table:
     """Rows of `figures` with the digits of their columns, and the columns that a narrow terminal shows."""
-    return Table(rows, digits=DIGITS, first=IMPORTANT)
+    return Table(rows, digits=DIGITS, first=IMPORTANT, hidden=("stale",))
 
 
 def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
     """A row of numbers for each evaluated member and ensemble; None where a figure is not known.
 
-    Figures of damaged files are left out, and the files named on stderr. Raises UsageError if nothing was
-    evaluated on the split.
+    Figures of damaged files are left out, and the files named on stderr, as are rows whose scores are not of
+    the recipe as it is now; `stale` is the reason. Raises UsageError if nothing was evaluated on the split.
     """
     recipe, stages = experiment.recipe, Stages(experiment)
     rows = [_row(stages, name, split) for name in (*recipe.members, *recipe.ensembles)]
@@ -50,6 +53,11 @@ def figures(experiment: Experiment, split: str = "validate") -> list[Row]:
         raise UsageError(
             f"nothing of recipe {recipe.name} was evaluated on {split} in {experiment.runs}; "
             f"run: yt8m evaluate {recipe.name} NAME --split={split}"
+        )
+    if stale := [f"{row['name']} ({row['stale']})" for row in rows if row["stale"]]:
+        progress.say(
+            f"warning: scores of a recipe that has changed since: {'; '.join(stale)}. "
+            f"Run: yt8m run {recipe.name} --to=evaluate"
         )
     return rows
 
@@ -81,7 +89,16 @@ def _row(stages: Stages, name: str, split: str) -> Row:
         "predicted videos/s": (graph or weights).get("videos_per_second"),
         "board public": board.get("public"),
         "board private": board.get("private"),
+        "stale": _stale(stages, name, stages.weight_scores if weights else stages.graph_scores, split),
     }
+
+
+def _stale(stages: Stages, name: str, scored: Callable[[str, str], Stage], split: str) -> str | None:
+    """Why scores are not of the recipe as it is now; None if they are. Records are not compared."""
+    with suppress(KitError):  # of a damaged record, which was named when it was read
+        state = Inspection(stages.export(name)).state(scored(name, split))
+        return state.reasons[0] if state.kind == "stale" else None
+    return None
 
 
 def _blended(blend: Mapping[str, Any]) -> list[str]:

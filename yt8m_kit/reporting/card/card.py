@@ -16,7 +16,7 @@ from yt8m_kit.export.label_names import FILE as LABELS
 from yt8m_kit.metrics import TOP
 from yt8m_kit.output.files import write_text
 from yt8m_kit.output.tables import MIB
-from yt8m_kit.pipeline.job import read_or_warn, verified
+from yt8m_kit.pipeline.job import current, read_or_warn
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.reporting.card import evidence
 from yt8m_kit.run import Experiment
@@ -27,7 +27,8 @@ TEMPLATES = resources.files("yt8m_kit.reporting.card") / "templates"
 def card(experiment: Experiment, name: str) -> Path:
     """Write RUNS/RECIPE/NAME/README.md, the card of the graph beside it, and return its path.
 
-    Raises UsageError if there is no graph or no jinja2, and KitError if the graph differs from its record.
+    Raises UsageError if there is no jinja2, or if the graph is missing or stale, and KitError if it differs
+    from its record.
     """
     if importlib.util.find_spec("jinja2") is None:
         raise UsageError(
@@ -36,7 +37,7 @@ def card(experiment: Experiment, name: str) -> Path:
         )
     run, stage = experiment.run(name), Stages(experiment).export(name)
     run.need(run.graph, "export")
-    verified(stage)
+    current(stage)
     path = run.path / "README.md"
     write_text(path, _render(contents(experiment, name)))
     return path

@@ -8,7 +8,7 @@ from yt8m_kit.recipe import Recipe
 from yt8m_kit.reporting.report import DIGITS
 
 REPORTED, DIFFERENCE = "reported ", " difference"
-TEXTS = ("name", "family")
+TEXTS = ("name", "family", "stale")
 
 
 class Column(NamedTuple):
