@@ -1,6 +1,7 @@
 """Data for the tests: a small synthesized set, and the real records where they are at hand."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.fakes.kaggle_server import KaggleServer
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Records come by --data alone: what lies in data/ of the checkout is nobody's business here.
 os.environ["YT8M_DATA"] = "/no/records"
+# A shell's background jobs ignore Ctrl-C, and the processes that tests start and interrupt would inherit it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.support.recipes import RECIPES
 from yt8m_kit.data.synthesize import synthesize

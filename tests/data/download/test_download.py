@@ -373,8 +373,6 @@ def started(data, server):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        # A shell's background jobs ignore Ctrl-C, and their children inherit it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(200):
         if any(path.stat().st_size > 100_000 for path in data.rglob("*.part")):
