@@ -141,7 +141,8 @@ def main() -> int:
                 continue
             rows.append(Trial(disk, place, command, Path(other) / "backup").row(options.levels))
             print(rows[-1], file=sys.stderr)
-        text = f"The disk: {disk.what}. Cells name the file, or the folder, that the message names.\n\n{markdown(rows)}"
+        named = "Cells name the file, or the folder, that the message names."
+        text = f"The disk: {disk.what}. {named}\n\n{markdown(rows)}"
     show("full_disk", text, options.write)
     return int("WRONG" in text)
 
