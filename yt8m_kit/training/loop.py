@@ -80,9 +80,9 @@ class Loop:
         if self._is_over():
             return
         self._check_space()
-        log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
+        log = TrainingLog(self.run.metrics, self.folder.name, self.step)
         stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
-        with closing(self.batches(self.position)) as batches, closing(log), signals.noted() as request:
+        with closing(self.batches(self.position)) as batches, signals.noted() as request:
             self._steps(batches, stepper, log, request)
             self._stop_for(request.number)
 
