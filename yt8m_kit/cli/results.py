@@ -8,7 +8,7 @@ from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
 from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count
+from yt8m_kit.fields import Count, Whole
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
@@ -116,13 +116,13 @@ def tensorboard(
     recipe: str,
     *,
     split: Split = "validate",
-    port: Count = 6006,
+    port: Whole = 6006,
     data: DataPath | None = None,
     runs: Path | None = None,
 ) -> None:
     """Show learning curves, scores and settings in TensorBoard, also while members are trained.
 
-    port: of http://localhost:PORT.
+    port: of http://localhost:PORT; 0: any that is free.
     """
     if importlib.util.find_spec("tensorboard") is None:
         raise UsageError(

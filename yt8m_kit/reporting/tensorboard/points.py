@@ -34,7 +34,9 @@ def points_of(experiment: Experiment, split: str) -> dict[str, Points]:
     }
     if not rows and not scores:
         recipe = experiment.recipe.name
-        raise UsageError(f"nothing of recipe {recipe} was trained in {experiment.runs}; run: yt8m run {recipe}")
+        raise UsageError(
+            f"nothing of recipe {recipe} was trained in {experiment.runs}; run: yt8m run {recipe}"
+        )
     return {name: [] for name in rows} | scores | {name: found for name, found in curves.items() if found}
 
 

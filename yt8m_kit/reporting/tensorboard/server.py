@@ -30,7 +30,9 @@ def serve(experiment: Experiment, split: str, port: int) -> None:
     written: dict[str, Series] = {}
     with tempfile.TemporaryDirectory(prefix="yt8m-tensorboard-") as folder, progress.saying_once():
         update(written, Path(folder), experiment.recipe, points_of(experiment, split))
-        progress.say(f"TensorBoard shows {experiment.recipe.name} at {_launch(folder, port)}; Ctrl-C ends it.")
+        progress.say(
+            f"TensorBoard shows {experiment.recipe.name} at {_launch(folder, port)}; Ctrl-C ends it."
+        )
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(EVERY)
@@ -44,7 +46,7 @@ def update(written: dict[str, Series], folder: Path, recipe: Recipe, points: dic
     for name, found in points.items():
         if name not in written:
             written[name] = Series(folder / name)
-            if settings := {**recipe.members, **recipe.ensembles}.get(name):
+            if settings := recipe.members.get(name) or recipe.ensembles.get(name):
                 written[name].describe(hyperparameters(settings))
         written[name].update(found)
 
@@ -53,7 +55,7 @@ def _launch(folder: str, port: int) -> str:
     """Start the server in a thread; return its address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     board = program.TensorBoard()
-    board.configure(logdir=folder, port=port, reload_interval=EVERY)
+    board.configure(logdir=folder, port=port, reload_interval=EVERY, load_fast="false")
     try:
         return str(board.launch())
     except program.TensorBoardServerException as error:
