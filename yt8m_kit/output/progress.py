@@ -1,7 +1,8 @@
 """Progress of long steps on stderr: a bar with rate and time left, and remarks that do not break it."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -65,6 +66,14 @@ def saying_once() -> Iterator[None]:
         yield
     finally:
         _SAID.reset(token)
+
+
+@contextmanager
+def work(what: str, details: str = "") -> Iterator[Callable[[str], None]]:
+    """Say what begins; the function that is yielded says what was made, after how long."""
+    began = time.monotonic()
+    say(f"{what}{': ' * bool(details)}{details}")
+    yield lambda made: say(f"{what}: done in {duration(time.monotonic() - began)}, {made}")
 
 
 def amount(size: float) -> str:
