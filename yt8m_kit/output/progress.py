@@ -24,15 +24,16 @@ class _LogLines:
         sys.stderr.flush()
 
 
-def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -> Any:
+def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *, shown: bool = True) -> Any:
     """A tqdm bar on stderr with rate and time left; without a terminal, plain lines every LOG_INTERVAL s.
 
     total: None if unknown. unit: " videos", " segments" and "B" are scaled (k, M, G). initial: units done
-    before this run.
+    before this run. shown: false for a process whose progress another one shows.
     """
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
+        disable=not shown,
         initial=initial,
         desc=what,
         unit=unit,

@@ -1,6 +1,7 @@
 """The training log: rows of metrics.jsonl, from which reports and TensorBoard are made."""
 
 import json
+import time
 import zlib
 from io import FileIO
 from pathlib import Path
@@ -64,10 +65,13 @@ class TrainingLog:
     """The log of one training stage, resumed after `step`: later rows, of a killed run, are dropped.
 
     Scores on the validation split are named "validation_*".
+    written: false for a worker whose rows another one writes.
     """
 
-    def __init__(self, metrics: Path, stage: str, step: int):
-        self._metrics, self._stage = metrics, stage
+    def __init__(self, metrics: Path, stage: str, step: int, *, written: bool = True):
+        self._metrics, self._stage, self._written = metrics, stage, written
+        if not written:
+            return
         kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
         if step and not any((row["stage"], row["step"]) == (stage, step) for row in kept):
             progress.say(f"{metrics} is damaged: it has no row of step {step}.")
@@ -76,6 +80,8 @@ class TrainingLog:
 
     def append(self, step: int, figures: dict[str, float]) -> None:
         """Append a row. Raises KitError if it cannot be written."""
+        if not self._written:
+            return
         line = self._line({"stage": self._stage, "step": step, **figures})
         with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
             write_all(lines, line.encode())
@@ -83,3 +89,30 @@ class TrainingLog:
     def _line(self, row: Row) -> str:
         self._crc = _crc(row, self._crc)
         return json.dumps({**row, "crc": self._crc}) + "\n"
+
+
+class Losses:
+    """Losses since the last row of the log. values: as the step returned them."""
+
+    def __init__(self, log: TrainingLog, batch_size: int):
+        self._log, self._size = log, batch_size
+        self.restart()
+
+    def add(self, loss: Any) -> None:
+        self.values.append(loss)
+
+    def restart(self) -> None:
+        """Begin a new row."""
+        self.values: list[Any] = []
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Leave what came before out of the speed: it was not training."""
+        self._since = time.perf_counter()
+
+    def write(self, step: int, loss: float, learning_rate: float) -> None:
+        """Write a row: mean loss, learning rate, speed since the last one."""
+        speed = len(self.values) * self._size / (time.perf_counter() - self._since)
+        figures = {"loss": loss, "learning_rate": learning_rate, "videos_per_second": speed}
+        self._log.append(step, figures)
+        self.restart()
