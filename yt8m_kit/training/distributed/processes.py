@@ -4,6 +4,8 @@ Values go through the key-value store of JAX's coordination service, on the host
 """
 
 import json
+import os
+import sys
 import time
 from typing import Any
 
@@ -28,6 +30,7 @@ class Processes:
         self._round = 0
         self._is_joined = launched.processes > 1
         if self._is_joined:
+            _send_native_output_to_stderr()
             _join(launched)
 
     def gathered(self, value: Any) -> list[Any]:
@@ -62,6 +65,14 @@ class Processes:
         while (text := _value(key)) is None:
             time.sleep(POLL_SECONDS)  # short, so that signals are handled
         return json.loads(text)
+
+
+def _send_native_output_to_stderr() -> None:
+    """Keep stdout for Python, and so for the product's path: Gloo reports its connections there."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(own, "w", encoding="utf-8")
 
 
 def _join(launched: Launch) -> None:
