@@ -79,7 +79,8 @@ def _best(experiment: Experiment, member: Member, run: Run, model: keras.Model, 
             with replacing(run.path / BEST) as temporary:
                 save_weights(model, temporary)
     best_average = max(found, key=lambda what: found[what])
-    kept = best_average if found[best_average] == best else "trained"
+    is_kept = member.keep_average == "always" or found[best_average] > before
+    kept = best_average if is_kept else "trained"
     progress.say(f"GAP@20 trained {before:.4f}, {best_average} {found[best_average]:.4f}: kept {kept}")
     write_json(run.average, {"trained": before, "averages": found, "kept": kept})
     job.figures = {"GAP@20": before if kept == "trained" else found[kept], "kept": kept}
