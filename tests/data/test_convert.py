@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -97,7 +98,8 @@ def test_labels_come_from_a_file_by_number_or_name(clips, tmp_path, capsys):
     assert "skipped 1 whole shard: silent.mp4.pb: labels.csv has no line for '/videos/b/silent.mp4'" in err
     assert "1 line of" in err
     assert "without a video, e.g. 'nobody'" in err
-    assert "4 videos converted" in err
+    assert f"convert {clips}: 5 files, " in err
+    assert re.search(r"done in \d\d:\d\d, 4 videos converted to ", err)
 
 
 def test_a_label_file_replaces_the_labels_of_the_records(tmp_path):

@@ -105,6 +105,15 @@ def test_a_set_with_other_settings_is_refused(tmp_path):
         synthesize(tmp_path, **sizes, seed=7)
 
 
+def test_it_says_what_is_made_and_what_is_there(tmp_path, capsys):
+    for _ in range(2):
+        synthesize(tmp_path, train=3, validate=2, test=2, shards=1)
+    first, *_, done, again = capsys.readouterr().err.splitlines()
+    assert first == f"synthesize {tmp_path}: 7 videos"
+    assert done == f"synthesize {tmp_path}: done in 00:00, 7 videos in {tmp_path}"
+    assert again == f"up to date: {tmp_path}"
+
+
 def test_an_interrupted_set_is_written_again(tmp_path, monkeypatch):
     sizes: dict[str, Any] = {"train": 6, "validate": 2, "test": 2, "shards": 3}
 

@@ -8,7 +8,7 @@ import pytest
 
 from yt8m_kit.cli.main import main
 from yt8m_kit.ensembling.candidate_classes import keep_top_classes
-from yt8m_kit.ensembling.ensemble import mix
+from yt8m_kit.ensembling.ensemble import mix, report
 from yt8m_kit.ensembling.search import EXACT, Search, held_out
 from yt8m_kit.errors import UsageError
 from yt8m_kit.metrics import gap_at_20
@@ -162,3 +162,19 @@ def test_published_weights_are_used_unchanged(tiny_runs, tmp_path):
     found = json.loads((tmp_path / "tiny/exact/ensemble.json").read_text())
     assert found["weights"] == {"logistic": 0.25, "netvlad": 0.75}
     assert found["searched"] is False
+
+
+def test_many_members_are_in_lines_that_fit_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    names = [f"member_{number}" for number in range(20)]
+    point = {"bytes": 12_345_678, "gap": 0.87654321, "weights": dict.fromkeys(names, 0.05)}
+    about = {
+        "curve": [point],
+        "budget": 2**30,
+        "held_out_gap": {"searched": 0.9, "equal": 0.8},
+        "searched": True,
+    }
+    *table, _ = report(about).splitlines()
+    assert max(map(len, table)) <= 60
+    assert " ".join(table[2:]).split() == names
+    assert table[1].split() == ["12,345,678", "0.87654", "yes"]

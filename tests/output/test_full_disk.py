@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EVENTS = "tensorboard/train/events.out.tfevents.yt8m"
 LIMITED = """
     import resource, sys
     from pathlib import Path
@@ -51,18 +50,18 @@ def test_the_lock_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("limit", "figures", "named"),
     [
-        (0, {}, EVENTS),
+        (0, {}, "metrics.jsonl"),
         (100, {}, "metrics.jsonl"),
-        (100, {"loss": 1.0, "x": 2.0}, EVENTS),
+        (200, {"loss": 1.0, "x": 2.0}, "metrics.jsonl"),
     ],
 )
 def test_the_file_of_the_training_log_is_named(tmp_path, limit, figures, named):
-    """A row has 36 bytes without figures; the event that begins a file 40, those of these figures 81."""
+    """A row has 59 bytes without figures, 81 with these."""
     stderr = run(
         f"""
         from yt8m_kit.training.log import TrainingLog
         limited()
-        log = TrainingLog(place / "metrics.jsonl", "checkpoints", place / "tensorboard", 0)
+        log = TrainingLog(place / "metrics.jsonl", "checkpoints", 0)
         for step in (1, 2, 3):
             log.append(step, {figures})
         """,

@@ -1,36 +1,21 @@
-"""The training log: rows after a resume, damaged lines, TensorBoard event files."""
+"""The training log: rows after a resume, damaged lines."""
 
 import json
-from collections import defaultdict
-from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from yt8m_kit.training.log import TrainingLog, read_rows
-
-
-def read_events(folder: Path) -> dict[str, dict[int, float]]:
-    """Values by tag and step of a folder's event files, read by TensorFlow."""
-    found: dict[str, dict[int, float]] = defaultdict(dict)
-    for path in folder.iterdir():
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            for value in event.summary.value:
-                found[value.tag][event.step] = value.simple_value
-    return dict(found)
 
 
 def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
     for stage in ("checkpoints", "ema"):
-        log = TrainingLog(metrics, stage, tmp_path / stage, 0)
+        log = TrainingLog(metrics, stage, 0)
         for step in (50, 100, 150):
             log.append(step, {"loss": 1.0})
-        log.close()
-    TrainingLog(metrics, "ema", tmp_path / "ema", 100).close()
+    TrainingLog(metrics, "ema", 100)
     assert [row["step"] for row in read_rows(metrics, "checkpoints")] == [50, 100, 150]
     assert read_rows(metrics, "ema") == [{"step": 50, "loss": 1.0}, {"step": 100, "loss": 1.0}]
-    assert read_events(tmp_path / "ema/train") == {"loss": {50: 1.0, 100: 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -45,17 +30,16 @@ def test_damaged_line_leaves_other_rows_intact(tmp_path, line, capsys):
     metrics.write_text(f"{good}\n{line}\n{good}\n")
     assert len(read_rows(metrics, "ema")) == 2
     assert "metrics.jsonl is damaged: 1 row left out" in capsys.readouterr().err
-    TrainingLog(metrics, "ema", tmp_path / "curves", 50).close()
+    TrainingLog(metrics, "ema", 50)
     capsys.readouterr()
     assert read_rows(metrics, "ema") == [{"step": 50, "loss": 1.0}] * 2
     assert capsys.readouterr().err == ""
 
 
 def three_rows(folder):
-    log = TrainingLog(folder / "metrics.jsonl", "ema", folder / "curves", 0)
+    log = TrainingLog(folder / "metrics.jsonl", "ema", 0)
     for step in (50, 100, 150):
         log.append(step, {"loss": step / 100})
-    log.close()
     return folder / "metrics.jsonl", (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
 
 
@@ -79,15 +63,5 @@ def test_truncated_last_line_is_skipped_silently(tmp_path, capsys):
     metrics.write_text("".join(lines)[:-9])
     assert [row["step"] for row in read_rows(metrics, "ema")] == [50, 100]
     assert capsys.readouterr().err == ""
-    TrainingLog(metrics, "ema", tmp_path / "curves", 150).close()
+    TrainingLog(metrics, "ema", 150)
     assert "it has no row of step 150" in capsys.readouterr().err
-
-
-def test_event_files_are_read_by_tensorflow(tmp_path):
-    log = TrainingLog(tmp_path / "metrics.jsonl", "checkpoints", tmp_path, 0)
-    log.append(50, {"loss": 3.0, "learning_rate": 0.5})
-    log.append(300, {"loss": 2.0})
-    log.append(300, {"validation_gap": 0.25})
-    log.close()
-    assert read_events(tmp_path / "train") == {"loss": {50: 3.0, 300: 2.0}, "learning_rate": {50: 0.5}}
-    assert read_events(tmp_path / "validate") == {"gap": {300: 0.25}}

@@ -18,7 +18,7 @@ RECIPE = "every_stage"
 VIDEOS = ("--train=60", "--validate=40", "--test=300")  # test: three batches of a prediction
 # Files that hold times, random names, bytes of those, or absolute paths.
 VARYING = (".lock", "saved_model.pb", "fingerprint.pb", "export.json", "converted.json")
-VARYING_FOLDERS = ("provenance", "tensorboard")
+VARYING_FOLDERS = ("provenance",)
 VARYING_KEYS = ("date", "videos_per_second", "crc")
 
 

@@ -104,8 +104,7 @@ def _training(made: Products) -> list[Kind]:
         return load
 
     def resumed() -> Any:
-        log = TrainingLog(run.metrics, "checkpoints", run.path / "curves", last)
-        log.close()
+        TrainingLog(run.metrics, "checkpoints", last)
         return read_rows(run.metrics, "checkpoints")
 
     train, average = made.stages.train("netvlad"), made.stages.average("netvlad")

@@ -1,14 +1,16 @@
 """Verbs for records: synthesize, download, verify, convert."""
 
 import os
+import shlex
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, data_place, experiment
 from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, Whole
+from yt8m_kit.output import progress
 from yt8m_kit.output.facts import Table, form_of
 from yt8m_kit.recipe import load
 from yt8m_kit.stores.path import DataPath
@@ -33,6 +35,7 @@ def synthesize(
     from yt8m_kit.data.synthesize import synthesize
 
     synthesize(out, train=train, validate=validate, test=test, seed=seed)
+    _say_next("run demo blend", data=out)
     return out
 
 
@@ -78,7 +81,7 @@ def download(
     for name, value in (("connections", connections), ("limit", 1 if limit is None else limit)):
         if value < 1:
             raise UsageError(f"--{name} must be at least 1; got {value}.")
-    return download.download(
+    folder = download.download(
         place,
         Partition(version, level, split),
         origin,
@@ -87,6 +90,9 @@ def download(
         connections=connections,
         dry_run=dry_run,
     )
+    if not dry_run:
+        _say_next("verify", split=split, data=folder)
+    return folder
 
 
 def verify(
@@ -174,9 +180,17 @@ def convert(
     if videos < 1:
         raise UsageError(f"--videos must be at least 1; got {videos}.")
     dataset = load(recipe).dataset if recipe else YOUTUBE8M_2018
-    return convert(
+    folder = convert(
         source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
     )
+    _say_next("verify", split=split, recipe=recipe, data=out)
+    return folder
+
+
+def _say_next(verb: str, **options: Any) -> None:
+    """Name the command that comes next; options that are None are left out."""
+    words = [f"--{name}={shlex.quote(str(value))}" for name, value in options.items() if value is not None]
+    progress.say(f"next: {' '.join(('yt8m', verb, *words))}")
 
 
 def sample(

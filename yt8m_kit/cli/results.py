@@ -1,5 +1,6 @@
 """Verbs that predict and score."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
 from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count
+from yt8m_kit.fields import Count, Whole
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
@@ -109,6 +110,28 @@ def segments(
     from yt8m_kit.segments.predict import predict_segments
 
     return predict_segments(given, name, split=split, strict=strict, anew=anew)
+
+
+def tensorboard(
+    recipe: str,
+    *,
+    split: Split = "validate",
+    port: Whole = 6006,
+    data: DataPath | None = None,
+    runs: Path | None = None,
+) -> None:
+    """Show learning curves, scores and settings in TensorBoard, also while members are trained.
+
+    port: of http://localhost:PORT; 0: any that is free.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UsageError(
+            "TensorBoard is not installed; install it: pip install 'yt8m-kit[tensorboard]' "
+            "(in a checkout: make install EXTRA=tensorboard)"
+        )
+    from yt8m_kit.reporting.tensorboard.server import serve
+
+    serve(experiment(recipe, data, runs, reads=False), split, port)
 
 
 def report(

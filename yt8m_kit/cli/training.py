@@ -17,21 +17,35 @@ def train(
     strict: bool = False,
     steps: int | None = None,
     limit_videos: int | None = None,
+    devices: str | None = None,
     anew: bool = False,
-) -> Path:
+) -> Path | None:
     """Train a member, or resume its training.
 
+    devices: number of devices, of all processes together, or all; else one (docs/devices.md).
     anew: start over; old files are moved to old/.
     """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
+    from yt8m_kit.training.distributed.launch import Launch, launch
+    from yt8m_kit.training.distributed.request import check_batch, requested
 
+    launched = launch() if devices else Launch()
+    wanted = requested(devices, launched)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    if wanted:
+        check_batch(given.recipe.member(member), member, wanted)
     check_splits(Stages(given).train(member), anew=anew)
     backend.start()
     from yt8m_kit.training.train import train
 
-    return train(given, member, strict=strict, anew=anew)
+    if wanted is None:
+        return train(given, member, strict=strict, anew=anew)
+    from yt8m_kit.training.distributed.workers import joined
+
+    with joined(wanted, launched) as workers:
+        check_batch(given.recipe.member(member), member, workers.mesh.count)
+        return train(given, member, strict=strict, anew=anew, workers=workers)
 
 
 def distill(

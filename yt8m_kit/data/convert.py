@@ -70,11 +70,13 @@ def convert(
         return folder
     faults, statistics = Faults(), SplitStatistics(dataset)
     records = _records(paths, dataset, table, faults, strict, statistics)
-    with closing(records), replacing_folder(folder) as temporary:
-        count = write_shards(records, temporary, split, videos)
-        if not count:
-            raise DataError(f"no usable record in {source}: {faults.summary()}")
-        write_record(temporary / RECORD, Record(sources, figures={"videos": count}, made=now()))
+    with progress.work(f"convert {source}", _extent(paths)) as finish:
+        with closing(records), replacing_folder(folder) as temporary:
+            count = write_shards(records, temporary, split, videos)
+            if not count:
+                raise DataError(f"no usable record in {source}: {faults.summary()}")
+            write_record(temporary / RECORD, Record(sources, figures={"videos": count}, made=now()))
+        finish(f"{progress.plural(count, 'video')} converted to {folder}")
     if faults:
         progress.say(faults.summary())
     if table and table.unused():
@@ -82,10 +84,14 @@ def convert(
         progress.say(
             f"{progress.plural(len(unused), 'line')} of {labels} without a video, e.g. {unused[0]!r}"
         )
-    progress.say(f"{progress.plural(count, 'video')} converted")
     for error in report(statistics, dataset, split, Use(labels=split != "test", unique=False)):
         progress.say(f"warning: {error}; these records cannot be used as they are")
     return folder
+
+
+def _extent(paths: Sequence[Path]) -> str:
+    size = progress.amount(sum(path.stat().st_size for path in paths))
+    return f"{progress.plural(len(paths), 'file')}, {size}"
 
 
 def _sources_of(

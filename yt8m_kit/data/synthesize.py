@@ -153,9 +153,14 @@ def synthesize(
     if dataset.features != DEMO.features:
         settings["features"] = [list(feature) for feature in dataset.features]
     if _complete(out, settings):
+        progress.say(f"up to date: {out}")
         return
     world = make_world(classes, dataset.width, seed)
-    with progress.bar(sum(splits.values()), f"synthesize {out.name}") as bar:
+    total = sum(splits.values())
+    with (
+        progress.work(f"synthesize {out}", progress.plural(total, "video")) as finish,
+        progress.bar(total, f"synthesize {out.name}") as bar,
+    ):
         first = 0
         for split, videos in splits.items():
             truth = ["VideoId,Labels\n"]
@@ -173,6 +178,7 @@ def synthesize(
             first += videos
     write_json(out / _SETTINGS, settings)
     (out / _UNFINISHED).unlink()
+    finish(f"{progress.plural(total, 'video')} in {out}")
 
 
 def _check(splits: dict[str, int], shards: int, classes: int, seed: int, level: str) -> None:

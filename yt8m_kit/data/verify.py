@@ -169,6 +169,8 @@ class Inspection:
     def inspect(self, paths: Sequence[DataPath], again: bool) -> list[DataPath]:
         """Examine the shards, print their faults and a summary; returns the bad ones."""
         known = {} if again else {path: kept for path in paths if (kept := self.manifest.get(path))}
+        shards, new = progress.plural(len(paths), "shard"), len(paths) - len(known)
+        progress.say(f"verify {self.manifest.path.parent}: {shards}, {new:,} to read")
         self._findings |= known | self._examine([path for path in paths if path not in known])
         bad = [path for path in paths if self._print_faults(path)]
         count = sum(self._findings[path].records for path in paths)

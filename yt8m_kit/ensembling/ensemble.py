@@ -1,6 +1,7 @@
 """Choose the members of an ensemble and their weights by GAP@20 on the validation split."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from yt8m_kit.errors import KitError
 from yt8m_kit.evaluation.evaluate import probabilities_of
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output import progress
-from yt8m_kit.output.tables import plain
+from yt8m_kit.output.facts import COLUMNS, Table, as_text
 from yt8m_kit.pipeline.job import working
 from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.quantization.sizes import member_bytes
@@ -128,19 +129,20 @@ def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:
 
 
 def report(about: dict[str, Any]) -> str:
-    """Format a table of bytes against GAP@20, and GAP@20 of searched and equal weights on held-out videos."""
+    """Format bytes and GAP@20 of each blend, with its members below, and GAP@20 on held-out videos."""
     rows = [
         {
             "bytes": point["bytes"],
             "GAP@20": f"{point['gap']:.5f}",
             "fits": "yes" if point["bytes"] <= about["budget"] else "no",
-            "members": " ".join(point["weights"]),
         }
         for point in about["curve"]
     ]
+    members = [[" ".join(point["weights"])] for point in about["curve"]]
+    columns = min(COLUMNS, shutil.get_terminal_size((COLUMNS, 0)).columns)
     held = about["held_out_gap"]
     kept = "searched" if about["searched"] else "equal"
     return (
-        f"{plain(rows)}held-out videos: GAP@20 {held['searched']:.5f} with searched weights, "
-        f"{held['equal']:.5f} with equal ones; {kept} weights are kept."
+        f"{as_text(Table(rows, notes=members), columns)}held-out videos: GAP@20 {held['searched']:.5f} with "
+        f"searched weights, {held['equal']:.5f} with equal ones; {kept} weights are kept."
     )

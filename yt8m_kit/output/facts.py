@@ -72,18 +72,18 @@ def as_tsv(table: Table) -> str:
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def as_text(table: Table) -> str:
-    """The whole table in aligned columns, for a pipe or a file; notes are indented below their row."""
+def as_text(table: Table, columns: int = COLUMNS) -> str:
+    """The whole table in aligned columns; notes are indented below their row, in lines of `columns`."""
     if not table.rows:
         return ""
     head, *lines = plain(table.shown()).splitlines()
-    below = ((line, *_folded(notes)) for line, (_, notes) in zip(lines, table.noted()))
+    below = ((line, *_folded(notes, columns)) for line, (_, notes) in zip(lines, table.noted()))
     return "\n".join([head, *(part for parts in below for part in parts)]) + "\n"
 
 
-def _folded(notes: Sequence[str]) -> Iterator[str]:
+def _folded(notes: Sequence[str], columns: int) -> Iterator[str]:
     for note in notes:
-        yield from wrap(note, COLUMNS, initial_indent=" " * 4, subsequent_indent=" " * 8)
+        yield from wrap(note, columns, initial_indent=" " * 4, subsequent_indent=" " * 8)
 
 
 def _finite(value: Any) -> Any:

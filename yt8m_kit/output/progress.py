@@ -1,7 +1,8 @@
 """Progress of long steps on stderr: a bar with rate and time left, and remarks that do not break it."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -23,15 +24,16 @@ class _LogLines:
         sys.stderr.flush()
 
 
-def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0) -> Any:
+def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *, shown: bool = True) -> Any:
     """A tqdm bar on stderr with rate and time left; without a terminal, plain lines every LOG_INTERVAL s.
 
     total: None if unknown. unit: " videos", " segments" and "B" are scaled (k, M, G). initial: units done
-    before this run.
+    before this run. shown: false for a process whose progress another one shows.
     """
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
+        disable=not shown,
         initial=initial,
         desc=what,
         unit=unit,
@@ -65,6 +67,14 @@ def saying_once() -> Iterator[None]:
         yield
     finally:
         _SAID.reset(token)
+
+
+@contextmanager
+def work(what: str, details: str = "") -> Iterator[Callable[[str], None]]:
+    """Say what begins; the function that is yielded says what was made, after how long."""
+    began = time.monotonic()
+    say(f"{what}{': ' * bool(details)}{details}")
+    yield lambda made: say(f"{what}: done in {duration(time.monotonic() - began)}, {made}")
 
 
 def amount(size: float) -> str:

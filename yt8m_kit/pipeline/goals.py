@@ -82,7 +82,8 @@ def run(
     if todo:
         began = time.monotonic()
         with within_run():
-            Schedule(todo, engine(todo), anew=anew).run()
+            others = stages.leading_to(last_stages(stages, (), goals))
+            Schedule(todo, engine(todo), anew=anew, others=others).run()
         following = "report" if "evaluate" in goals and not experiment.trial else "status"
         took = duration(time.monotonic() - began)
         progress.say(

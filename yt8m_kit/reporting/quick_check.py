@@ -1,19 +1,15 @@
 """Quick check of a recipe: one batch through every stage of every member and ensemble."""
 
 import contextlib
-import gc
 import io
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-
-import keras
 
 from yt8m_kit import models
 from yt8m_kit.data.synthesize import synthesize
@@ -29,6 +25,7 @@ from yt8m_kit.quantization.sizes import check_size, stored
 from yt8m_kit.quantization.trial import MIXED_FORMATS
 from yt8m_kit.recipe import Recipe
 from yt8m_kit.reporting.quick_recipe import in_order, needs_of, reduced
+from yt8m_kit.reporting.stage_process import StageProcess
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.stores.path import DataPath
 from yt8m_kit.training.average import average
@@ -55,7 +52,6 @@ def quick_check(recipe: Recipe, runs: Path, data: DataPath | None, report: Repor
     Raises KitError that names recipe, member and stage of the first failure.
     """
     folder, began = runs / FOLDER / f"quick.{recipe.name}", time.monotonic()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of functions traced anew
     with _emptied(folder, recipe.name):
         if data is None:
             data = records = folder / "records"
@@ -64,10 +60,11 @@ def quick_check(recipe: Recipe, runs: Path, data: DataPath | None, report: Repor
                 synthesize(
                     records, train=videos, validate=videos, test=videos, shards=1, dataset=recipe.dataset
                 )
-        quick = _Check(recipe, data, folder, report)
-        for number, name in enumerate(quick.names):
-            quick.check(name)
-            quick.delete(quick.names[: number + 1], quick.names[number + 1 :])
+        with closing(StageProcess()) as process:
+            quick = _Check(recipe, data, folder, report, process)
+            for number, name in enumerate(quick.names):
+                quick.check(name)
+                quick.delete(quick.names[: number + 1], quick.names[number + 1 :])
     seconds = time.monotonic() - began
     counts = f"{plural(len(recipe.members), 'member')}, {plural(len(recipe.ensembles), 'ensemble')}"
     report(f"recipe {recipe.name} passed in {seconds / 60:.1f} minutes: {counts}")
@@ -90,8 +87,8 @@ def _emptied(folder: Path, recipe: str) -> Iterator[None]:
 class _Check:
     """The stages of a recipe with its ensembles reduced. names: members and ensembles, teachers first."""
 
-    def __init__(self, recipe: Recipe, data: DataPath, runs: Path, report: Report):
-        self._recipe, self._report = recipe, report
+    def __init__(self, recipe: Recipe, data: DataPath, runs: Path, report: Report, process: StageProcess):
+        self._recipe, self._report, self._process = recipe, report, process
         self._width = max(len(name) for name in (*recipe.members, *recipe.ensembles))
         self._experiment = Experiment(reduced(recipe, self._parameters()), data, runs).limited(LIMITS)
         self.names = in_order(self._experiment.recipe)
@@ -107,10 +104,11 @@ class _Check:
     def check(self, name: str) -> None:
         """Run the stages of a member or ensemble, and its distillation if it is a teacher."""
         is_member = name in self._recipe.members
-        for verb, run in (self._member(name) if is_member else self._ensemble(name)).items():
-            self._timed(name, verb, run)
+        stages = self._member(name) if is_member else self._ensemble(name)
         if name in {member.teacher for member in self._recipe.members.values()}:
-            self._timed(name, "distill", partial(distill, self._experiment, name))
+            stages = {**stages, "distill": partial(distill, self._experiment, name)}
+        for verb, stage in stages.items():
+            self._timed(name, verb, partial(self._process.run, stage))
 
     def _member(self, name: str) -> Mapping[str, Stage]:
         verbs: dict[str, Verb] = {"train": train, "average": average, "evaluate": evaluate}
@@ -127,15 +125,11 @@ class _Check:
         """Run a stage and report its seconds. Raises KitError that names it if it fails."""
         began = time.monotonic()
         try:
-            with contextlib.redirect_stderr(io.StringIO()):
-                result = run()
+            result = run()
         except StoppedError:
             raise KeyboardInterrupt from None
         except Exception as error:  # of Keras or TensorFlow, for hyperparameters that no check covers
             raise KitError(f"recipe {self._recipe.name}, {name}, {verb}: {_reason(error)}") from error
-        finally:  # as in a process of its own: the memory of the next stage is not added to this one's
-            keras.backend.clear_session()
-            gc.collect()
         self._report(f"{name:{self._width}}  {verb:8}  {time.monotonic() - began:6.1f} s")
         return result
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.data.loader.order import Position
-from yt8m_kit.errors import KitError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.arrays import read_arrays, read_header, write_arrays
 
@@ -18,12 +18,13 @@ Arrays = list[NDArray[Any]]
 class State(NamedTuple):
     """The full state of a training run.
 
-    step: steps done. position: position in the data. model, optimizer: their variables. shadows: float64
-    moving averages of the model's variables, or an empty list. notes: JSON values of the training stage.
+    step: steps done. position: position in the data; of several devices a tuple, one for each. model,
+    optimizer: their variables. shadows: float64 moving averages of the model's variables, or an empty list.
+    notes: JSON values of the training stage.
     """
 
     step: int
-    position: Position
+    position: Position | tuple[Position, ...]
     model: Arrays
     optimizer: Arrays
     shadows: Arrays
@@ -89,9 +90,25 @@ def _read_state(path: Path) -> State:
     for name, array in sorted(read_arrays(path, advice, indexed=True), key=lambda found: found[0]):
         groups[name.partition("/")[0]].append(array)
     try:
-        return State(header["step"], Position(*header["position"]), **groups, notes=header["notes"])
+        return State(header["step"], _position(header["position"]), **groups, notes=header["notes"])
     except (KeyError, TypeError) as error:
         raise KitError(f"{path} is damaged: {error}. {advice}") from None
+
+
+def _position(found: list[Any]) -> Position | tuple[Position, ...]:
+    if all(isinstance(each, list) for each in found):
+        return tuple(Position(*each) for each in found)
+    return Position(*found)
+
+
+def check_devices(folder: Path, state: State, devices: int) -> None:
+    """Raise UsageError if a state was written by a training on another number of devices."""
+    before = 1 if isinstance(state.position, Position) else len(state.position)
+    if before != devices:
+        raise UsageError(
+            f"{folder} was trained on {progress.plural(before, 'device')}, not {devices}, and resumes on the "
+            f"same number only: take --devices={before}, or start over with --anew."
+        )
 
 
 def save_weights(folder: Path, name: str, model: Sequence[Any]) -> None:

@@ -1,6 +1,8 @@
 """Training batches: shuffling, soft labels, mixup, prefetching."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from typing import Any
 
 from yt8m_kit.data.loader.batches import Batch, read_batches
 from yt8m_kit.data.loader.faults import Faults
@@ -20,37 +22,59 @@ AHEAD = 2  # batches prefetched ahead of the step
 
 
 def shuffled(
-    experiment: Experiment, member: Member, paths: Sequence[DataPath], faults: Faults, *, strict: bool = False
-) -> Callable[[Position], Generator[Batch]]:
+    experiment: Experiment,
+    member: Member,
+    paths: Sequence[DataPath],
+    faults: Faults,
+    *,
+    strict: bool = False,
+    shares: Sequence[tuple[int, int]] | None = None,
+) -> Callable[[Any], Generator[Any]]:
     """A function that returns an endless stream of shuffled, prefetched batches from a position on.
 
     A batch's arrays are overwritten a few batches later. For a member with a teacher, labels are mixed with
     the teacher's soft labels; raises UsageError if these are missing. strict: a bad record raises DataError;
     otherwise it is skipped and added to `faults`.
+    shares: (k, n) of the devices of this process, of n in all: the stream then begins at a position for each
+    of the n, and yields tuples of batches, one for each share, with every n-th record and 1 / n of the rows.
     """
     soft_labels = None
     if member.teacher is not None:
         index = verified(Stages(experiment).distill(member.teacher))
         soft_labels = SoftLabels(index.parent, member.teacher_weight, read_digests(index))
 
-    def batches(start: Position) -> Generator[Batch]:
+    def stream(start: Position, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         endless = read_batches(
             paths,
             experiment.recipe.dataset,
-            member.batch_size // member.accumulate,
+            member.batch_size // member.accumulate // share[1],
             seed=member.seed,
             epochs=None,
             start=start,
+            worker=share,
             strict=strict,
             faults=faults,
             reuse=AHEAD + IN_FLIGHT + 1,
             soft_labels=soft_labels,
         )
         if member.mixup is not None:
-            endless = mixup(endless, member.mixup, member.seed)
-        return prefetch(endless, AHEAD)
+            endless = mixup(endless, member.mixup, member.seed, share)
+        return endless
 
-    return batches
+    def divided(starts: Sequence[Position]) -> Generator[tuple[Batch, ...]]:
+        assert shares is not None
+        return prefetch(_together([stream(starts[k], (k, n)) for k, n in shares]), AHEAD)
+
+    return divided if shares else lambda start: prefetch(stream(start), AHEAD)
+
+
+def _together(streams: Sequence[Iterator[Batch]]) -> Generator[tuple[Batch, ...]]:
+    """Yield tuples of batches, one of each endless stream."""
+    with ExitStack() as stack:
+        for stream in streams:
+            if isinstance(stream, Generator):
+                stack.enter_context(closing(stream))
+        yield from zip(*streams)
 
 
 def statistics_batches(member: Member, dataset: Dataset, paths: Sequence[DataPath]) -> Generator[Batch]:

@@ -1,21 +1,16 @@
-"""The training log: rows of metrics.jsonl and TensorBoard event files (written without TensorBoard)."""
+"""The training log: rows of metrics.jsonl, from which reports and TensorBoard are made."""
 
 import json
-import struct
 import time
 import zlib
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.data.format.protobuf import delimited, encoded_varint
-from yt8m_kit.data.format.tfrecord import framed
 from yt8m_kit.output import progress
 from yt8m_kit.output.files import explaining, write_all, write_text
 
 VALIDATION = "validation_"
-EVENTS = "events.out.tfevents.yt8m"
-
 
 Row = dict[str, Any]
 
@@ -69,65 +64,55 @@ def _crc(row: Row, before: str) -> str:
 class TrainingLog:
     """The log of one training stage, resumed after `step`: later rows, of a killed run, are dropped.
 
-    Event files are in tensorboard/train and tensorboard/validate. They are rewritten from the remaining rows,
-    so that no step occurs twice after a resume, and then appended to. Metrics named "validation_*" go to
-    the validate folder without that prefix, so that both curves share a tag.
+    Scores on the validation split are named "validation_*".
+    written: false for a worker whose rows another one writes.
     """
 
-    def __init__(self, metrics: Path, stage: str, tensorboard: Path, step: int):
-        self._metrics, self._stage = metrics, stage
+    def __init__(self, metrics: Path, stage: str, step: int, *, written: bool = True):
+        self._metrics, self._stage, self._written = metrics, stage, written
+        if not written:
+            return
         kept = [row for row in _rows(metrics) if row["stage"] != stage or row["step"] <= step]
         if step and not any((row["stage"], row["step"]) == (stage, step) for row in kept):
             progress.say(f"{metrics} is damaged: it has no row of step {step}.")
         self._crc = ""
         write_text(metrics, "".join(self._line(row) for row in kept))
-        self._events = {name: _event_file(tensorboard / name / EVENTS) for name in ("train", "validate")}
-        for row in read_rows(metrics, stage):
-            self._add_events(row)
 
     def append(self, step: int, figures: dict[str, float]) -> None:
         """Append a row. Raises KitError if it cannot be written."""
+        if not self._written:
+            return
         line = self._line({"stage": self._stage, "step": step, **figures})
         with explaining(self._metrics), FileIO(self._metrics, "a") as lines:
             write_all(lines, line.encode())
-        self._add_events({"step": step, **figures})
 
     def _line(self, row: Row) -> str:
         self._crc = _crc(row, self._crc)
         return json.dumps({**row, "crc": self._crc}) + "\n"
 
-    def close(self) -> None:
-        """Close the event files."""
-        for file in self._events.values():
-            file.close()
 
-    def _add_events(self, row: dict[str, Any]) -> None:
-        for name, value in row.items():
-            if name != "step":
-                run = "validate" if name.startswith(VALIDATION) else "train"
-                _add(self._events[run], _event(row["step"], name.removeprefix(VALIDATION), value))
+class Losses:
+    """Losses since the last row of the log. values: as the step returned them."""
 
+    def __init__(self, log: TrainingLog, batch_size: int):
+        self._log, self._size = log, batch_size
+        self.restart()
 
-def _event_file(path: Path) -> FileIO:
-    with explaining(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = FileIO(path, "w")
-    # The first event of a file gives the format: Event{wall_time = 1, file_version = 3}.
-    _add(file, _wall_time() + delimited(3, b"brain.Event:2"))
-    return file
+    def add(self, loss: Any) -> None:
+        self.values.append(loss)
 
+    def restart(self) -> None:
+        """Begin a new row."""
+        self.values: list[Any] = []
+        self.restart_clock()
 
-def _add(file: FileIO, event: bytes) -> None:
-    """Append an event; TensorBoard follows growing files."""
-    with explaining(Path(str(file.name))):
-        write_all(file, framed(event))
+    def restart_clock(self) -> None:
+        """Leave what came before out of the speed: it was not training."""
+        self._since = time.perf_counter()
 
-
-def _wall_time() -> bytes:
-    return b"\x09" + struct.pack("<d", time.time())
-
-
-def _event(step: int, tag: str, value: float) -> bytes:
-    """Event{wall_time = 1, step = 2, summary = 5 {value = 1 {tag = 1, simple_value = 2}}}."""
-    scalar = delimited(1, tag.encode()) + b"\x15" + struct.pack("<f", value)
-    return _wall_time() + b"\x10" + encoded_varint(step) + delimited(5, delimited(1, scalar))
+    def write(self, step: int, loss: float, learning_rate: float) -> None:
+        """Write a row: mean loss, learning rate, speed since the last one."""
+        speed = len(self.values) * self._size / (time.perf_counter() - self._since)
+        figures = {"loss": loss, "learning_rate": learning_rate, "videos_per_second": speed}
+        self._log.append(step, figures)
+        self.restart()

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -23,16 +24,19 @@ from yt8m_kit.recipe import Member
 from yt8m_kit.run import Run
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.ema import ExponentialMovingAverage
-from yt8m_kit.training.log import TrainingLog
+from yt8m_kit.training.log import Losses, TrainingLog
 from yt8m_kit.training.optimizer import ClippedAdam
 from yt8m_kit.training.steps import Stepper, make_step
+
+if TYPE_CHECKING:  # it needs JAX
+    from yt8m_kit.training.distributed.workers import Workers
 
 LOG_STEPS = 50  # steps between rows of metrics.jsonl
 
 COMPILING = "compiling the step"  # beside the bar, until the first step is done
 UNVALIDATED = "unvalidated"  # note: the validation of this step is still to be done
 
-Batches = Callable[[Position], Generator[Batch]]
+Batches = Callable[[Any], Generator[Any]]
 
 
 class StoppedError(KitError):
@@ -51,7 +55,8 @@ class Loop:
     folder: of the checkpoints. keep: first and last step of the weights kept for averaging.
     faults: of `batches`, whose skipped share the bar shows.
     validate: returns the model's validation GAP@20, called every member.validate_steps steps.
-    shadows: moving averages to update, if any. Training resumes from the last checkpoint in `folder`.
+    shadows: moving averages to update, if any. workers: of a training on several devices, whose batches are
+    tuples, one Batch for each device of this process. Training resumes from the last checkpoint in `folder`.
     """
 
     run: Run
@@ -65,8 +70,9 @@ class Loop:
     keep: tuple[int, int] | None = None
     validate: Callable[[], float] | None = None
     shadows: ExponentialMovingAverage | None = None
+    workers: "Workers | None" = None
     step: int = 0
-    position: Position = field(default_factory=Position)
+    position: Any = field(default_factory=Position)  # of several devices a tuple, one for each
     notes: dict[str, Any] = field(default_factory=dict)
     _saved: float = field(default_factory=time.monotonic)  # when the last checkpoint was written
 
@@ -76,15 +82,51 @@ class Loop:
         Raises StoppedError, after a checkpoint, on Ctrl-C, SIGTERM or SIGUSR1; KitError if the loss is not
         finite.
         """
+        if self.workers:
+            self.position = (Position(),) * self.workers.mesh.count
         self._restore()
-        if self._is_over():
-            return
-        self._check_space()
-        log = TrainingLog(self.run.metrics, self.folder.name, self.folder.parent / "tensorboard", self.step)
-        stepper = make_step(self.model, self.optimizer, self.member.loss_epsilon)
-        with closing(self.batches(self.position)) as batches, closing(log), signals.noted() as request:
+        if self.workers:
+            self.workers.check_equal("other weights or another checkpoint", self._fingerprint())
+        if not self._is_over():
+            self._train()
+        elif self.workers:
+            self.workers.leave()
+
+    def _train(self) -> None:
+        if self._writes:
+            self._check_space()
+        stepper, log = self._stepper(), self._open_log()
+        with closing(self.batches(self.position)) as batches, signals.noted() as request:
+            if self.workers:
+                self.workers.request = request
             self._steps(batches, stepper, log, request)
-            self._stop_for(request.number)
+            if self.workers:
+                self.workers.leave()
+            self._stop_for(self._asked(request) or request.number)
+
+    @property
+    def _writes(self) -> bool:
+        """Whether this process writes the files."""
+        return self.workers is None or self.workers.is_first
+
+    def _open_log(self) -> TrainingLog:
+        return TrainingLog(self.run.metrics, self.folder.name, self.step, written=self._writes)
+
+    def _stepper(self) -> Stepper:
+        if self.workers is None:
+            return make_step(self.model, self.optimizer, self.member.loss_epsilon)
+        from yt8m_kit.training.distributed.step import sharded_step
+
+        return sharded_step(self.model, self.optimizer, self.member.loss_epsilon, self.workers)
+
+    def _asked(self, request: signals.Request) -> int:
+        """The signal that asks for an end, agreed on by all workers."""
+        return self.workers.agreed if self.workers else request.number
+
+    def _fingerprint(self) -> list[Any]:
+        """What must be equal in all workers when the first step begins."""
+        variables = [*self.model.variables, *self.optimizer.variables]
+        return [self.step, self.total, *(sha256(array.tobytes()).hexdigest() for array in _arrays(variables))]
 
     def _check_space(self) -> None:
         """Raise KitError where the checkpoints to come surely do not fit on the disk."""
@@ -110,8 +152,9 @@ class Loop:
     def _steps(
         self, batches: Iterator[Batch], stepper: Stepper, log: TrainingLog, request: signals.Request
     ) -> None:
-        size, losses = self.member.batch_size, _Losses(log, self.member.batch_size)
-        with progress.bar(self.total * size, self.run.path.name, initial=self.step * size) as bar:
+        size, losses = self.member.batch_size, Losses(log, self.member.batch_size)
+        label = self.run.path.name
+        with progress.bar(self.total * size, label, initial=self.step * size, shown=self._writes) as bar:
             if UNVALIDATED in self.notes:
                 self._validate(stepper, log, request)
                 self._save(keep=False)
@@ -122,14 +165,14 @@ class Loop:
                 losses.add(self._one(batches, stepper))
                 bar.update(size)
                 bar.postfix = None if bar.postfix == COMPILING else bar.postfix
-                is_saved = bool(request.number) or self._is_due()
+                is_saved = bool(self._asked(request)) or self._is_due()
                 if is_saved or self.step % LOG_STEPS == 0:
                     self._log(losses, bar)
                 if self._is_validated():
                     self.notes[UNVALIDATED] = True
                     self._validate(stepper, log, request)
                     losses.restart_clock()
-                stop = request.number
+                stop = self._asked(request)
                 if is_saved or stop or "stopped" in self.notes:
                     self._log(losses, bar)
                     stepper.sync()
@@ -137,7 +180,7 @@ class Loop:
                 if stop:
                     return
 
-    def _log(self, losses: "_Losses", bar: Any) -> None:
+    def _log(self, losses: "Losses", bar: Any) -> None:
         """Write a row of the log if there are new losses. Raises KitError if they are not finite."""
         if losses.values:
             loss = self._finite(losses.values)
@@ -157,7 +200,8 @@ class Loop:
         losses = []
         for batch in (next(batches) for _ in range(self.member.accumulate)):
             losses.append(stepper.step(batch))
-            self.position = batch.position
+            if self.workers is None:
+                self.position = batch.position
         self.step += 1
         if self.shadows:
             self.shadows.update(stepper.values())
@@ -174,12 +218,15 @@ class Loop:
     def _validate(self, stepper: Stepper, log: TrainingLog, request: signals.Request) -> None:
         """Validate at this step, unless a signal asks for an end before or meanwhile."""
         assert self.validate is not None
-        if request.number:
+        if self._asked(request):
             return
         stepper.sync()
         try:
-            with signals.raised(signals.ALL):
-                gap = self.validate()
+            if self.workers:
+                gap = self.workers.scored(self.validate)
+            else:
+                with signals.raised(signals.ALL):
+                    gap = self.validate()
         except signals.TerminatedError as stop:
             request.number = stop.number
             return
@@ -191,7 +238,7 @@ class Loop:
         """Record the best GAP@20, save its weights if asked to, stop when patience runs out."""
         if gap > self.notes.get("best_gap", -1.0):
             self.notes |= {"best_gap": gap, "best_step": self.step}
-            if self.member.keep_best:
+            if self.member.keep_best and self._writes:
                 checkpoints.save_weights(self.folder, "best", _arrays(self.model.variables))
         elif self.member.patience and self.step - self.notes["best_step"] >= self.member.patience:
             self.notes["stopped"] = self.step
@@ -213,6 +260,7 @@ class Loop:
         state = checkpoints.load_state(self.folder)
         if state is None:
             return
+        checkpoints.check_devices(self.folder, state, self.workers.mesh.count if self.workers else 1)
         variables, values = [*self.model.variables, *self.optimizer.variables], state.model + state.optimizer
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
             raise KitError(f"{self.folder} belongs to another model; delete it to train from the start.")
@@ -224,6 +272,10 @@ class Loop:
         progress.say(f"resuming {self.run.path} after step {self.step}")
 
     def _save(self, keep: bool) -> None:
+        if self.workers:
+            self.position = self.workers.positions() or self.position
+        if not self._writes:
+            return
         weights, slots = _arrays(self.model.variables), _arrays(self.optimizer.variables)
         if keep:
             checkpoints.save_weights(self.folder, f"{self.step:08d}", weights)
@@ -239,30 +291,3 @@ def _numbers(variables: list[Any]) -> int:
 
 def _arrays(variables: list[Any]) -> list[Any]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-class _Losses:
-    """Losses since the last row of the log. values: as the step returned them."""
-
-    def __init__(self, log: TrainingLog, batch_size: int):
-        self._log, self._size = log, batch_size
-        self.restart()
-
-    def add(self, loss: Any) -> None:
-        self.values.append(loss)
-
-    def restart(self) -> None:
-        """Begin a new row."""
-        self.values: list[Any] = []
-        self.restart_clock()
-
-    def restart_clock(self) -> None:
-        """Leave what came before out of the speed: it was not training."""
-        self._since = time.perf_counter()
-
-    def write(self, step: int, loss: float, learning_rate: float) -> None:
-        """Write a row: mean loss, learning rate, speed since the last one."""
-        speed = len(self.values) * self._size / (time.perf_counter() - self._since)
-        figures = {"loss": loss, "learning_rate": learning_rate, "videos_per_second": speed}
-        self._log.append(step, figures)
-        self.restart()

@@ -19,11 +19,12 @@ from yt8m_kit.training.optimizer import ClippedAdam
 class Stepper(NamedTuple):
     """A training step and access to its state.
 
-    step: update the variables with one batch; returns its loss. sync: assign the current state to the
-    model's and the optimiser's variables. values: current values of the model's variables, as backend arrays.
+    step: update the variables with one batch, of several devices a tuple; returns its loss. sync: assign the
+    current state to the model's and the optimiser's variables. values: current values of the model's
+    variables, as backend arrays.
     """
 
-    step: Callable[[Batch], Any]
+    step: Callable[[Any], Any]
     sync: Callable[[], None]
     values: Callable[[], list[Any]]
 
@@ -102,8 +103,8 @@ def _tensor(array: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
-    """A JAX step: one compiled function with donated state."""
+def jax_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Callable[..., Any]:
+    """A function of state and batch that returns loss and state; state: lists of arrays, as jax_groups."""
     import jax
 
     trained = _trained(model)
@@ -119,10 +120,22 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
         trainable, fixed, slots = state
         (loss, fixed), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable, fixed, *arrays)
         trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
-        return loss, (trainable, fixed, slots)
+        return loss, [trainable, fixed, slots]
 
-    compiled = jax.jit(update, donate_argnums=0)
-    groups = model.trainable_variables, model.non_trainable_variables, optimizer.variables
+    return update
+
+
+def jax_groups(model: keras.Model, optimizer: ClippedAdam) -> tuple[list[Any], ...]:
+    """The variables of a JAX step's state, in the order of its lists."""
+    return model.trainable_variables, model.non_trainable_variables, optimizer.variables
+
+
+def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
+    """A JAX step: one compiled function with donated state."""
+    import jax
+
+    compiled = jax.jit(jax_update(model, optimizer, epsilon), donate_argnums=0)
+    groups = jax_groups(model, optimizer)
     # A copy: the first step donates its argument's memory.
     state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
 
@@ -141,8 +154,10 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
             for variable, value in zip(group, values):
                 variable.assign(jax.numpy.array(value))
 
-    def values() -> list[Any]:
-        now = {id(v): value for group, arrays in zip(groups, state) for v, value in zip(group, arrays)}
-        return [now[id(variable)] for variable in model.variables]
+    return Stepper(step, sync, lambda: in_order(model, groups, state))
 
-    return Stepper(step, sync, values)
+
+def in_order(model: keras.Model, groups: tuple[list[Any], ...], state: list[list[Any]]) -> list[Any]:
+    """The arrays of a JAX step's state that belong to the model's variables, in their order."""
+    now = {id(v): value for group, arrays in zip(groups, state) for v, value in zip(group, arrays)}
+    return [now[id(variable)] for variable in model.variables]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -24,25 +25,60 @@ from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.optimizer import optimizer_of
 
+if TYPE_CHECKING:  # it needs JAX
+    from yt8m_kit.training.distributed.workers import Workers
 
-def train(experiment: Experiment, name: str, *, strict: bool = False, anew: bool = False) -> Path:
+
+def train(
+    experiment: Experiment,
+    name: str,
+    *,
+    strict: bool = False,
+    anew: bool = False,
+    workers: "Workers | None" = None,
+) -> Path | None:
     """Train a member to the end of its steps, or resume its training; return trained.weights.h5.
 
     strict: a bad record raises DataError instead of being skipped. anew: start over; existing files are moved
-    aside. Raises UsageError if existing files were made with other settings or records, KitError if the loss
-    is not finite or a file cannot be written.
+    aside. workers: train on several devices; the first process writes the files, the others return None.
+    Raises UsageError if existing files were made with other settings or records, KitError if the loss is not
+    finite or a file cannot be written.
     """
     stage = Stages(experiment).train(name)
+    if workers and not workers.is_first:
+        if workers.begun(stage.sources()):
+            _loop(experiment, name, strict, workers).go()
+        return None
     with working(stage, anew=anew) as job:
-        if not job.is_done:
-            model = _trained(experiment, name, job, strict)
+        is_wanted = workers.begun(stage.sources(), is_done=job.is_done) if workers else not job.is_done
+        if is_wanted:
+            model = _trained(experiment, name, job, strict, workers)
             with job.writing() as temporary:
                 save_weights(model, temporary)
     return stage.main
 
 
-def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras.Model:
+def _trained(
+    experiment: Experiment, name: str, job: Job, strict: bool, workers: "Workers | None"
+) -> keras.Model:
     """The trained model: last weights, or best ones (keep_best); BatchNorm statistics re-estimated."""
+    dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
+    loop = _loop(experiment, name, strict, workers)
+    loop.go()
+    job.figures = {"steps": loop.step} | {key: loop.notes[key] for key in ("best_gap",) if key in loop.notes}
+    if workers:
+        job.figures["devices"] = workers.mesh.count
+    if loop.faults:
+        progress.say(loop.faults.summary())
+    if member.keep_best:
+        assign(loop.model, checkpoints.read_weights(run.checkpoints / "weights-best.npz"))
+    with closing(statistics_batches(member, dataset, paths_of(experiment, "train"))) as batches:
+        reestimate(loop.model, batches, member.statistics_batches)
+    return loop.model
+
+
+def _loop(experiment: Experiment, name: str, strict: bool, workers: "Workers | None") -> Loop:
+    """The training loop of a member, with its model, optimiser and batches."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
     paths, faults = paths_of(experiment, "train"), Faults(dataset.max_skipped)
     model = model_of(member, dataset, member.precision)
@@ -53,21 +89,16 @@ def _trained(experiment: Experiment, name: str, job: Job, strict: bool) -> keras
         model=model,
         optimizer=optimizer_of(member, member.learning_rate),
         total=total_steps(member, paths),
-        batches=shuffled(experiment, member, paths, faults, strict=strict),
+        batches=shuffled(
+            experiment, member, paths, faults, strict=strict, shares=workers.shares if workers else None
+        ),
         faults=faults,
         keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
         validate=validator(experiment, member, model) if member.validate_steps else None,
+        workers=workers,
     )
     loop.optimizer.build(model.trainable_variables)
-    loop.go()
-    job.figures = {"steps": loop.step} | {key: loop.notes[key] for key in ("best_gap",) if key in loop.notes}
-    if faults:
-        progress.say(faults.summary())
-    if member.keep_best:
-        assign(model, checkpoints.read_weights(run.checkpoints / "weights-best.npz"))
-    with closing(statistics_batches(member, dataset, paths)) as batches:
-        reestimate(model, batches, member.statistics_batches)
-    return model
+    return loop
 
 
 def validator(experiment: Experiment, member: Member, model: keras.Model) -> Callable[[], float]:

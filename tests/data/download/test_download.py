@@ -92,7 +92,10 @@ def test_a_second_run_requests_and_changes_nothing(mirrors, tmp_path, capsys):
     run(tmp_path, mirrors[0])
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert len(mirrors[0].seen) == asked
-    assert "5 files, all already present" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"download 2/frame/train to {folder}: 5 files, 0 already present" in err
+    assert f"download 2/frame/train to {folder}: 0 files, 5 already present" in err
+    assert "5 files, all already present" in err
 
 
 def test_shares_and_limits_select_files(mirrors, tmp_path):

@@ -129,6 +129,8 @@ def download(
         progress.say(f"{partition}: {len(chosen):,} of {len(plan):,} files, {present:,} already present")
         progress.say(forecast(len(wanted), expected, connections, free))
         return folder
+    files = progress.plural(len(wanted), "file")
+    progress.say(f"download {partition} to {folder}: {files}, {present:,} already present")
     if wanted:
         store_plan(data / partition.plan, text)
         with _staging(folder, partition) as local:

@@ -14,15 +14,19 @@ from yt8m_kit.data.loader.batches import Batch
 STEPS = 256  # weights are multiples of 1 / 256, so that bytes are mixed in integer arithmetic
 
 
-def mixup(batches: Iterator[Batch], alpha: float, seed: int) -> Iterator[Batch]:
+def mixup(
+    batches: Iterator[Batch], alpha: float, seed: int, share: tuple[int, int] = (0, 1)
+) -> Iterator[Batch]:
     """Mix each batch in place: video i with the i-th from the end, with weights from Beta(alpha, alpha).
 
     A video keeps the larger weight, at least 1/2, and its partner gets the rest. Both get the length of the
     longer one; the frames of the shorter one are repeated cyclically. Pairs with an empty video are left
     unchanged. Weights depend only on the seed and the batch's position, so a resumed run draws the same ones.
+    share: (k, n), the batches are the k-th of n parts, which draw different weights.
     """
+    own = share if share[1] > 1 else ()
     for batch in batches:
-        weights = np.random.default_rng((seed, *batch.position)).beta(alpha, alpha, len(batch.ids))
+        weights = np.random.default_rng((seed, *batch.position, *own)).beta(alpha, alpha, len(batch.ids))
         kept = np.rint(np.maximum(weights, 1 - weights) * STEPS).astype(np.uint16)
         for first in range(len(batch.ids) // 2):
             _mix(batch, first, len(batch.ids) - 1 - first, kept)

@@ -95,8 +95,12 @@ class Select(Layer):
 def gather(tensor: Tensor, indices: Tensor) -> Tensor:
     """Gather rows of (B, T, ...) at indices (B, S) int32: (B, S, ...).
 
-    By one take on the flattened tensor: indices broadcast over D would be larger than the frames.
+    In TensorFlow by one take on the flattened tensor, as indices broadcast over D would be larger than the
+    frames. JAX does not broadcast them, and a flattened tensor would be sent to each of several devices.
     """
+    if keras.backend.backend() == "jax":
+        trailing = (1,) * (len(tensor.shape) - 2)
+        return ops.take_along_axis(tensor, ops.reshape(indices, (*indices.shape, *trailing)), axis=1)
     frames, rest = tensor.shape[1], tuple(tensor.shape[2:])
     starts = ops.arange(ops.shape(tensor)[0], dtype="int32") * frames
     flat = ops.reshape(tensor, (-1, *rest))
@@ -121,6 +125,9 @@ def project_terms(frames: Frames, kernel: Tensor, dtype: str = "float32") -> tup
     """Return the terms of `project`: that of the bytes (B, T, K) and that of the shift (K,), both float32."""
     width, columns = kernel.shape
     folded_DK = ops.cast(frames.scale[:, None] * kernel, dtype)
+    if keras.backend.backend() == "jax":  # which flattens by itself where videos are not divided over devices
+        product = ops.matmul(centred(frames.codes, dtype), folded_DK)
+        return frames.row[:, :, None] * ops.cast(product, "float32"), ops.matmul(frames.shift, kernel)
     product = ops.matmul(ops.reshape(centred(frames.codes, dtype), (-1, width)), folded_DK)
     length, second = frames.codes.shape[:2]
     shape = (-1, second, columns) if second is not None else (length, -1, columns)

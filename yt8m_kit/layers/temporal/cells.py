@@ -15,6 +15,7 @@ Sources: Cho et al. (2014) for the GRU; Hochreiter, Schmidhuber (1997) for the L
 
 from collections.abc import Callable
 
+import keras
 from keras import ops
 
 from yt8m_kit.layers.layer import Tensor
@@ -187,5 +188,8 @@ def _before(after_TBH: Tensor) -> Tensor:
 
 def _outer(left_TBI: Tensor, right_TBO: Tensor, dtype: str) -> Tensor:
     """Sum left_i * right_o over frames and videos by one matmul: (I, O) float32."""
+    if keras.backend.backend() == "jax":  # which flattens by itself where videos are not divided over devices
+        product = ops.tensordot(ops.cast(left_TBI, dtype), ops.cast(right_TBO, dtype), [[0, 1], [0, 1]])
+        return ops.cast(product, "float32")
     left, right = (ops.reshape(ops.cast(x, dtype), (-1, x.shape[-1])) for x in (left_TBI, right_TBO))
     return ops.cast(ops.matmul(ops.transpose(left), right), "float32")

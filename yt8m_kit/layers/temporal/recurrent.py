@@ -91,6 +91,8 @@ class ReverseSequence(Layer):
     def call(self, sequence: Tensor, real: Tensor) -> Tensor:
         length, batch = sequence.shape[0], ops.shape(sequence)[1]
         indices_TB = ops.transpose(reversed_positions(real, length, batch))
+        if keras.backend.backend() == "jax":  # as layers.inputs.frames.gather
+            return ops.take_along_axis(sequence, indices_TB[:, :, None], axis=0)
         flat = indices_TB * batch + ops.arange(batch, dtype="int32")
         width = sequence.shape[2]
         taken = ops.take(ops.reshape(sequence, (-1, width)), ops.reshape(flat, (-1,)), axis=0)

@@ -32,10 +32,12 @@ class Schedule:
     """The stages of one command that are missing or stale, in topological order.
 
     A failed stage stops those that depend on it, and no others. anew: also start over interrupted attempts
-    from other sources.
+    from other sources. others: further stages of the recipe, whose durations tell the time left.
     """
 
-    def __init__(self, stages: Sequence[Stage], engine: Engine, *, anew: bool = False):
+    def __init__(
+        self, stages: Sequence[Stage], engine: Engine, *, anew: bool = False, others: Sequence[Stage] = ()
+    ):
         self._engine, self._anew = engine, anew
         self._waiting = {stage.main: stage for stage in stages}
         self._numbers = {main: number for number, main in enumerate(self._waiting, 1)}
@@ -44,7 +46,7 @@ class Schedule:
         self._parts: dict[Path, int] = {}  # parts that have not ended, by main file of their stage
         self._failed: dict[Path, tuple[Stage, Outcome]] = {}
         self._blocked: set[Path] = set()
-        self._board, self._clock = Board(), Clock()
+        self._board, self._clock = Board(), Clock(others)
 
     def run(self) -> None:
         """Make all stages. Raises StageError, with the exit code of the first failed stage, if any failed."""
@@ -165,9 +167,9 @@ class Schedule:
             )
 
     def _time_left(self, *starting: Stage) -> str:
-        """Time left of the whole, from what stages took before; empty while that is unknown."""
+        """Time left of the whole, from what stages took before; empty while nothing is known."""
         left = self._clock.left([*starting, *self._waiting.values()])
-        return "" if left is None else f", about {duration(left)} left"
+        return "" if left is None else f", {left}"
 
     def _error(self) -> StageError:
         commands = ", ".join(stage.command for stage, _ in self._failed.values())

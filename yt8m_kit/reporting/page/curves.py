@@ -21,7 +21,7 @@ def training_curves(stages: Stages) -> list[Row]:
     """Points of each member's curves: videos seen, loss, learning rate, videos/s; thinned to POINTS means."""
     return [
         {"member": member, "stage": stage, **point}
-        for member, stage, rows in _logs(stages)
+        for member, stage, rows in logs(stages)
         for point in _thinned([row for row in rows if "loss" in row])
     ]
 
@@ -32,7 +32,7 @@ def validation_curves(stages: Stages, split: str) -> list[Row]:
     Members without an average have one point, of their final weights, on the split.
     """
     found, last = [], {}
-    for member, stage, rows in _logs(stages):
+    for member, stage, rows in logs(stages):
         last[member] = rows[-1]["videos"]
         found += [
             {"member": member, "stage": stage, "videos": row["videos"], "gap": row[VALIDATED]}
@@ -44,7 +44,7 @@ def validation_curves(stages: Stages, split: str) -> list[Row]:
     return curve + [point for own in points for point in own]
 
 
-def _logs(stages: Stages) -> Iterator[tuple[str, str, list[Row]]]:
+def logs(stages: Stages) -> Iterator[tuple[str, str, list[Row]]]:
     """Member, stage and rows of each training log, with the videos seen since the member's first step."""
     for name, member in stages.recipe.members.items():
         seen = 0

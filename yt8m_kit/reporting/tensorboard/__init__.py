@@ -1,0 +1,1 @@
+"""The training curves and scores of a recipe in TensorBoard."""
