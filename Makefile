@@ -119,7 +119,7 @@ kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full di
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
   training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
-  inference.gap inference.validate_csv export.encode export.blend
+  inference.gap inference.validate_csv export.encode export.blend export.arithmetic
 bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.
@@ -130,6 +130,7 @@ bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/perfo
 	@$(BIN)/python -m benchmarks.training.techniques --write
 	@$(BIN)/python -m benchmarks.training.soft_labels --student video_moe --write
 	@$(BIN)/python -m benchmarks.export.codec_loss --write
+	@$(BIN)/python -m benchmarks.export.arithmetic_loss --write
 
 docs: .venv/installed  ## the pages of docs/ and an API reference as a site, site/index.html
 	$(PIP) -e '.[docs]'

@@ -15,7 +15,7 @@ from yt8m_kit.codecs.formats import Encoded, litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.export import label_names
-from yt8m_kit.export.blended_graph import Part
+from yt8m_kit.export.blended_graph import PRECISION, Arithmetic, Part
 from yt8m_kit.export.litert.model_file import write_litert
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
@@ -77,7 +77,7 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
     labels = {} if archive else label_names.names_of(experiment.data, recipe.dataset.classes)
-    parts = _parts(stages, shares, tensors, run)
+    parts = _parts(stages, shares, tensors, run, blend.arithmetic)
     with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         label_names.write(labels, folder)
@@ -86,6 +86,7 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
         job.figures = {"bytes": written, "codec": blend.codec}
         if not archive:
             settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
+            settings["arithmetic"] = blend.arithmetic
             about = {"bytes": written, "limit": blend.limit} | settings | {"tensors": group_sizes(tensors)}
             write_json(run.export, about)
 
@@ -131,7 +132,11 @@ def _folder_for(job: Job, archive: bool) -> Iterator[Path]:
 
 
 def _parts(
-    stages: Stages, shares: dict[str, float], tensors: Sequence[StoredTensor], run: Run | None
+    stages: Stages,
+    shares: dict[str, float],
+    tensors: Sequence[StoredTensor],
+    run: Run | None,
+    arithmetic: Arithmetic = "float32",
 ) -> list[Part]:
     """Encode the members; run: of the ensemble, whose calibrated codes are taken, if any; None for none."""
     experiment, recipe = stages.experiment, stages.recipe
@@ -140,10 +145,12 @@ def _parts(
         for name, share in shares.items():
             own = [tensor for tensor in tensors if tensor.member == name]
             member = recipe.member(name)
-            outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
+            precision, given = PRECISION[arithmetic], member.hyperparameters
+            outline = models.outline(member.family, recipe.dataset, precision=precision, **given)
             model = averaged_model(experiment, name)
             formats = {tensor.path: tensor.format for tensor in own}
-            parts.append(encoded(model, outline, share, formats, load_codes(run, own) if run else {}))
+            part = encoded(model, outline, share, formats, load_codes(run, own) if run else {})
+            parts.append(part._replace(arithmetic=arithmetic))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()

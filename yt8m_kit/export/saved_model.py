@@ -20,14 +20,15 @@ from yt8m_kit.metrics import TOP
 
 
 class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
-    """A float32 weight that is stored as codes and decoded once, when the graph is loaded.
+    """A weight of `dtype` that is stored as codes and decoded once, when the graph is loaded.
 
     Only the codes are variables of the checkpoint; the float tensor is a resource that the loader
     initialises, so that running the graph costs what the float model costs.
     """
 
-    def __init__(self, encoded: Encoded):
+    def __init__(self, encoded: Encoded, dtype: str):
         super().__init__()
+        self._dtype = tf.as_dtype(dtype)
         variables = {key: tf.Variable(a, trainable=False, name=key) for key, a in encoded.arrays.items()}
         self._stored = dataclasses.replace(encoded, arrays=variables)
         for key, variable in variables.items():
@@ -37,23 +38,24 @@ class Decoded(tf.saved_model.experimental.TrackableResource):  # type: ignore[mi
 
     def _create_resource(self) -> tf.Tensor:
         return tf.raw_ops.VarHandleOp(
-            dtype=tf.float32, shape=self._stored.shape, shared_name=self._shared_name, container=""
+            dtype=self._dtype, shape=self._stored.shape, shared_name=self._shared_name, container=""
         )
 
     def _initialize(self) -> None:
-        tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=decode(self._stored))
+        value = tf.cast(decode(self._stored), self._dtype)
+        tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=value)
 
     def read_value(self) -> tf.Tensor:
-        """Read the float32 weight; same interface as tf.Variable."""
-        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
+        """Read the decoded weight; same interface as tf.Variable."""
+        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=self._dtype)
         return tf.ensure_shape(value, self._stored.shape)
 
 
-def _kept(encoded: Encoded) -> Decoded | tf.Variable:
-    """Create the storage of a weight; float32 needs no decoding and is a plain variable."""
-    if encoded.format == "float32":
+def _kept(encoded: Encoded, dtype: str) -> Decoded | tf.Variable:
+    """Create the storage of a weight; one stored in its dtype needs no decoding and is a plain variable."""
+    if encoded.format == dtype:
         return tf.Variable(encoded.arrays["codes"], trainable=False, name="codes")
-    return Decoded(encoded)
+    return Decoded(encoded, dtype)
 
 
 def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
@@ -65,7 +67,7 @@ def module_of(dataset: Dataset, parts: list[Part], rounds: int) -> tf.Module:
 
     All raise InvalidArgumentError for an empty batch and for num_frames below 1 or over T.
     """
-    kept = [[_kept(encoded) for _, encoded in part.weights] for part in parts]
+    kept = [[_kept(encoded, part.dtype(encoded)) for _, encoded in part.weights] for part in parts]
     signature = [
         tf.TensorSpec((None, dataset.max_frames, dataset.width), tf.uint8, name="frames"),
         tf.TensorSpec((None,), tf.int32, name="num_frames"),

@@ -82,7 +82,9 @@ def _graph_of(dataset: Dataset, parts: list[Part], rounds: int) -> tuple[tf.Grap
         num_frames = v1.placeholder(tf.int32, (None,), COLLECTIONS[1])
         values = []
         for number, part in enumerate(parts):
-            values.append([_weight(f"member_{number}/{v.path}", e, codes) for v, e in part.weights])
+            names = [f"member_{number}/{variable.path}" for variable, _ in part.weights]
+            stored = [(each, part.dtype(each)) for _, each in part.weights]
+            values.append([_weight(name, *each, codes) for name, each in zip(names, stored)])
         frames, counts = checked(checked_floats(raw), num_frames)
         inputs = {"frames": _resized(_bytes(frames), dataset.max_frames), "num_frames": counts}
         predictions = mixed(parts, values, inputs, rounds)
@@ -104,18 +106,18 @@ def _resized(frames_BND: tf.Tensor, length: int) -> tf.Tensor:
     return tf.ensure_shape(padded, (None, length, frames_BND.shape[2]))
 
 
-def _weight(name: str, encoded: Encoded, codes: dict[str, NDArray[Any]]) -> tf.Tensor:
-    """Create a float32 weight; adds the values of its codes to `codes` by variable name."""
+def _weight(name: str, encoded: Encoded, dtype: str, codes: dict[str, NDArray[Any]]) -> tf.Tensor:
+    """Create a weight of the dtype; adds the values of its codes to `codes` by variable name."""
     arrays = {}
     for key, array in encoded.arrays.items():
         zeros = tf.zeros(array.shape, tf.as_dtype(array.dtype))
         variable = v1.Variable(zeros, trainable=False, use_resource=True, name=f"{name}/{key}")
         codes[variable.op.name] = array
         arrays[key] = variable.read_value()
-    if encoded.format == "float32":
+    if encoded.format == dtype:
         return arrays["codes"]
     local = v1.Variable(
-        decode(dataclasses.replace(encoded, arrays=arrays)),
+        tf.cast(decode(dataclasses.replace(encoded, arrays=arrays)), dtype),
         trainable=False,
         use_resource=True,
         collections=[v1.GraphKeys.LOCAL_VARIABLES],

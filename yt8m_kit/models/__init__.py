@@ -81,10 +81,11 @@ def description(family: str) -> str:
     return first.partition(". ")[0].rstrip(".")
 
 
-def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
+def outline(family: str, dataset: Dataset, /, *, precision: str = "float32", **hyperparameters: Any) -> Any:
     """Build the model with variables that are not allocated, for graphs that supply the values.
 
-    Call the model in a keras.StatelessScope that maps the variables. Raises UsageError as build does.
+    precision: the model's dtype policy. Call the model in a keras.StatelessScope that maps the variables.
+    Raises UsageError as build does.
     """
 
     from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +93,7 @@ def outline(family: str, dataset: Dataset, **hyperparameters: Any) -> Any:
     def make() -> Any:
         import keras
 
+        keras.config.set_dtype_policy(precision)  # of this thread
         with keras.StatelessScope(initialize_variables=False):
             return build(family, dataset, **hyperparameters)
 

@@ -176,6 +176,8 @@ class Stages:
         settings: dict[str, Any] = {key: getattr(blend, key) for key in keys} | {"models": models}
         if on_phone:
             settings["bits"] = litert_bits(blend.codec)
+        elif blend.arithmetic != "float32":
+            settings["arithmetic"] = blend.arithmetic
         return Stage(
             self.experiment,
             self.shards,

@@ -1,7 +1,7 @@
 """Ensembles: members blended into one graph."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.errors import UsageError, did_you_mean
@@ -19,7 +19,8 @@ class Ensemble:
     or None to search them on the validation split. rounds: sampling rounds averaged in the graph.
     codec: storage format of large tensors; mixed: the format of each is chosen for the blend within `limit`.
     limit: bytes of the exported graph. calibrated: codes of 8 bits or fewer are rounded to minimise the error
-    of the layers' outputs on videos of the train split.
+    of the layers' outputs on videos of the train split. arithmetic: of matrix products in the graph; bfloat16
+    ones have float32 sums, and matrices are kept as bfloat16 in memory.
     published_*: values reported by the authors (MiB, GAP@20), None if not reported.
     Raises UsageError for a wrong value.
     """
@@ -30,6 +31,7 @@ class Ensemble:
     rounds: Count = 1
     limit: Annotated[int, Interval(1, SIZE_LIMIT)] = SIZE_LIMIT
     calibrated: bool = False
+    arithmetic: Literal["float32", "bfloat16"] = "float32"
     published_mib: NonNegative | None = None
     published_public: Share | None = None
     published_private: Share | None = None

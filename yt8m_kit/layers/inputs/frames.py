@@ -191,6 +191,7 @@ def aggregate_through(
     scaled_BTGK = ops.cast(weights_BTGK * frames.row[:, :, None, None], dtype)
     scaled_BKGT = ops.reshape(ops.transpose(scaled_BTGK, (0, 3, 2, 1)), (-1, clusters * groups, length))
     summed = ops.reshape(ops.matmul(scaled_BKGT, centred(frames.codes, dtype)), (-1, groups * width))
+    basis_NGD = ops.cast(basis_NGD, "float32")  # a graph may give matrices as bfloat16
     folded_GND = ops.transpose(frames.scale[:, None, None] * basis_NGD, (1, 0, 2))
     product = ops.matmul(summed, ops.cast(ops.reshape(folded_GND, (-1, part)), dtype))
     product_BKD = ops.reshape(ops.cast(product, "float32"), (-1, clusters, part))

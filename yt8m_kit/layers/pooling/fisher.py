@@ -41,8 +41,10 @@ class FisherVector(Layer):
         assign_BTK = masked(ops.softmax(self.projection(frames, training=training)), frames)
         mass_B1K = total(assign_BTK)[:, None, :]
         first_BDK, second_BDK = aggregate_powers(assign_BTK, frames, self.compute_dtype)
-        centres = 0.01 * self.projection.kernel if self.coupled else self.centres
-        deviations = ops.square(self.deviations) + 1e-6
+        # A graph may give matrices as bfloat16.
+        centres = ops.cast(self.projection.kernel if self.coupled else self.centres, "float32")
+        centres = 0.01 * centres if self.coupled else centres
+        deviations = ops.square(ops.cast(self.deviations, "float32")) + 1e-6
         second_BDK = second_BDK - 2.0 * centres * first_BDK + mass_B1K * ops.square(centres)
         second_BDK = second_BDK / ops.square(deviations) - mass_B1K
         first_BDK = unit((first_BDK - mass_B1K * centres) / deviations, axis=1)
