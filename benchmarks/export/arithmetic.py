@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.harness import (
     compare,
     docs_tables,
     quiet,  # noqa: F401
 )
+from benchmarks.inference.rounds import batch_of
 from yt8m_kit.output.tables import Row, markdown
 
 ARITHMETICS = ("float32", "bfloat16")
@@ -27,20 +26,14 @@ Taken = dict[str, list[compare.Turn]]
 
 def written(member: str, arithmetic: Any, rounds: int, folder: str) -> dict[str, Any]:
     """Write a member's graph."""
-    from yt8m_kit import models
+    from benchmarks.harness.graphs import parts_of
     from yt8m_kit.export.blended_graph import PRECISION
-    from yt8m_kit.export.export import encoded
     from yt8m_kit.export.saved_model import write_saved_model
-    from yt8m_kit.inference.member_model import model_of
     from yt8m_kit.recipe import load
 
     recipe = load("yt8m_t")
-    given, precision = recipe.member(member), PRECISION[arithmetic]
-    outline = models.outline(given.family, recipe.dataset, precision=precision, **given.hyperparameters)
-    model = model_of(given, recipe.dataset)
-    formats = {variable.path: "bfloat16" for variable in model.variables}
-    part = encoded(model, outline, 1.0, formats, {})._replace(arithmetic=arithmetic)
-    write_saved_model(recipe.dataset, [part], rounds, Path(folder))
+    parts = parts_of(recipe, [member], "bfloat16", PRECISION[arithmetic])
+    write_saved_model(recipe.dataset, parts, rounds, Path(folder))
     return {}
 
 
@@ -48,15 +41,13 @@ def loaded(folder: str, batch: int) -> tuple[Callable[[], object], dict[str, Any
     """Load a graph; the work is a batch of random videos of 120 to 300 frames."""
     import tensorflow as tf
 
-    rng = np.random.default_rng(0)
-    frames = tf.constant(rng.integers(0, 256, (batch, 300, 1152), np.uint8))
-    counts = tf.constant(rng.integers(120, 301, batch).astype(np.int32))
+    inputs = {name: tf.constant(array) for name, array in batch_of(batch).items()}
     graph = tf.saved_model.load(folder)
     run = graph.signatures["serving_default"]
 
     def work() -> object:
         assert graph is not None  # which owns the weights
-        return run(frames=frames, num_frames=counts)["probabilities"].numpy()
+        return run(**inputs)["probabilities"].numpy()
 
     return work, {}
 

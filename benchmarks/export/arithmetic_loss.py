@@ -6,9 +6,6 @@
 Of members that were trained and averaged, as graphs compute them, with weights as float32 and as uint8 codes.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -16,33 +13,32 @@ from numpy.typing import NDArray
 from benchmarks.harness import (
     docs_tables,
     quiet,  # noqa: F401
+    trained,
 )
 from yt8m_kit import models
 from yt8m_kit.codecs.encoding import decode
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.evaluation.validation import predictions
-from yt8m_kit.export.blended_graph import PRECISION, Arithmetic, Part, mixed
+from yt8m_kit.export.blended_graph import PRECISION, Part, mixed
 from yt8m_kit.export.export import encoded
 from yt8m_kit.inference.member_model import averaged_model
 from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.quantization.sizes import stored
-from yt8m_kit.recipe import load
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.run import Experiment
 
 
-def part_of(experiment: Experiment, name: str, codec: str, arithmetic: Arithmetic) -> Part:
+def part_of(experiment: Experiment, name: str, codec: str, arithmetic: str) -> Part:
     """A trained member with its weights in the codec's formats."""
     recipe, member = experiment.recipe, experiment.recipe.member(name)
     precision = PRECISION[arithmetic]
     outline = models.outline(member.family, recipe.dataset, precision=precision, **member.hyperparameters)
     formats = {tensor.path: tensor.format for tensor in stored(recipe, [name], codec)}
-    part = encoded(averaged_model(experiment, name), outline, 1.0, formats, {})
-    return part._replace(arithmetic=arithmetic)
+    return encoded(averaged_model(experiment, name), outline, 1.0, formats, {})
 
 
-def gap(experiment: Experiment, name: str, codec: str, arithmetic: Arithmetic) -> float:
+def gap(experiment: Experiment, name: str, codec: str, arithmetic: str) -> float:
     """GAP@20 of a member's graph."""
     part = part_of(experiment, name, codec, arithmetic)
     values = [tf.cast(decode(each), part.dtype(each)) for _, each in part.weights]
@@ -62,17 +58,15 @@ def gap(experiment: Experiment, name: str, codec: str, arithmetic: Arithmetic) -
 def main() -> None:
     """Measures and prints the table."""
     parser = docs_tables.parser(__doc__)
-    parser.add_argument("--recipe", default="audioset")
-    parser.add_argument("--members", help="default: all that were averaged")
-    parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
-    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
+    trained.add_options(parser)
     options = parser.parse_args()
-    recipe = load(options.recipe)
-    experiment = Experiment(recipe, options.data, options.runs)
-    trained = [m for m in recipe.members if Run.of(options.runs, recipe.name, m).averaged.exists()]
+    experiment, names = trained.found(options)
+    if not names:
+        print(f"arithmetic_loss: skipped, no averaged member of {options.recipe} is in {options.runs}")
+        return
     rows: list[Row] = []
-    for name in options.members.split(",") if options.members else trained:
-        row: Row = {"member": name, "family": recipe.member(name).family}
+    for name in names:
+        row: Row = {"member": name, "family": experiment.recipe.member(name).family}
         for codec in ("float32", "uint8"):
             exact, found = (gap(experiment, name, codec, each) for each in ("float32", "bfloat16"))
             row |= {

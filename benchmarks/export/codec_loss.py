@@ -9,13 +9,13 @@ same numbers as in the exported graph. "calibrated": rounded by what the kernels
 uint8 loses under 0.0005 and float16 under 0.0001 everywhere, and exits with 1 where one does not.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.harness import (
     docs_tables,
     quiet,  # noqa: F401
+    trained,
 )
 from yt8m_kit.codecs.encoding import decode, encode
 from yt8m_kit.codecs.formats import FORMATS
@@ -27,8 +27,7 @@ from yt8m_kit.output.tables import Row, markdown
 from yt8m_kit.quantization import quantize
 from yt8m_kit.quantization.sizes import StoredTensor, stored
 from yt8m_kit.quantization.trial import FormatTrial, format_trial, videos_of
-from yt8m_kit.recipe import Recipe, load
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.recipe import Recipe
 
 ALLOWED = {"uint8": 0.0005, "float16": 0.0001}
 NEAREST = (
@@ -91,18 +90,13 @@ class Trial:
 def main() -> None:
     """Measures, prints the table and the verdict."""
     parser = docs_tables.parser(__doc__)
-    parser.add_argument("--recipe", default="audioset")
-    parser.add_argument("--members", help="default: all that were averaged")
-    parser.add_argument("--data", type=Path, default=os.environ.get("YT8M_DATA", "data/audioset"))
-    parser.add_argument("--runs", type=Path, default=os.environ.get("YT8M_RUNS", "runs"))
+    trained.add_options(parser)
     options = parser.parse_args()
-    recipe = load(options.recipe)
-    names = options.members.split(",") if options.members else list(recipe.members)
-    names = [name for name in names if Run.of(options.runs, recipe.name, name).averaged.exists()]
+    experiment, names = trained.found(options)
+    recipe = experiment.recipe
     if not names:
         print(f"codec_loss: skipped, no averaged member of {recipe.name} is in {options.runs}")
         return
-    experiment = Experiment(recipe, options.data, options.runs)
     lost: dict[str, dict[str, float]] = {}
     videos = videos_of(recipe.dataset, splits.find(options.data, "train"))
     for name in names:

@@ -8,7 +8,6 @@ the float model's 20 most probable labels that are among the LiteRT model's. "Sa
 labels, the share that both put in the same order.
 """
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from benchmarks.harness import (
     docs_tables,
     quiet,  # noqa: F401
+    trained,
 )
 from yt8m_kit import models
 from yt8m_kit.data.loader import splits
@@ -28,8 +28,7 @@ from yt8m_kit.export.litert.model_file import write_litert
 from yt8m_kit.inference.member_model import averaged_model
 from yt8m_kit.metrics import gap_at_20, top
 from yt8m_kit.output.tables import Row, markdown
-from yt8m_kit.recipe import load
-from yt8m_kit.run import Experiment, Run
+from yt8m_kit.run import Experiment
 
 
 def both(experiment: Experiment, name: str, batch: Batch, path: Path, bits: int) -> tuple[Any, Any]:
@@ -64,18 +63,14 @@ def overlap(exact: Any, found: Any) -> float:
 def main() -> None:
     """Measures and prints the table."""
     parser = docs_tables.parser(__doc__)
-    parser.add_argument("--recipe", default="audioset")
-    parser.add_argument("--members", help="default: all that are trained")
+    trained.add_options(parser)
     parser.add_argument("--videos", type=int, default=200)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("YT8M_DATA", "data/audioset")))
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    recipe = load(options.recipe)
-    experiment = Experiment(recipe, options.data, options.runs)
-    trained = [m for m in recipe.members if Run.of(options.runs, recipe.name, m).averaged.exists()]
+    experiment, names = trained.found(options)
+    recipe = experiment.recipe
     batch = next(read_batches(splits.find(options.data, "validate"), recipe.dataset, options.videos))
     rows: list[Row] = []
-    for name in options.members.split(",") if options.members else trained:
+    for name in names:
         for bits in (8, 4):
             with tempfile.TemporaryDirectory() as folder:
                 exact, found = both(experiment, name, batch, Path(folder) / "graph.tflite", bits)

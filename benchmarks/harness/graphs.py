@@ -28,12 +28,12 @@ from yt8m_kit.quantization.sizes import stored
 from yt8m_kit.recipe import Recipe
 
 
-def parts_of(recipe: Recipe, names: Sequence[str], codec: str) -> list[Part]:
+def parts_of(recipe: Recipe, names: Sequence[str], codec: str, precision: str = "float32") -> list[Part]:
     """The members with equal shares, their initial weights in the codec's format."""
     tensors, parts = stored(recipe, list(names), codec), []
     for name in names:
-        member = recipe.member(name)
-        outline = models.outline(member.family, recipe.dataset, **member.hyperparameters)
+        member, given = recipe.member(name), recipe.member(name).hyperparameters
+        outline = models.outline(member.family, recipe.dataset, precision=precision, **given)
         formats = {tensor.path: tensor.format for tensor in tensors if tensor.member == name}
         parts.append(encoded(model_of(member, recipe.dataset), outline, 1 / len(names), formats, {}))
     return parts

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import h5py
 import numpy as np
 import pytest
 
+from tests.support.checkpoints import wait_for_step
 from tests.support.recipes import RECIPES
 from yt8m_kit.cli.main import main
 from yt8m_kit.cli.process.endings import FAULT
@@ -64,16 +64,7 @@ def start(data, runs, after, *more):
     """Start training the long member; return the process once a checkpoint has step >= `after`."""
     process = subprocess.Popen(command(data, runs, "long", *more), stderr=subprocess.PIPE, encoding="utf-8")
     state = runs / "tiny/long/checkpoints/state.npz"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with np.load(state) as archive:
-                if json.loads(str(archive["header"]))["step"] >= after:
-                    break
-        except (OSError, ValueError, KeyError):
-            pass
-        time.sleep(0.005)
-    assert process.poll() is None, "training finished before the signal"
+    wait_for_step(state, after, [process], 60)
     return process
 
 

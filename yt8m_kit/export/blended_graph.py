@@ -1,6 +1,6 @@
 """Weighted mean of members as one function of frames."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -8,25 +8,23 @@ import tensorflow as tf
 from yt8m_kit.codecs.formats import Encoded
 from yt8m_kit.layers.inputs.sampling import average_rounds
 
-Arithmetic = Literal["float32", "bfloat16"]
-PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # dtype policies of Keras
+PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # dtype policies, by arithmetic
 
 
 class Part(NamedTuple):
     """A member in the graph.
 
-    model: an outline, whose variables have no values. share: weight in the blend. weights: each float
-    variable of the model with its encoded values. arithmetic: of matrix products, as in the model's policy.
+    model: an outline, whose variables have no values; its policy is that of the products. share: weight in
+    the blend. weights: each float variable of the model with its encoded values.
     """
 
     model: keras.Model
     share: float
     weights: list[tuple[Any, Encoded]]
-    arithmetic: Arithmetic = "float32"
 
     def dtype(self, encoded: Encoded) -> str:
-        """Return the dtype that a weight has in memory: bfloat16 for the matrices of such products."""
-        return self.arithmetic if len(encoded.shape) > 1 else "float32"
+        """Return the dtype that a weight has in memory: for matrices, that of the products."""
+        return str(self.model.compute_dtype) if len(encoded.shape) > 1 else "float32"
 
 
 def mixed(

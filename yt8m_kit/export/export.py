@@ -15,7 +15,7 @@ from yt8m_kit.codecs.formats import Encoded, litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
 from yt8m_kit.export import label_names
-from yt8m_kit.export.blended_graph import PRECISION, Arithmetic, Part
+from yt8m_kit.export.blended_graph import PRECISION, Part
 from yt8m_kit.export.litert.model_file import write_litert
 from yt8m_kit.export.saved_model import write_saved_model
 from yt8m_kit.export.starter_archive import pack, write_members
@@ -77,7 +77,7 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
     tensors = planned(recipe, blend, list(shares), run)
     check_size(name, blend, tensors)
     labels = {} if archive else label_names.names_of(experiment.data, recipe.dataset.classes)
-    parts = _parts(stages, shares, tensors, run, blend.arithmetic)
+    parts = _parts(stages, shares, tensors, run, PRECISION[blend.arithmetic])
     with _folder_for(job, archive) as folder:
         (write_members if archive else write_saved_model)(recipe.dataset, parts, blend.rounds, folder)
         label_names.write(labels, folder)
@@ -85,9 +85,9 @@ def _write(stages: Stages, name: str, job: Job, archive: bool) -> None:
         check_size(name, blend, tensors, written)
         job.figures = {"bytes": written, "codec": blend.codec}
         if not archive:
-            settings = {"codec": blend.codec, "rounds": blend.rounds, "weights": shares}
-            settings["arithmetic"] = blend.arithmetic
-            about = {"bytes": written, "limit": blend.limit} | settings | {"tensors": group_sizes(tensors)}
+            settings = {"codec": blend.codec, "arithmetic": blend.arithmetic, "rounds": blend.rounds}
+            settings |= {"weights": shares, "tensors": group_sizes(tensors)}
+            about = {"bytes": written, "limit": blend.limit} | settings
             write_json(run.export, about)
 
 
@@ -136,21 +136,23 @@ def _parts(
     shares: dict[str, float],
     tensors: Sequence[StoredTensor],
     run: Run | None,
-    arithmetic: Arithmetic = "float32",
+    precision: str = "float32",
 ) -> list[Part]:
-    """Encode the members; run: of the ensemble, whose calibrated codes are taken, if any; None for none."""
+    """Encode the members; precision: of their products.
+
+    run: of the ensemble, whose calibrated codes are taken, if any; None for none.
+    """
     experiment, recipe = stages.experiment, stages.recipe
     parts = []
     with progress.bar(len(shares), "export", unit=" members") as bar:
         for name, share in shares.items():
             own = [tensor for tensor in tensors if tensor.member == name]
             member = recipe.member(name)
-            precision, given = PRECISION[arithmetic], member.hyperparameters
+            given = member.hyperparameters
             outline = models.outline(member.family, recipe.dataset, precision=precision, **given)
             model = averaged_model(experiment, name)
             formats = {tensor.path: tensor.format for tensor in own}
-            part = encoded(model, outline, share, formats, load_codes(run, own) if run else {})
-            parts.append(part._replace(arithmetic=arithmetic))
+            parts.append(encoded(model, outline, share, formats, load_codes(run, own) if run else {}))
             # Only one member's float weights are in memory at a time.
             del model
             gc.collect()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support import two_processes
+from tests.support.checkpoints import wait_for_step
 
 pytestmark = pytest.mark.long
 LOST_SECONDS = 60  # in which a process must end after another one was killed: heartbeats take 30
@@ -51,16 +52,7 @@ def started(member, data, runs, after):
     """Two processes at work, once a checkpoint has step >= after."""
     processes = two_processes.start(*[words(member, data, runs)] * 2)
     state = runs / f"tiny/{member}/checkpoints/state.npz"
-    deadline = time.monotonic() + two_processes.SECONDS
-    while time.monotonic() < deadline and all(process.poll() is None for process in processes):
-        try:
-            with np.load(state) as archive:
-                if json.loads(str(archive["header"]))["step"] >= after:
-                    break
-        except (OSError, ValueError, KeyError):
-            pass
-        time.sleep(0.02)
-    assert [process.poll() for process in processes] == [None, None], "ended too early"
+    wait_for_step(state, after, processes, two_processes.SECONDS)
     return processes
 
 
