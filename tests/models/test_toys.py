@@ -24,8 +24,9 @@ from yt8m_kit.recipe import Ema, Recipe, load
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.submission.csv_reader import check, read
 
+pytestmark = pytest.mark.long
 VIDEOS = 40  # of validate, and of test
-SHORT, LONG = ("iqiyi",), ("next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
+TOYS = ("iqiyi", "next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
 CHAIN = "two_level_0"  # of techniques: the student of an ensemble with the student of an ensemble
 # Bounds of the mean change of a probability, by codec.
 ALLOWED = {
@@ -65,9 +66,7 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(
-    scope="module", params=[*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
-)
+@pytest.fixture(scope="module", params=TOYS)
 def made(request, data, tmp_path_factory):
     """The stages that lead to the CSVs, each once."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
