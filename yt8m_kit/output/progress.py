@@ -30,7 +30,7 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *
     """A tqdm bar on stderr with rate and time left; without a terminal, plain lines every LOG_INTERVAL s.
 
     total: None if unknown. unit: " videos", " segments" and "B" are scaled (k, M, G). initial: units done
-    before this run. shown: false for a process whose progress another one shows.
+    before this run. shown: false for a process whose progress another one shows. $YT8M_LINES: see LINES.
     """
     terminal = sys.stderr.isatty()
     seconds, width = os.environ.get(LINES, f"{LOG_INTERVAL},{LOG_WIDTH}").split(",")

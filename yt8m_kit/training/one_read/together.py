@@ -68,6 +68,7 @@ def _train(experiment: Experiment, tasks: Sequence[Task], strict: bool) -> None:
     with signals.passed_on(send) as request:
         try:
             for task, place in zip(tasks, places(len(tasks), device.gpus(), os.environ)):
+                request.raise_again()
                 processes.append(MemberProcess(task, place, display, strict=strict))
             _read(experiment, processes, strict)
         finally:
