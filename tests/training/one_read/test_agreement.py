@@ -63,16 +63,26 @@ def test_whole_multiples_of_parts_agree():
     ],
 )
 def test_the_command_refuses_without_a_framework(words, said, tiny_data, tmp_path):
+    assert said in refused(words, tiny_data, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_member_begun_from_other_sources_is_refused_before_any_other_begins(tiny_data, tmp_path):
+    (tmp_path / "together/plain/checkpoints").mkdir(parents=True)
+    assert "cannot resume" in refused(["double", "plain"], tiny_data, tmp_path)
+    assert [path.name for path in (tmp_path / "together").iterdir()] == ["plain"]
+
+
+def refused(words, data, runs):
+    """What the command says, in one line, with exit code 2 and no framework imported."""
     code = (
         "import sys; from yt8m_kit.cli.main import main; code = main(sys.argv[1:]); "
         "assert not {'tensorflow', 'jax', 'keras'} & set(sys.modules); sys.exit(code)"
     )
-    given = ["train", "together", *words, f"--data={tiny_data.path}", f"--runs={tmp_path}"]
+    given = ["train", "together", *words, f"--data={data.path}", f"--runs={runs}"]
     command = [sys.executable, "-c", code, *given]
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=os.environ | {"YT8M_RECIPES": str(RECIPES)}
-    )
+    environment = os.environ | {"YT8M_RECIPES": str(RECIPES)}
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
+    return done.stderr

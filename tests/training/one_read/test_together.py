@@ -81,6 +81,7 @@ def test_weights_and_logs_are_those_of_training_alone(backend, tiny_data, tmp_pa
     assert done.stdout.splitlines() == [
         f"{tmp_path}/together/{member}/trained.weights.h5" for member in members
     ]
+    assert done.stderr.count("train, 2 shards in") == 1, "a sample of the split is checked once for all"
     assert_as_alone(tmp_path, members, alone, backend)
     for member in members:
         assert rows(tmp_path / "together" / member) == rows(alone(member, backend))
