@@ -24,6 +24,8 @@ class Display:
                 self._show(name, text)
         if name in self._bars:
             self._bars[name].close()
+            # A bar that was not the first one leaves the cursor at the end of its blanks.
+            tqdm.write("", file=sys.stderr, end="\r")
 
     def _show(self, name: str, text: str) -> None:
         named = f"{name}: {text.removeprefix('yt8m: ').removeprefix(f'{name}: ')}"
