@@ -33,12 +33,7 @@ def start(backend: str | None = None) -> None:
     Raises UsageError for another backend, KitError if it is not installed, or does not run on this CPU.
     """
     selected = backend or chosen()
-    if selected not in BACKENDS:
-        close = did_you_mean(selected, BACKENDS)
-        raise UsageError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}; got {selected!r}.{close}")
-    if find_spec(selected) is None:
-        raise KitError(f"the backend {selected} is not installed; run: pip install {selected}")
-    check_avx()
+    check(selected)
     if not faulthandler.is_enabled():
         faulthandler.enable(2)  # where native code ends the process
     if not _is_verbose():
@@ -50,6 +45,16 @@ def start(backend: str | None = None) -> None:
             import keras  # noqa: F401
         else:
             _start_without_tensorflow()
+
+
+def check(selected: str) -> None:
+    """Raise UsageError for an unknown backend, KitError if it is not installed or this CPU is too old."""
+    if selected not in BACKENDS:
+        close = did_you_mean(selected, BACKENDS)
+        raise UsageError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}; got {selected!r}.{close}")
+    if find_spec(selected) is None:
+        raise KitError(f"the backend {selected} is not installed; run: pip install {selected}")
+    check_avx()
 
 
 def _is_verbose() -> bool:

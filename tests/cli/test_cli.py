@@ -17,7 +17,7 @@ def test_help_lists_every_verb_with_its_arguments(words, capsys):
     out = capsys.readouterr().out
     for verb in verbs():
         assert f"  yt8m {verb}" in out
-    assert "yt8m train RECIPE MEMBER [--data=DATA] [--runs=RUNS] [--strict]" in out
+    assert "yt8m train RECIPE MEMBER [MORE ...] [--data=DATA] [--runs=RUNS] [--strict]" in out
 
 
 @pytest.mark.parametrize("verb", verbs())
@@ -37,7 +37,8 @@ def test_help_of_a_verb(verb, capsys):
             ["train", "demo", "netvlad", "--stict"],
             "train has no flag --stict. Did you mean '--strict'? Usage: yt8m train",
         ),
-        (["train", "demo", "netvlad", "extra"], "unexpected argument 'extra'. Usage: yt8m train"),
+        (["train", "demo", "netvlad", "extra"], "no member 'extra' in recipe demo"),
+        (["average", "demo", "netvlad", "extra"], "unexpected argument 'extra'. Usage: yt8m average"),
         (["train", "demo", "netvlad", "--strict=maybe"], "--strict takes no value, or true or false"),
         (["train", "demo", "netvlad", "--data"], "--data needs a value"),
         (["train", "demo", "nope"], "no member 'nope' in recipe demo; members: frame_logistic"),

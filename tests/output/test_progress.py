@@ -56,6 +56,13 @@ def test_lines_come_at_the_interval_and_at_both_ends():
     assert len(lines(0.0)) == 2 + 8, "every update"
 
 
+def test_a_process_whose_lines_are_shown_elsewhere_is_told_how_often_and_how_wide(monkeypatch):
+    monkeypatch.setenv(progress.LINES, "0.0,40")
+    lines = [line for line in logged(10.0).decode().splitlines() if line.startswith("count:")]
+    assert len(lines) == 2 + 8
+    assert max(map(len, lines)) <= 40
+
+
 def test_a_terminal_gets_a_bar():
     ours, theirs = pty.openpty()
     logged(10.0, theirs)

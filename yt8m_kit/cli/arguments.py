@@ -105,7 +105,8 @@ def look_up(arguments: Mapping[str, Any]) -> None:
         return
     recipe = load(name)
     if "member" in arguments:
-        recipe.member(arguments["member"])
+        for member in (arguments["member"], *arguments.get("more", ())):
+            recipe.member(member)
     found = [arguments[word] for word in ("ensemble", "name", "teacher") if arguments.get(word) is not None]
     for each in (*found, *arguments.get("names", ())):
         recipe.ensemble(each)

@@ -1,17 +1,19 @@
 """Verbs that train: members, their averages, soft labels for students."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import experiment, part_of
 from yt8m_kit.fields import Count
+from yt8m_kit.run import Experiment
 from yt8m_kit.stores.path import DataPath
 
 
 def train(
     recipe: str,
     member: str,
-    *,
+    *more: str,
     data: DataPath | None = None,
     runs: Path | None = None,
     strict: bool = False,
@@ -19,33 +21,51 @@ def train(
     limit_videos: int | None = None,
     devices: str | None = None,
     anew: bool = False,
-) -> Path | None:
-    """Train a member, or resume its training.
+) -> Path | str | None:
+    """Train a member, or resume its training; several from one read, each on a device of its own.
 
+    more: further members, whose weights are those of training them alone (docs/devices.md).
     devices: number of devices, of all processes together, or all; else one (docs/devices.md).
     anew: start over; old files are moved to old/.
     """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
     from yt8m_kit.training.distributed.launch import Launch, launch
-    from yt8m_kit.training.distributed.request import check_batch, requested
+    from yt8m_kit.training.distributed.request import check_batch, check_one, requested
+    from yt8m_kit.training.one_read.subscription import subscription
 
+    if more:
+        check_one((member, *more), devices)
+        return _together(
+            experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos),
+            (member, *more),
+            strict=strict,
+            anew=anew,
+        )
+    subscribed = subscription()
     launched = launch() if devices else Launch()
     wanted = requested(devices, launched)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
     if wanted:
         check_batch(given.recipe.member(member), member, wanted)
-    check_splits(Stages(given).train(member), anew=anew)
+    if not subscribed:  # else the process that reads has done it
+        check_splits(Stages(given).train(member), anew=anew)
     backend.start()
     from yt8m_kit.training.train import train
 
     if wanted is None:
-        return train(given, member, strict=strict, anew=anew)
+        return train(given, member, strict=strict, anew=anew, subscription=subscribed)
     from yt8m_kit.training.distributed.workers import joined
 
     with joined(wanted, launched) as workers:
         check_batch(given.recipe.member(member), member, workers.mesh.count)
         return train(given, member, strict=strict, anew=anew, workers=workers)
+
+
+def _together(given: Experiment, members: Sequence[str], *, strict: bool, anew: bool) -> str:
+    from yt8m_kit.training.one_read.together import train_together
+
+    return "\n".join(map(str, train_together(given, members, strict=strict, anew=anew)))
 
 
 def distill(

@@ -39,15 +39,27 @@ def _gpu(names: list[str]) -> str:
     return f"GPU {text}" if len(names) == 1 else f"GPU {text}, the first of {len(names)}"
 
 
+def gpus() -> list[str]:
+    """The GPUs that CUDA may use, as CUDA_VISIBLE_DEVICES names them; none without NVIDIA's driver."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [each.strip() for each in visible.split(",") if each.strip() not in ("", "-1")]
+    return [str(number) for number in range(len(_driven()))]
+
+
 def _unused(title: str) -> list[str]:
     """A warning about a GPU of this machine, unless CUDA_VISIBLE_DEVICES hides all of them."""
-    names = [name for name, _ in _installed()] or [node.name for node in NODES.glob("nvidia[0-9]*")]
+    names = _driven()
     if not names or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return []
     return [
         f"warning: {names[0]} is not used: {title} finds no CUDA libraries for it. Install them (make "
         "install EXTRA=cuda, or the package's extra [cuda]), or set CUDA_VISIBLE_DEVICES=-1 to use the CPU."
     ]
+
+
+def _driven() -> list[str]:
+    """The driver's GPUs, by their nodes where it does not tell their names."""
+    return [name for name, _ in _installed()] or [node.name for node in NODES.glob("nvidia[0-9]*")]
 
 
 def _installed() -> list[tuple[str, int]]:

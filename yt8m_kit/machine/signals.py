@@ -68,6 +68,19 @@ def noted() -> Iterator[Request]:
 
 
 @contextmanager
+def passed_on(send: Callable[[int], None]) -> Iterator[Request]:
+    """Context in which signals are passed on to other processes, and the first one is noted."""
+    request = Request()
+
+    def note(number: int, _: Any) -> None:
+        request.number = request.number or number
+        send(number)
+
+    with _handled(note, ALL):
+        yield request
+
+
+@contextmanager
 def _handled(handler: Callable[[int, Any], None], numbers: Sequence[signal.Signals]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in numbers}
     try:

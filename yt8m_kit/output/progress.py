@@ -1,5 +1,6 @@
 """Progress of long steps on stderr: a bar with rate and time left, and remarks that do not break it."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-LOG_INTERVAL = 10.0  # seconds between lines where stderr is no terminal
+LOG_INTERVAL, LOG_WIDTH = 10.0, 100  # seconds between lines where stderr is no terminal; characters of a line
+LINES = "YT8M_LINES"  # SECONDS,CHARACTERS in place of these, for a process whose lines another one shows
 
 
 class _LogLines:
@@ -28,9 +30,10 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *
     """A tqdm bar on stderr with rate and time left; without a terminal, plain lines every LOG_INTERVAL s.
 
     total: None if unknown. unit: " videos", " segments" and "B" are scaled (k, M, G). initial: units done
-    before this run. shown: false for a process whose progress another one shows.
+    before this run. shown: false for a process whose progress another one shows. $YT8M_LINES: see LINES.
     """
     terminal = sys.stderr.isatty()
+    seconds, width = os.environ.get(LINES, f"{LOG_INTERVAL},{LOG_WIDTH}").split(",")
     return tqdm(
         total=total,
         disable=not shown,
@@ -40,8 +43,8 @@ def bar(total: int | None, what: str, unit: str = " videos", initial: int = 0, *
         unit_scale=unit in (" videos", " segments", "B"),
         file=sys.stderr if terminal else _LogLines(),
         dynamic_ncols=terminal,
-        ncols=None if terminal else 100,
-        mininterval=0.2 if terminal else LOG_INTERVAL,
+        ncols=None if terminal else int(width),
+        mininterval=0.2 if terminal else float(seconds),
         miniters=1,
         position=None if terminal else 0,  # bars inside a bar would move the cursor
     )

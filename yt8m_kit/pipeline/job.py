@@ -81,7 +81,7 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
         if is_done:
             _check_current(stage)
         elif is_interrupted(stage):
-            _check_resumable(stage)
+            check_resumable(stage)
         elif stage.partials:
             write_record(attempt_record(stage), Record(stage.sources(), made=now(), kit=__version__))
         if not is_done and stage.verb in COMPUTING:
@@ -105,7 +105,8 @@ def _check_current(stage: Stage) -> None:
     progress.say(f"up to date: {stage.main}, made {state.record.local_time}{': ' * bool(figures)}{figures}")
 
 
-def _check_resumable(stage: Stage) -> None:
+def check_resumable(stage: Stage) -> None:
+    """Raise UsageError if an interrupted attempt had other sources, KitError for a damaged record of it."""
     reasons = attempt_changes(stage)
     if reasons:
         raise UsageError(f"cannot resume {stage.main} from other sources: {reasons[0]}. {_remedy(stage)}")

@@ -1,4 +1,4 @@
-"""Check a sample of the splits that a stage is about to read, before frameworks are imported."""
+"""Check a sample of the splits that stages are about to read, before frameworks are imported."""
 
 from yt8m_kit.data.validation.anomalies import Use
 from yt8m_kit.data.validation.check import check_sample
@@ -8,17 +8,19 @@ from yt8m_kit.pipeline.stage import Stage
 from yt8m_kit.pipeline.state import Inspection
 
 
-def check_splits(stage: Stage, *, anew: bool = False) -> None:
-    """Announce a stage and check samples of the splits that it reads; nothing where its product exists.
+def check_splits(*stages: Stage, anew: bool = False) -> None:
+    """Announce stages of a verb and check samples of the splits that they read, each split once.
 
-    Raises DataError for records that it cannot use, UsageError for missing shards or inputs.
+    Nothing for a stage whose product exists. Raises DataError for records that they cannot use, UsageError
+    for missing shards or inputs.
     """
-    if stage.main.exists() and not anew:
-        return
-    Inspection(stage).check_needs(stage)
-    paths = {split: paths_of(stage.experiment, split) for split in stage.reads}
-    announce(stage, anew=anew)
-    use = Use(labels=stage.verb in ("train", "evaluate"), unique=stage.verb == "predict")
-    experiment = stage.experiment
-    for split in stage.reads:
-        check_sample(paths[split], experiment.recipe.dataset, split, use)
+    stages = tuple(stage for stage in stages if anew or not stage.main.exists())
+    for stage in stages:
+        Inspection(stage).check_needs(stage)
+    readers = {split: stage for stage in stages for split in stage.reads}
+    paths = {split: paths_of(stage.experiment, split) for split, stage in readers.items()}
+    for stage in stages:
+        announce(stage, anew=anew)
+    for split, stage in readers.items():
+        use = Use(labels=stage.verb in ("train", "evaluate"), unique=stage.verb == "predict")
+        check_sample(paths[split], stage.experiment.recipe.dataset, split, use)

@@ -16,9 +16,12 @@ from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.stores.path import DataPath
-from yt8m_kit.training.steps import IN_FLIGHT
+from yt8m_kit.training.one_read.soft_labels import mixed_labels
+from yt8m_kit.training.one_read.subscription import Subscription
 
 AHEAD = 2  # batches prefetched ahead of the step
+IN_FLIGHT = 2  # steps that may still be reading their batch when the next one is asked for
+HELD = AHEAD + IN_FLIGHT + 1  # batches before the one asked for whose arrays must still be there
 
 
 def shuffled(
@@ -29,6 +32,7 @@ def shuffled(
     *,
     strict: bool = False,
     shares: Sequence[tuple[int, int]] | None = None,
+    subscription: Subscription | None = None,
 ) -> Callable[[Any], Generator[Any]]:
     """A function that returns an endless stream of shuffled, prefetched batches from a position on.
 
@@ -37,11 +41,11 @@ def shuffled(
     otherwise it is skipped and added to `faults`.
     shares: (k, n) of the devices of this process, of n in all: the stream then begins at a position for each
     of the n, and yields tuples of batches, one for each share, with every n-th record and 1 / n of the rows.
+    subscription: to batches that another process reads for several members.
     """
-    soft_labels = None
-    if member.teacher is not None:
-        index = verified(Stages(experiment).distill(member.teacher))
-        soft_labels = SoftLabels(index.parent, member.teacher_weight, read_digests(index))
+    soft_labels = soft_labels_of(experiment, member)
+    if subscription:
+        return _subscribed(subscription, member, experiment.recipe.dataset, soft_labels)
 
     def stream(start: Position, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         endless = read_batches(
@@ -54,7 +58,7 @@ def shuffled(
             worker=share,
             strict=strict,
             faults=faults,
-            reuse=AHEAD + IN_FLIGHT + 1,
+            reuse=HELD,
             soft_labels=soft_labels,
         )
         if member.mixup is not None:
@@ -66,6 +70,30 @@ def shuffled(
         return prefetch(_together([stream(starts[k], (k, n)) for k, n in shares]), AHEAD)
 
     return divided if shares else lambda start: prefetch(stream(start), AHEAD)
+
+
+def soft_labels_of(experiment: Experiment, member: Member) -> SoftLabels | None:
+    """The soft labels of a member's teacher, None without one. Raises UsageError if they are missing."""
+    if member.teacher is None:
+        return None
+    index = verified(Stages(experiment).distill(member.teacher))
+    return SoftLabels(index.parent, member.teacher_weight, read_digests(index))
+
+
+def _subscribed(
+    subscription: Subscription, member: Member, dataset: Dataset, soft_labels: SoftLabels | None
+) -> Callable[[Position], Generator[Batch]]:
+    """A function that returns the member's own batches, made of those that another process reads."""
+    rows = member.batch_size // member.accumulate
+    is_changed = member.mixup is not None or soft_labels is not None
+
+    def stream(start: Position) -> Iterator[Batch]:
+        batches: Iterator[Batch] = subscription.batches(start, rows, dataset, HELD, is_changed=is_changed)
+        if soft_labels is not None:
+            batches = mixed_labels(batches, soft_labels)
+        return batches if member.mixup is None else mixup(batches, member.mixup, member.seed)
+
+    return lambda start: subscription.until_closed(prefetch(stream(start), AHEAD))
 
 
 def _together(streams: Sequence[Iterator[Batch]]) -> Generator[tuple[Batch, ...]]:

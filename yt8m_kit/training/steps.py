@@ -13,6 +13,7 @@ import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.layers.losses import label_loss
+from yt8m_kit.training.input_pipeline import IN_FLIGHT
 from yt8m_kit.training.optimizer import ClippedAdam
 
 
@@ -29,7 +30,6 @@ class Stepper(NamedTuple):
     values: Callable[[], list[Any]]
 
 
-IN_FLIGHT = 2  # steps that may still be reading their batch when the next one is asked for
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on an unaligned DLPack tensor
 
 

@@ -23,6 +23,7 @@ from yt8m_kit.training import checkpoints
 from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
+from yt8m_kit.training.one_read.subscription import Subscription
 from yt8m_kit.training.optimizer import optimizer_of
 
 if TYPE_CHECKING:  # it needs JAX
@@ -36,11 +37,13 @@ def train(
     strict: bool = False,
     anew: bool = False,
     workers: "Workers | None" = None,
+    subscription: Subscription | None = None,
 ) -> Path | None:
     """Train a member to the end of its steps, or resume its training; return trained.weights.h5.
 
     strict: a bad record raises DataError instead of being skipped. anew: start over; existing files are moved
     aside. workers: train on several devices; the first process writes the files, the others return None.
+    subscription: take the batches from a process that reads them for several members.
     Raises UsageError if existing files were made with other settings or records, KitError if the loss is not
     finite or a file cannot be written.
     """
@@ -52,22 +55,31 @@ def train(
     with working(stage, anew=anew) as job:
         is_wanted = workers.begun(stage.sources(), is_done=job.is_done) if workers else not job.is_done
         if is_wanted:
-            model = _trained(experiment, name, job, strict, workers)
+            model = _trained(experiment, name, job, strict, workers, subscription)
             with job.writing() as temporary:
                 save_weights(model, temporary)
     return stage.main
 
 
 def _trained(
-    experiment: Experiment, name: str, job: Job, strict: bool, workers: "Workers | None"
+    experiment: Experiment,
+    name: str,
+    job: Job,
+    strict: bool,
+    workers: "Workers | None",
+    subscription: Subscription | None,
 ) -> keras.Model:
     """The trained model: last weights, or best ones (keep_best); BatchNorm statistics re-estimated."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
-    loop = _loop(experiment, name, strict, workers)
+    loop = _loop(experiment, name, strict, workers, subscription)
     loop.go()
     job.figures = {"steps": loop.step} | {key: loop.notes[key] for key in ("best_gap",) if key in loop.notes}
     if workers:
         job.figures["devices"] = workers.mesh.count
+    if subscription:
+        subscription.close()
+        if others := [each for each in subscription.members if each != name]:
+            job.figures["read_with"] = ", ".join(others)
     if loop.faults:
         progress.say(loop.faults.summary())
     if member.keep_best:
@@ -77,7 +89,13 @@ def _trained(
     return loop.model
 
 
-def _loop(experiment: Experiment, name: str, strict: bool, workers: "Workers | None") -> Loop:
+def _loop(
+    experiment: Experiment,
+    name: str,
+    strict: bool,
+    workers: "Workers | None",
+    subscription: Subscription | None = None,
+) -> Loop:
     """The training loop of a member, with its model, optimiser and batches."""
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
     paths, faults = paths_of(experiment, "train"), Faults(dataset.max_skipped)
@@ -90,7 +108,13 @@ def _loop(experiment: Experiment, name: str, strict: bool, workers: "Workers | N
         optimizer=optimizer_of(member, member.learning_rate),
         total=total_steps(member, paths),
         batches=shuffled(
-            experiment, member, paths, faults, strict=strict, shares=workers.shares if workers else None
+            experiment,
+            member,
+            paths,
+            faults,
+            strict=strict,
+            shares=workers.shares if workers else None,
+            subscription=subscription,
         ),
         faults=faults,
         keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,

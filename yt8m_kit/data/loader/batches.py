@@ -18,7 +18,7 @@ from yt8m_kit.data.format.tfrecord import RecordError
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position, ShuffledOrder
 from yt8m_kit.data.reading.batch_buffer import BatchBuffer
-from yt8m_kit.data.reading.gather import row_reader
+from yt8m_kit.data.reading.gather import Allocate, row_reader
 from yt8m_kit.data.reading.shard_group import ShardGroup
 from yt8m_kit.data.reading.soft_labels import GroupLabels, SoftLabels
 from yt8m_kit.dataset import Dataset
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     """B videos. frames: uint8 (B, T, D), features concatenated, zero-padded. num_frames: int32 (B,).
 
     labels: float32 (B, C), multi-hot, all zero where the records have none. ids: one per video.
-    position: where to resume after this batch.
+    position: where to resume after this batch. shards: of each video, where read_batches made the batch.
     """
 
     frames: np.ndarray
@@ -39,6 +39,7 @@ class Batch(NamedTuple):
     labels: np.ndarray
     ids: list[str]
     position: Position
+    shards: Sequence[DataPath] = ()
 
 
 def read_batches(
@@ -58,6 +59,7 @@ def read_batches(
     mix: int = 16,
     by_group: bool = False,
     soft_labels: SoftLabels | None = None,
+    allocate: Allocate | None = None,
 ) -> Iterator[Batch]:
     """Yield batches of batch_size videos across epochs; only the very last one may be smaller.
 
@@ -77,6 +79,9 @@ def read_batches(
     arrays are overwritten when the (k + 1)-th batch after it is requested. Both are aligned to 64 bytes.
     by_group: end a batch with its group of `mix` shards; an epoch without a good record is no error.
     soft_labels: a teacher's, mixed into the labels.
+    allocate: called once with a number of bytes, it returns the descriptor of a file in memory, closed here,
+    whose buffers (batch_buffer.shared_buffers) hold the arrays, each batch in the next one in turn; for
+    reuse > 0.
 
     Raises UsageError for arguments out of range or a `start` beyond the data; DataError for a shard that
     cannot be opened, for an epoch without a good record and, if strict, for any bad record or shard.
@@ -103,7 +108,7 @@ def read_batches(
     order = ShuffledOrder(paths, seed, epochs, start, worker, mix)
     faults = Faults() if faults is None else faults
     reader = _Reader(order, dataset, batch_size, strict, faults, by_group, soft_labels)
-    return reader.batches(check_crc, readers, reuse)
+    return reader.batches(check_crc, readers, reuse, allocate)
 
 
 def _readers() -> int:
@@ -141,9 +146,11 @@ class _Reader:
         self._strict, self._faults = strict, faults
         self._good = self._bad = 0  # in the epoch so far
 
-    def batches(self, check_crc: bool, readers: int, reuse: int) -> Iterator[Batch]:
+    def batches(
+        self, check_crc: bool, readers: int, reuse: int, allocate: Allocate | None
+    ) -> Iterator[Batch]:
         filled, position = 0, self._order.start
-        with row_reader(self._dataset, check_crc, readers) as reader:
+        with row_reader(self._dataset, check_crc, readers, allocate) as reader:
             buffers = itertools.cycle(reader.buffers(reuse + 1, self._batch_size))
             buffer = next(buffers)
             for group, order in self._groups():
@@ -222,4 +229,4 @@ def _opened(
 
 def _batch(buffer: BatchBuffer, size: int, position: Position) -> Batch:
     frames, num_frames, labels = buffer.frames[:size], buffer.num_frames[:size], buffer.labels[:size]
-    return Batch(frames, num_frames, labels, buffer.ids[:size], position)
+    return Batch(frames, num_frames, labels, buffer.ids[:size], position, buffer.shards[:size])

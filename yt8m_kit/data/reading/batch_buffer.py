@@ -4,17 +4,22 @@
 
 import math
 import mmap
+from pathlib import Path
 
 import numpy as np
 
 from yt8m_kit.data.format.examples import Video
 from yt8m_kit.dataset import Dataset
+from yt8m_kit.stores.path import DataPath
 
 _ALIGNMENT = 64  # bytes; XLA and oneDNN need it to use memory in place
 
 
 class BatchBuffer:
-    """The arrays of one batch: frames uint8 (B, T, D), num_frames int32 (B,), labels float32 (B, C), ids."""
+    """The arrays of one batch: frames uint8 (B, T, D), num_frames int32 (B,), labels float32 (B, C).
+
+    ids, shards: of each row, the video and the shard that it was read from.
+    """
 
     def __init__(self, rows: int, dataset: Dataset, memory: np.ndarray | None = None):
         """memory: uint8 (buffer_bytes,) of zeros, aligned to 64 bytes; None: allocate it."""
@@ -29,6 +34,7 @@ class BatchBuffer:
             memory = memory[_padded(size) :]
         self.frames, self.num_frames, self.labels = arrays
         self.ids = [""] * rows
+        self.shards: list[DataPath] = [Path()] * rows
 
     def put(self, row: int, video: Video) -> None:
         """Write a video into a row: frames beyond T are dropped, missing ones are zero."""
@@ -47,6 +53,7 @@ class BatchBuffer:
         count = int(self.num_frames[source])
         self.frames[target, :count] = self.frames[source, :count]
         self.labels[target] = self.labels[source]
+        self.shards[target] = self.shards[source]
         self._finish(target, count, self.ids[source])
 
     def copy(self, rows: int) -> "BatchBuffer":
@@ -55,7 +62,7 @@ class BatchBuffer:
         copy.frames[:], copy.num_frames[:], copy.labels[:] = (
             array[:rows] for array in (self.frames, self.num_frames, self.labels)
         )
-        copy.ids = self.ids[:rows]
+        copy.ids, copy.shards = self.ids[:rows], self.shards[:rows]
         return copy
 
     def _finish(self, row: int, count: int, identity: str) -> None:

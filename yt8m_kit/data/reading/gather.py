@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -20,18 +20,26 @@ from yt8m_kit.stores.memory_file import memory_file
 from yt8m_kit.stores.path import StorePath
 
 FaultsByRow = dict[int, RecordError]
+Allocate = Callable[[int], int]  # from a number of bytes to the descriptor of a file of zeros in memory
 
 
-def row_reader(dataset: Dataset, check_crc: bool, readers: int) -> "RowReader":
-    """A reader in this process for readers=1, a pool of reader processes for more."""
-    return RowReader(dataset, check_crc) if readers == 1 else RowReaderPool(dataset, check_crc, readers)
+def row_reader(
+    dataset: Dataset, check_crc: bool, readers: int, allocate: Allocate | None = None
+) -> "RowReader":
+    """A reader in this process for readers=1, a pool of reader processes for more.
+
+    allocate: gives the memory of the batches; None: memory of the reader's own.
+    """
+    if readers == 1:
+        return RowReader(dataset, check_crc, allocate)
+    return RowReaderPool(dataset, check_crc, readers, allocate)
 
 
 class RowReader:
     """Read records into the rows of batch buffers; a context manager that frees its resources at exit."""
 
-    def __init__(self, dataset: Dataset, check_crc: bool):
-        self.dataset, self.check_crc = dataset, check_crc
+    def __init__(self, dataset: Dataset, check_crc: bool, allocate: Allocate | None = None):
+        self.dataset, self.check_crc, self._allocate = dataset, check_crc, allocate
         self._record_buffer = RecordBuffer()
 
     def __enter__(self) -> Self:
@@ -42,7 +50,13 @@ class RowReader:
 
     def buffers(self, count: int, rows: int) -> list[BatchBuffer]:
         """Allocate the batch buffers that this reader fills; called once."""
-        return [BatchBuffer(rows, self.dataset) for _ in range(count)]
+        if self._allocate is None:
+            return [BatchBuffer(rows, self.dataset) for _ in range(count)]
+        file = self._allocate(count * buffer_bytes(rows, self.dataset))
+        try:
+            return shared_buffers(file, count, rows, self.dataset)
+        finally:
+            os.close(file)
 
     def request(self, buffer: BatchBuffer, group: ShardGroup, records: Sequence[int]) -> None:
         """Announce the next collect(), which must have first=0 and the same other arguments."""
@@ -63,6 +77,7 @@ class RowReader:
         """
         rows = range(first, first + len(records))
         faults = self._read_rows(buffer, rows, group, records)
+        buffer.shards[first : rows.stop] = [group.paths[group.locations[each].shard] for each in records]
         if soft_labels is not None:
             good = [(row, record) for row, record in zip(rows, records) if row not in faults]
             faults |= _mix_labels(buffer, group, good, soft_labels)
@@ -104,8 +119,8 @@ class RowReaderPool(RowReader):
     record, and waiting for it costs as much as a second thread gains.
     """
 
-    def __init__(self, dataset: Dataset, check_crc: bool, readers: int):
-        super().__init__(dataset, check_crc)
+    def __init__(self, dataset: Dataset, check_crc: bool, readers: int, allocate: Allocate | None = None):
+        super().__init__(dataset, check_crc, allocate)
         self._readers = readers
         self._processes: list[subprocess.Popen[bytes]] = []
         self._channels: list[socket.socket] = []  # for descriptors of copies from an object store
@@ -125,7 +140,7 @@ class RowReaderPool(RowReader):
         One more than `count`, so that the processes can fill it while the caller holds all others.
         """
         count += 1
-        file = memory_file(count * buffer_bytes(rows, self.dataset))
+        file = (self._allocate or memory_file)(count * buffer_bytes(rows, self.dataset))
         try:
             self._buffers = shared_buffers(file, count, rows, self.dataset)
             job = {"file": file, "count": count, "rows": rows, "check_crc": self.check_crc}

@@ -1,5 +1,7 @@
 """The option --devices, checked before a framework is imported."""
 
+from collections.abc import Sequence
+
 from yt8m_kit import backend
 from yt8m_kit.errors import UsageError
 from yt8m_kit.recipe import Member
@@ -31,6 +33,16 @@ def requested(devices: str | None, launched: Launch) -> int | None:
             f"--devices={devices}."
         )
     return 0 if devices == ALL else int(devices)
+
+
+def check_one(members: Sequence[str], devices: str | None) -> None:
+    """Raise UsageError if several members are to be trained, each on several devices."""
+    if devices is not None:
+        raise UsageError(
+            f"--devices={devices} divides one member over devices; got {len(members)} members: "
+            f"{', '.join(members)}. Leave it out, as each has a device of its own, or train them with a "
+            "command each."
+        )
 
 
 def check_batch(member: Member, name: str, devices: int) -> None:

@@ -17,8 +17,9 @@ from jax import numpy as jnp
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.training.distributed.mesh import BatchMesh, first
 from yt8m_kit.training.distributed.workers import Workers
+from yt8m_kit.training.input_pipeline import IN_FLIGHT
 from yt8m_kit.training.optimizer import ClippedAdam
-from yt8m_kit.training.steps import IN_FLIGHT, Stepper, in_order, jax_groups, jax_update
+from yt8m_kit.training.steps import Stepper, in_order, jax_groups, jax_update
 
 
 def compiled_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float, mesh: BatchMesh) -> Any:
