@@ -4,7 +4,7 @@ RUNS     ?= runs
 DATA     ?=
 EXTRA    ?=
 PORT     ?=
-EXTRAS   := cuda docs gcs http jax litert ray report s3 serve tensorboard test test-stores
+EXTRAS   := cuda docs gcs http jax litert onnx ray report s3 serve tensorboard test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)
