@@ -1,7 +1,8 @@
-"""Limits of the application, driven as an ASGI server drives it: the graph never answers here."""
+"""Limits of the application, driven as an ASGI server drives it, with a graph that never answers or fails."""
 
 import asyncio
 import json
+import threading
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_no_answer_in_time_is_504(app):
 def test_a_body_that_does_not_end_is_504(app):
     status, *_ = asyncio.run(asked(app, parts=(BODY[:9], None)))
     assert status == 504
+
+
+def test_a_graph_that_fails_is_500_and_a_line(app, capsys):
+    def fail(signature, inputs):
+        raise MemoryError("no room\nfor this")
+
+    thread = threading.Thread(target=app.batcher.work, args=(fail,))
+    thread.start()
+    status, content, *_ = asyncio.run(asked(app))
+    app.batcher.close()
+    thread.join(10)
+    assert status == 500
+    assert content == {"error": "the graph could not run: MemoryError: no room for this"}
+    assert capsys.readouterr().err == "yt8m: a request failed: MemoryError: no room for this\n"
+    assert 'yt8m_requests_total{status="500"} 1' in app.metrics.text(queue=0, ready=True)
 
 
 def test_a_body_too_large_is_413_once_it_was_read(app):

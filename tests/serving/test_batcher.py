@@ -121,6 +121,26 @@ def test_a_request_that_comes_alone_does_not_wait(working):
     assert time.monotonic() - began < PATIENT.wait / 2
 
 
+def test_a_run_waits_once_for_as_many_as_there_were():
+    batcher, graph = Batcher(PATIENT._replace(wait=1.0), Metrics()), Graph()
+    thread = threading.Thread(target=batcher.work, args=(graph,))
+    thread.start()
+    taken = []
+    try:
+        with batcher.place() as one, batcher.place() as other:
+            outputs_of(one(request(1)), other(request(2)))
+        for _ in range(2):
+            began = time.monotonic()
+            with batcher.place() as queue:
+                queue(request(3)).result(20)
+            taken.append(time.monotonic() - began)
+    finally:
+        batcher.close()
+        thread.join(10)
+    assert taken[0] >= 0.9 > taken[1]
+    assert graph.runs == [("top", [1, 2]), ("top", [3]), ("top", [3])]
+
+
 def test_a_run_waits_for_what_is_on_its_way(working):
     batcher, graph = working
     with batcher.place() as one, batcher.place() as other:

@@ -46,8 +46,9 @@ def test_no_port(port, capsys):
     assert "--port must be" in refused(capsys, ["blend", f"--port={port}"], 2)
 
 
-def test_a_host_that_does_not_exist(served_runs, capsys):
-    said = refused(capsys, ["blend", f"--runs={served_runs}", "--host=no.such.host.invalid"], 2)
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+def test_a_host_that_is_another_machine(host, served_runs, capsys):
+    said = refused(capsys, ["blend", f"--runs={served_runs}", f"--host={host}"], 2)
     assert "--host must be an address of this machine" in said
 
 

@@ -167,6 +167,18 @@ def test_status_metadata_and_health(server):
     assert server.ask("GET", "/healthz") == (200, b'{"status": "ready"}')
 
 
+def test_small_answers_are_not_held_back(server):
+    """Nagle's algorithm and the client's delayed acknowledgement would take 40 ms."""
+    connection, taken = server.connection(), []
+    for _ in range(10):
+        began = time.perf_counter()
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        taken.append(time.perf_counter() - began)
+    connection.close()
+    assert min(taken[1:]) < 0.03
+
+
 def test_what_it_says(server, served_runs):
     assert server.said[0] == f"serve tiny blend: {served_runs / 'tiny/blend/graph'}\n"
     assert server.said[-1].startswith(f"serving at http://127.0.0.1:{server.port}/v1/models/blend")

@@ -141,7 +141,7 @@ def serve(
     host: str = "127.0.0.1",
     port: Port = 8501,
     batch: Count = 32,
-    wait: Whole = 5,
+    wait: Whole = 10,
     queue: Count = 128,
     body: Count = 16,
     timeout: Count = 30,

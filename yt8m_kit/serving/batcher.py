@@ -28,8 +28,9 @@ class Work(NamedTuple):
 class Batcher:
     """A queue of requests, and the batches that are run of it.
 
-    A run waits for requests that are on their way, and for as many as ran together before, at most for
-    Limits.wait; a request that comes alone does not wait.
+    A run waits, at most for Limits.wait, for requests that are being read, and for as many as were in the
+    queue when the last run began: clients that have just got their answers ask again. A request that comes
+    alone does not wait.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics):
@@ -38,7 +39,7 @@ class Batcher:
         self._places: set[object] = set()  # of requests that are not answered
         self._arriving: set[object] = set()  # of those that are still being read
         self._waiting: deque[Work] = deque()
-        self._before = 1  # requests of the last run
+        self._crowd = 1  # requests that were in the queue when the last run began
         self._is_over = False
 
     @property
@@ -77,7 +78,7 @@ class Batcher:
     def work(self, run: Run) -> None:
         """Run batches until `close`, and what waits by then."""
         while batch := self._next():
-            self._before = len(batch)
+            self._crowd = len(self._places)
             if running := [work for work in batch if work.future.set_running_or_notify_cancel()]:
                 self._run(run, running)
 
@@ -96,7 +97,7 @@ class Batcher:
             return self._take()
 
     def _is_enough(self) -> bool:
-        is_crowd = len(self._waiting) >= self._before and not self._arriving
+        is_crowd = len(self._waiting) >= self._crowd and not self._arriving
         videos = sum(work.request.videos for work in self._waiting)
         return is_crowd or self._is_over or videos >= self._limits.batch
 

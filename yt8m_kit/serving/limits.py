@@ -12,7 +12,7 @@ class Limits(NamedTuple):
     """
 
     batch: int = 32
-    wait: float = 0.005
+    wait: float = 0.01
     queue: int = 128
     body: int = 16_000_000
     timeout: float = 30.0

@@ -1,5 +1,6 @@
 """The socket of a server."""
 
+import errno
 import ipaddress
 import socket
 
@@ -13,12 +14,13 @@ def listening(host: str, port: int) -> socket.socket:
     Raises UsageError for a host that is not this machine's, KitError if the port cannot be taken.
     """
     try:
-        [(family, kind, _, _, address), *_] = socket.getaddrinfo(
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
         raise UsageError(f"--host must be an address of this machine; got {host!r}: {error}.") from None
-    opened = socket.socket(family, kind)
+    # Where the protocol is given, asyncio sends small answers at once (TCP_NODELAY), rather than after 40 ms.
+    opened = socket.socket(family, kind, protocol)
     if not ipaddress.ip_address(address[0]).is_loopback:
         progress.say(f"{host} is open to other machines: whoever reaches it can use the server.")
     try:
@@ -27,6 +29,8 @@ def listening(host: str, port: int) -> socket.socket:
         opened.listen()
     except OSError as error:
         opened.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"--host must be an address of this machine; got {host!r}.") from None
         raise KitError(
             f"cannot listen at {host}, port {port}: {error.strerror}. Take another one with --port; "
             "0 is any that is free."
