@@ -14,7 +14,11 @@ from yt8m_kit.data.format.examples import sequence_example
 from yt8m_kit.data.loader import splits
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.dataset import DEMO
+from yt8m_kit.errors import KitError
 from yt8m_kit.export import label_names
+from yt8m_kit.serving.limits import Limits
+from yt8m_kit.serving.server import run
+from yt8m_kit.serving.sockets import listening
 
 NAMES = {0: "Game", 2: "Vehicle"}
 
@@ -206,6 +210,13 @@ def test_a_signal_ends_it_after_running_requests(served_runs, records, number):
         connection.close()
         assert server.process.wait(30) == 0
         assert server.last_words() == ""
+
+
+def test_a_graph_that_cannot_be_loaded_ends_the_server(tmp_path):
+    opened = listening("127.0.0.1", 0)
+    with pytest.raises(KitError, match="cannot load"):
+        run("blend", DEMO, {}, tmp_path, opened=opened, limits=Limits())
+    assert opened.fileno() == -1  # closed
 
 
 def test_names_beside_the_graph(served_runs, tmp_path):

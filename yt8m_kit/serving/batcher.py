@@ -40,7 +40,7 @@ class Batcher:
         self._arriving: set[object] = set()  # of those that are still being read
         self._waiting: deque[Work] = deque()
         self._crowd = 1  # requests that were in the queue when the last run began
-        self._is_over = False
+        self.is_over = False  # nothing more is queued
 
     @property
     def queued(self) -> int:
@@ -85,13 +85,13 @@ class Batcher:
     def close(self) -> None:
         """End `work` once nothing waits any more."""
         with self._changed:
-            self._is_over = True
+            self.is_over = True
             self._changed.notify()
 
     def _next(self) -> list[Work]:
         """Wait for requests of one signature and take them; empty at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_over)
+            self._changed.wait_for(lambda: self._waiting or self.is_over)
             if self._waiting:
                 self._changed.wait_for(self._is_enough, self._limits.wait)
             return self._take()
@@ -99,7 +99,7 @@ class Batcher:
     def _is_enough(self) -> bool:
         is_crowd = len(self._waiting) >= self._crowd and not self._arriving
         videos = sum(work.request.videos for work in self._waiting)
-        return is_crowd or self._is_over or videos >= self._limits.batch
+        return is_crowd or self.is_over or videos >= self._limits.batch
 
     def _take(self) -> list[Work]:
         """Take the first request, and those of its signature that fit; the others keep their order."""

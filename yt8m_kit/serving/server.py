@@ -103,5 +103,6 @@ def _work(app: App, path: Path, url: str) -> None:
 
     graph = ServedGraph(path)
     app.signatures = graph.metadata()
-    progress.say(f"serving at {url}; Ctrl-C ends it.")
+    if not app.batcher.is_over:  # a signal may have come meanwhile
+        progress.say(f"serving at {url}; Ctrl-C ends it.")
     app.batcher.work(graph.run)
