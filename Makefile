@@ -3,8 +3,8 @@ PYTHON   ?= python3
 RUNS     ?= runs
 DATA     ?=
 EXTRA    ?=
-PORT     ?= 6006
-EXTRAS   := cuda docs gcs http jax litert ray report s3 tensorboard test test-stores
+PORT     ?=
+EXTRAS   := cuda docs gcs http jax litert onnx ray report s3 serve tensorboard test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)
@@ -23,14 +23,14 @@ pip   = $(PIP) $(1) > $(LOG) 2>&1 || { if grep -q 'Retrying (Retry(total=0' $(LO
 # Mistakes on the command line are named before anything is installed.
 need = $(if $(filter $(1),$(MAKECMDGOALS)),$(foreach name,$(2),$(if $($(name)),,\
   $(error make $(1) needs $(name)=; submissions/ has the recipes, each with its ensembles))))
-$(call need,submission,RECIPE ENSEMBLE)$(call need,submit,RECIPE ENSEMBLE)$(call need,results,RECIPE)$(call need,tensorboard,RECIPE)
+$(call need,submission,RECIPE ENSEMBLE)$(call need,submit,RECIPE ENSEMBLE)$(call need,results,RECIPE)$(call need,tensorboard,RECIPE)$(call need,serve,RECIPE NAME)
 $(if $(filter-out local kaggle,$(TO)),$(error TO must be local or kaggle; got TO=$(TO)))
 $(if $(filter-out $(EXTRAS),$(EXTRA)),$(error EXTRA must be one of $(EXTRAS); got EXTRA=$(EXTRA)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  tensorboard faults fuzz kills bench docs clean
+  tensorboard serve faults fuzz kills bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -104,7 +104,10 @@ leaderboard: .venv/installed  ## regenerate submissions/README.md
 	$(YT8M) leaderboard
 
 tensorboard: .venv/installed-tensorboard  ## RECIPE= [PORT=6006]: curves, scores and settings in TensorBoard
-	$(YT8M) tensorboard $(RECIPE) --port=$(PORT)
+	$(YT8M) tensorboard $(RECIPE) $(PORT:%=--port=%)
+
+serve: .venv/installed-serve  ## RECIPE= NAME= [PORT=8501]: answer predictions of an exported graph over HTTP
+	$(YT8M) serve $(RECIPE) $(NAME) $(PORT:%=--port=%)
 
 faults: .venv/installed-test  ## generate docs/faults.md: each fault of a submission to Kaggle (half an hour)
 	$(BIN)/python -m tools.fault_table --write
@@ -119,7 +122,7 @@ kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full di
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
   training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
-  inference.gap inference.validate_csv export.encode export.blend export.arithmetic
+  inference.gap inference.validate_csv export.serving export.encode export.blend export.arithmetic
 bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.

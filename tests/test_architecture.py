@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 ORDER = """
     errors | fields machine | dataset metrics backend | stores | output codecs layers | models | recipe
     | trial | run data | pipeline | submission | inference | quantization evaluation segments
-    | training ensembling export | reporting | cli
+    | training ensembling export | reporting serving | cli
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -38,6 +38,7 @@ class Interval(NamedTuple):
 
 Count = Annotated[int, Interval(1)]
 Whole = Annotated[int, Interval(0)]
+Port = Annotated[int, Interval(0, 65535)]
 Positive = Annotated[float, Interval(0, low_open=True)]
 NonNegative = Annotated[float, Interval(0)]
 Share = Annotated[float, Interval(0, 1)]

@@ -55,6 +55,7 @@ class Run:
     soft_label_index = _File("soft_labels/manifest.json")  # written last: all shards have labels
     archive = _File("graph.tgz")
     litert = _File("graph.tflite")
+    onnx = _File("graph.onnx")
     export = _File("export.json")
     plan = _File("plan.json")
     submission = _File("submission.csv")

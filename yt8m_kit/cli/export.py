@@ -66,7 +66,7 @@ def export(
     recipe: str,
     name: str,
     *,
-    format: Literal["graph", "tgz", "litert"] = "graph",
+    format: Literal["graph", "tgz", "litert", "onnx"] = "graph",
     data: DataPath | None = None,
     runs: Path | None = None,
     steps: int | None = None,
@@ -76,15 +76,19 @@ def export(
     """Write an ensemble (or a member alone) as one graph, as the 2018 starter's archive, or for phones.
 
     format: graph is TensorFlow's SavedModel, tgz the archive, litert one LiteRT file with codes of 8 bits, or
-    of 4 if the codec has 4.
-    data: the folder whose vocabulary.csv, where it exists, names the labels: in graph/labels.csv, and in a
-    LiteRT model.
+    of 4 if the codec has 4, onnx one ONNX file with the codes of the graph.
+    data: the folder whose vocabulary.csv, where it exists, names the labels: in graph/labels.csv, and in
+    LiteRT and ONNX models.
     """
     from yt8m_kit.pipeline.messages.beginning import announce
     from yt8m_kit.pipeline.stages import Stages
 
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos, reads=False)
     announce(Stages(given).export(name, format=format), anew=anew)
+    if format == "onnx":
+        from yt8m_kit.export.onnx.requirements import check
+
+        check(given.recipe, given.shares(name))
     backend.start("tensorflow")
     from yt8m_kit.export.export import export
 

@@ -30,7 +30,7 @@ VERBS = (
     *(export.ensemble, export.quantize, export.export, export.card),
     *(results.evaluate, results.predict, results.show, results.segments),
     *(submission.submit, submission.submissions, submission.leaderboard, results.report),
-    results.tensorboard,
+    *(results.tensorboard, results.serve),
 )
 
 

@@ -8,7 +8,7 @@ from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
 from yt8m_kit.cli.process.facts import print_facts
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count, Whole
+from yt8m_kit.fields import Count, Port, Whole
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import form_of
 from yt8m_kit.stores.path import DataPath
@@ -132,6 +132,54 @@ def tensorboard(
     from yt8m_kit.reporting.tensorboard.server import serve
 
     serve(experiment(recipe, data, runs, reads=False), split, port)
+
+
+def serve(
+    recipe: str,
+    name: str,
+    *,
+    host: str = "127.0.0.1",
+    port: Port = 8501,
+    batch: Count = 32,
+    wait: Whole = 10,
+    queue: Count = 128,
+    body: Count = 16,
+    timeout: Count = 30,
+    runs: Path | None = None,
+    steps: int | None = None,
+    limit_videos: int | None = None,
+) -> None:
+    """Answer predictions of an exported graph over HTTP, as TensorFlow Serving does.
+
+    host: the address to listen at; another than 127.0.0.1 is open to other machines.
+    port: of http://HOST:PORT; 0: any that is free.
+    batch: videos that the graph runs at a time, and the most of a request.
+    wait: milliseconds for which a batch waits for requests that are on their way.
+    queue: requests at a time; further ones are refused.
+    body: the most MB of a request.
+    timeout: seconds after which a request is given up.
+    """
+    if importlib.util.find_spec("uvicorn") is None:
+        raise UsageError(
+            "uvicorn is not installed; install it: pip install 'yt8m-kit[serve]' "
+            "(in a checkout: make install EXTRA=serve)"
+        )
+    from yt8m_kit.export import label_names
+    from yt8m_kit.pipeline.job import current
+    from yt8m_kit.pipeline.stages import Stages
+    from yt8m_kit.serving.limits import Limits
+    from yt8m_kit.serving.sockets import listening
+
+    given = experiment(recipe, runs=runs, steps=steps, limit_videos=limit_videos, reads=False)
+    stage = Stages(given).export(name)
+    progress.say(f"serve {recipe} {name}: {stage.main}")
+    graph = current(stage)
+    opened = listening(host, port)
+    from yt8m_kit.serving.server import run
+
+    limits = Limits(batch, wait / 1000, queue, body * 10**6, timeout)
+    names = label_names.read(graph)
+    run(name, given.recipe.dataset, names, graph, opened=opened, limits=limits)
 
 
 def report(

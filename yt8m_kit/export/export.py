@@ -31,17 +31,17 @@ from yt8m_kit.quantization.sizes import StoredTensor, check_size, group_sizes, s
 from yt8m_kit.quantization.tensor_plan import load_codes, planned
 from yt8m_kit.run import Experiment, Run
 
-Format = Literal["graph", "tgz", "litert"]
+Format = Literal["graph", "tgz", "litert", "onnx"]
 
 
 def export(experiment: Experiment, name: str, *, format: Format = "graph", anew: bool = False) -> Path:
     """Write the blended, encoded graph of an ensemble (or of one member) and return its path.
 
-    A SavedModel's folder, with labels.csv if DATA has a vocabulary, the 2018 starter's archive (tgz) or a
-    LiteRT model (litert), whose weights are codes of 8 bits, or of 4 if the codec has 4. Names of labels are
-    not a source of the graph: another vocabulary does not make it stale. Raises UsageError if a member or the
-    blend weights are missing or stale, and KitError if the files exceed the ensemble's size limit; then
-    nothing is written.
+    A SavedModel's folder, with labels.csv if DATA has a vocabulary, the 2018 starter's archive (tgz), a
+    LiteRT model (litert), whose weights are codes of 8 bits, or of 4 if the codec has 4, or an ONNX model
+    (onnx) with the codes of the graph, one a byte. Names of labels are not a source of the graph: another
+    vocabulary does not make it stale. Raises UsageError if a member or the blend weights are missing or
+    stale, and KitError if the files exceed the ensemble's size limit; then nothing is written.
     """
     stages = Stages(experiment)
     stage = stages.export(name, format=format)
@@ -54,6 +54,8 @@ def export(experiment: Experiment, name: str, *, format: Format = "graph", anew:
                     verified(need, file)
             if format == "litert":
                 _write_litert(stages, name, job)
+            elif format == "onnx":
+                _write_onnx(stages, name, job)
             else:
                 _write(stages, name, job, format == "tgz")
     return stage.main
@@ -95,13 +97,31 @@ def _write_litert(stages: Stages, name: str, job: Job) -> None:
     recipe, blend = stages.recipe, stages.recipe.ensemble(name)
     shares, labels = stages.experiment.shares(name), _labels(stages.experiment)
     parts = _parts(stages, shares, stored(recipe, list(shares), "float32"), None)
-    with job.writing() as path:
+    with _file_for(job, name, blend.limit, "LiteRT", "take the codec int4") as path:
         write_litert(recipe.dataset, parts, blend.rounds, name, labels, path, litert_bits(blend.codec))
+
+
+def _write_onnx(stages: Stages, name: str, job: Job) -> None:
+    # An extra: its packages may be missing.
+    from yt8m_kit.export.onnx.model_file import write_onnx
+
+    recipe, blend, run = stages.recipe, stages.recipe.ensemble(name), job.stage.run
+    shares, labels = stages.experiment.shares(name), _labels(stages.experiment)
+    parts = _parts(stages, shares, planned(recipe, blend, list(shares), run), run)
+    with _file_for(job, name, blend.limit, "ONNX", "take a codec of 8 bits") as path:
+        write_onnx(recipe.dataset, parts, blend.rounds, name, labels, path)
+
+
+@contextmanager
+def _file_for(job: Job, name: str, limit: int, kind: str, advice: str) -> Iterator[Path]:
+    """Yield a temporary path that becomes the product, unless it exceeds the ensemble's limit: KitError."""
+    with job.writing() as path:
+        yield path
         written = path.stat().st_size
-        if written > blend.limit:
+        if written > limit:
             raise KitError(
-                f"ensemble {name} is {written:,} bytes as LiteRT model, {written - blend.limit:,} over the "
-                f"limit of {blend.limit:,}; nothing was written. Leave members out, or take the codec int4."
+                f"ensemble {name} is {written:,} bytes as {kind} model, {written - limit:,} over the limit "
+                f"of {limit:,}; nothing was written. Leave members out, or {advice}."
             )
         job.figures = {"bytes": written}
 

@@ -26,6 +26,15 @@ def write(names: dict[int, str], folder: Path) -> None:
         (folder / FILE).write_text(_text(names), encoding="utf-8")
 
 
+def read(folder: Path) -> dict[int, str]:
+    """Read labels.csv of a graph's folder: names by class number, empty if there is no such file.
+
+    Raises DataError for a malformed file.
+    """
+    path = folder / FILE
+    return vocabulary.read(path) if path.exists() else {}
+
+
 def is_current(names: dict[int, str], folder: Path) -> bool:
     """Whether a graph's folder has these names; any will do where there are none."""
     path = folder / FILE

@@ -1,6 +1,6 @@
 """Prediction functions of a model in memory or of an exported graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,8 @@ def load_graph(path: Path, signature: str) -> Graph:
     """
     import tensorflow as tf
 
-    try:
-        with spinning(f"loading {path}"):
-            graph = tf.saved_model.load(str(path))
-        run = graph.signatures[signature]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error
+    graph, signatures = load_signatures(path, [signature])
+    run = signatures[signature]
 
     def call(batch: Batch) -> dict[str, NDArray[Any]]:
         out = run(frames=tf.constant(batch.frames), num_frames=tf.constant(batch.num_frames))
@@ -65,3 +61,18 @@ def load_graph(path: Path, signature: str) -> Graph:
     # The loaded object owns the decoded weights: keep it alive with the function.
     call.graph = graph  # type: ignore[attr-defined]
     return call
+
+
+def load_signatures(path: Path, names: Iterable[str]) -> tuple[Any, dict[str, Any]]:
+    """Load an exported graph; return it, which is to be kept, and the functions of its signatures by name.
+
+    Raises KitError if the graph or a signature cannot be loaded.
+    """
+    import tensorflow as tf
+
+    try:
+        with spinning(f"loading {path}"):
+            graph = tf.saved_model.load(str(path))
+        return graph, {name: graph.signatures[name] for name in names}
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise KitError(f"cannot load {path}: {str(error).splitlines()[0]} Export it again.") from error

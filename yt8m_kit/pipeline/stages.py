@@ -160,12 +160,13 @@ class Stages:
         )
 
     def export(self, name: str, *, format: str = "graph") -> Stage:
-        """The graph folder, graph.tgz or graph.tflite: the blend with its weights as codes."""
+        """The graph folder, graph.tgz, graph.tflite or graph.onnx: the blend with its weights as codes."""
         return self._once(("export", name, format), lambda: self._export(name, format))
 
     def _export(self, name: str, format: str) -> Stage:
         blend, run = self.recipe.ensemble(name), self.experiment.run(name)
-        on_phone = format == "litert"  # which has codes of its own, and labels
+        on_phone = format == "litert"  # which has codes of its own
+        has_labels = format in ("litert", "onnx")
         planned = (self.quantize(name),) if blend.is_measured and not on_phone else ()
         models = {
             member: {"family": each.family, "hyperparameters": dict(each.hyperparameters)}
@@ -182,11 +183,11 @@ class Stages:
             self.experiment,
             self.shards,
             self._words("export", name, *([] if format == "graph" else [f"--format={format}"])),
-            {"graph": run.graph, "tgz": run.archive, "litert": run.litert}[format],
+            {"graph": run.graph, "tgz": run.archive, "litert": run.litert, "onnx": run.onnx}[format],
             sides=(run.export,) if format == "graph" else (),
             needs=self._blended(name) + planned,
             settings=settings,
-            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)} if on_phone else {},
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)} if has_labels else {},
         )
 
     def predict(self, name: str, split: str = "test") -> Stage:

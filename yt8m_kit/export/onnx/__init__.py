@@ -1,0 +1,1 @@
+"""A blend as one ONNX file."""

@@ -1,0 +1,1 @@
+"""An exported graph over HTTP, in TensorFlow Serving's REST shape."""
