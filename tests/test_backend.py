@@ -1,6 +1,7 @@
 """Start of Keras' backend, first and repeated."""
 
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,26 @@ def test_keras_json_has_no_effect(text, tmp_path):
         check=True,
     )
     assert done.stdout == b"float32 1e-07\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("", "--xla_gpu_deterministic_ops=true"),
+        (
+            "--xla_cpu_enable_fast_math=false",
+            "--xla_cpu_enable_fast_math=false --xla_gpu_deterministic_ops=true",
+        ),
+        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+    ],
+)
+def test_xla_is_deterministic_on_gpus_unless_told_otherwise(given, seen):
+    script = "import os; from yt8m_kit import backend; backend.start('jax'); print(os.environ['XLA_FLAGS'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"XLA_FLAGS": given, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout == f"{seen}\n"

@@ -20,6 +20,7 @@ from yt8m_kit.machine.spinner import spinning
 
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 BACKENDS = tuple(NAMES)
+DETERMINISTIC = "xla_gpu_deterministic_ops"  # without it sums on a GPU differ from run to run
 
 
 def chosen() -> str:
@@ -44,6 +45,7 @@ def start(backend: str | None = None) -> None:
             _start_tensorflow()
             import keras  # noqa: F401
         else:
+            _make_gpu_deterministic()
             _start_without_tensorflow()
 
 
@@ -122,6 +124,13 @@ def _start_tensorflow() -> None:
         # the last bit between processes, so that a resumed run would not be bit-identical.
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
         tf.constant(0)
+
+
+def _make_gpu_deterministic() -> None:
+    """Have XLA take kernels that sum in a fixed order, unless XLA_FLAGS has a say in it."""
+    given = os.environ.get("XLA_FLAGS", "")
+    if DETERMINISTIC not in given:
+        os.environ["XLA_FLAGS"] = f"{given} --{DETERMINISTIC}=true".strip()
 
 
 def _start_without_tensorflow() -> None:

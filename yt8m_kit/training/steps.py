@@ -31,6 +31,7 @@ class Stepper(NamedTuple):
 
 
 ALIGNMENT = 64  # bytes; TensorFlow aborts the process on an unaligned DLPack tensor
+COPIES = 8  # at a time to a GPU: one of all frames takes three times as long
 
 
 def make_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
@@ -134,7 +135,8 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
     """A JAX step: one compiled function with donated state."""
     import jax
 
-    compiled = jax.jit(jax_update(model, optimizer, epsilon), donate_argnums=0)
+    update = jax_update(model, optimizer, epsilon)
+    compiled = jax.jit(lambda state, parts, *rest: update(state, _whole(parts), *rest), donate_argnums=0)
     groups = jax_groups(model, optimizer)
     # A copy: the first step donates its argument's memory.
     state = [[jax.numpy.array(variable.value) for variable in group] for group in groups]
@@ -143,7 +145,7 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
 
     def step(batch: Batch) -> Any:
         nonlocal state
-        loss, state = compiled(state, *batch[:3])
+        loss, state = compiled(state, _on_device(batch.frames), batch.num_frames, batch.labels)
         in_flight.append(loss)
         if len(in_flight) > IN_FLIGHT:
             in_flight.popleft().block_until_ready()
@@ -155,6 +157,22 @@ def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Step
                 variable.assign(jax.numpy.array(value))
 
     return Stepper(step, sync, lambda: in_order(model, groups, state))
+
+
+def _on_device(frames: Any) -> list[Any]:
+    """The frames in parts that are copied to a GPU at the same time; one part, not copied, on a CPU."""
+    import jax
+
+    if jax.default_backend() == "cpu":
+        return [frames]
+    size = -(-len(frames) // COPIES)
+    return jax.device_put([frames[first : first + size] for first in range(0, len(frames), size)])  # type: ignore[no-any-return]
+
+
+def _whole(parts: list[Any]) -> Any:
+    import jax
+
+    return parts[0] if len(parts) == 1 else jax.numpy.concatenate(parts)
 
 
 def in_order(model: keras.Model, groups: tuple[list[Any], ...], state: list[list[Any]]) -> list[Any]:
