@@ -2,8 +2,8 @@
 
     python -m tools.docs_commands --records FOLDER [--only PAGE,...] [--write]
 
-FOLDER holds audioset/ with real records. Each page's fenced blocks of commands run from top to bottom, by one
-shell, with an empty home folder; marks before a block, as comments, say what it is:
+FOLDER holds audioset/ with real records, whose validate split is test as well. The commands in each page's
+fenced blocks run from top to bottom, in one shell, with an empty home folder. Marks before a block:
 
     <!-- folder: NAME -->       the page's commands run in an empty folder of that name, not in the clone
     <!-- file: NAME -->         the block is the content of a file
@@ -77,7 +77,7 @@ def run_page(page: str, clone: Path, records: Path) -> Iterator[Outcome]:
         if "folder" in block.marks:
             folder = clone.parent / block.marks["folder"]
             folder.mkdir()
-            (folder / "audioset").symlink_to(records / "audioset")
+            (folder / "audioset").symlink_to(records)
         if "file" in block.marks:
             path = folder / block.marks["file"]
             path.parent.mkdir(exist_ok=True, parents=True)
@@ -87,7 +87,7 @@ def run_page(page: str, clone: Path, records: Path) -> Iterator[Outcome]:
                 name, _, value = command.removeprefix("export ").partition("=")
                 variables[name] = value
                 continue
-            line = re.sub(r"\bFOLDER\b", shlex.quote(str(records / "audioset")), command)
+            line = re.sub(r"\bFOLDER\b", shlex.quote(str(records)), command)
             began = time.perf_counter()
             done = subprocess.run(
                 ["bash", "-c", line], cwd=folder, env=variables, timeout=MOST_SECONDS,
@@ -96,6 +96,16 @@ def run_page(page: str, clone: Path, records: Path) -> Iterator[Outcome]:
             if done.returncode:
                 print(f"{page}: {command}\n{done.stdout}", file=sys.stderr)
             yield Outcome(command, done.returncode, time.perf_counter() - began)
+
+
+def with_test_split(records: Path, folder: Path) -> Path:
+    """A folder of links to records, with those of validate as test, too."""
+    folder.mkdir()
+    for path in records.iterdir():
+        (folder / path.name).symlink_to(path)
+        if path.name.startswith("validate"):
+            (folder / path.name.replace("validate", "test")).symlink_to(path)
+    return folder
 
 
 def clone_into(folder: Path) -> Path:
@@ -114,8 +124,9 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         clone = clone_into(Path(folder))
+        records = with_test_split(options.records.resolve() / "audioset", Path(folder) / "audioset")
         for page in options.only.split(","):
-            for done in run_page(page, clone, options.records.resolve()):
+            for done in run_page(page, clone, records):
                 print(page, done, file=sys.stderr)
                 seconds = f"{done.seconds:.1f}"
                 rows.append(

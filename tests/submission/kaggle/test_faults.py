@@ -70,11 +70,11 @@ def assert_no_secrets(out, err, entrant):
     files = [
         path for path in entrant.home.rglob("*") if path.is_file() and path.parent != entrant.config.parent
     ]
-    texts = {"stdout": out, "stderr": err} | {
-        str(path): path.read_text() for path in files if path != entrant.entry
+    written = {"stdout": out.encode(), "stderr": err.encode()} | {
+        str(path): path.read_bytes() for path in files if path != entrant.entry
     }
-    for place, text in texts.items():
-        assert not [secret for secret in SECRETS if secret in text], place
+    for place, content in written.items():
+        assert not [secret for secret in SECRETS if secret.encode() in content], place
     for path in (entrant.entry, entrant.entry.with_name(".kaggle_entry.json.partial")):
         assert not path.exists() or path.stat().st_mode & 0o777 == 0o600
 
