@@ -88,7 +88,7 @@ def _subscribed(
     is_changed = member.mixup is not None or soft_labels is not None
 
     def stream(start: Position) -> Iterator[Batch]:
-        batches: Iterator[Batch] = subscription.batches(start, rows, dataset, HELD, is_changed=is_changed)
+        batches = subscription.batches(start, rows, dataset, HELD, is_changed=is_changed)
         if soft_labels is not None:
             batches = mixed_labels(batches, soft_labels)
         return batches if member.mixup is None else mixup(batches, member.mixup, member.seed)

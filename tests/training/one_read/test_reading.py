@@ -213,8 +213,9 @@ def test_soft_labels_are_mixed_as_by_a_reader_of_ones_own(shards, tmp_path):
 def test_a_video_without_soft_labels_ends_the_student(shards, tmp_path):
     taught = teach(tmp_path / "soft", shards, missing="v005")
     with serving(shards, "student") as served:
-        batches = mixed_labels(served.take("student", 8, is_changed=True), taught)
-        found = taken({"student": batches}, {"student": 10})
+        stream = served.take("student", 8, is_changed=True)
+        found = taken({"student": mixed_labels(stream, taught)}, {"student": 10})
+        assert stream.gi_frame is None, "it is closed"
     assert "no soft labels for video 'v005'; train this member with a command of its own" in str(
         found["student"]
     )
