@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ def blocks(page: str) -> Iterator[Block]:
         yield Block(text.count("\n", 0, found.start(2)) + 1, found[3], dict(MARK.findall(found[1])))
 
 
-def run_page(page: str, clone: Path, records: Path) -> Iterator[Outcome]:
+def run_page(page: str, clone: Path, records: Path, leave_out: Collection[str] = ()) -> Iterator[Outcome]:
     """Yield what comes of each command that is to run; one shell keeps folders and variables."""
     folder, variables = (
         clone,
@@ -83,6 +83,8 @@ def run_page(page: str, clone: Path, records: Path) -> Iterator[Outcome]:
             path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(block.text, encoding="utf-8")
         for command in [] if "not run" in block.marks else block.commands:
+            if command in leave_out:
+                continue
             if command.startswith("export "):
                 name, _, value = command.removeprefix("export ").partition("=")
                 variables[name] = value
