@@ -67,12 +67,12 @@ def blocks(page: str) -> Iterator[Block]:
         yield Block(text.count("\n", 0, found.start(2)) + 1, found[3], dict(MARK.findall(found[1])))
 
 
-def run_page(page: str, clone: Path, records: Path, leave_out: Collection[str] = ()) -> Iterator[Outcome]:
+def run_page(
+    page: str, clone: Path, records: Path, leave_out: Collection[str] = (), **variables: str
+) -> Iterator[Outcome]:
     """Yield what comes of each command that is to run; one shell keeps folders and variables."""
-    folder, variables = (
-        clone,
-        {"HOME": str(clone.parent / "home"), "PATH": f"{clone}/.venv/bin:/usr/bin:/bin"},
-    )
+    folder = clone
+    variables |= {"HOME": str(clone.parent / "home"), "PATH": f"{clone}/.venv/bin:/usr/bin:/bin"}
     for block in blocks(page):
         if "folder" in block.marks:
             folder = clone.parent / block.marks["folder"]

@@ -63,7 +63,7 @@ def test_the_pages_run_as_they_stand(real_data, tmp_path):
     as_installed(clone / ".venv")
     records = with_test_split(real_data.resolve() / "audioset", tmp_path / "audioset")
     for page in PAGES:
-        for outcome in run_page(page, clone, records, ["make test"]):
+        for outcome in run_page(page, clone, records, ["make test"], PYTHONPATH=str(clone)):
             assert outcome.code == 0, f"{page}: {outcome.command}"
 
 
