@@ -39,6 +39,10 @@ RECIPE = Recipe(
             statistics_batches=4,
             average=Ema(steps=200, gamma=1 / 20),
         ),
+        "varied": Member(
+            "netvlad", NETVLAD, batch_size=16, accumulate=2, steps=200, checkpoint_steps=10,
+            statistics_batches=4, mixup=0.4, teacher="logistic", average=Ema(steps=200, gamma=1 / 20),
+        ),
         "long": Member(
             "netvlad", NETVLAD, batch_size=16, steps=400, checkpoint_steps=10, statistics_batches=4
         ),

@@ -33,10 +33,10 @@ def one_process(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def start(*words: Sequence[str]) -> list["subprocess.Popen[str]"]:
-    """Start one process for each list of words, which form a group."""
+def start(*words: Sequence[str], first: int = 0, count: int = 2) -> list["subprocess.Popen[str]"]:
+    """Start one process for each list of words: those of a group of `count`, from rank `first` on."""
     address = f"127.0.0.1:{free_port()}"
-    group = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(len(words))}
+    group = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
     return [
         subprocess.Popen(
             [sys.executable, *each],
@@ -45,8 +45,14 @@ def start(*words: Sequence[str]) -> list["subprocess.Popen[str]"]:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
-        for rank, each in enumerate(words)
+        for rank, each in enumerate(words, first)
     ]
+
+
+def wait_for_line(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read what a process says until a line has the text; fails if it ends before."""
+    assert process.stderr is not None
+    assert any(text in line for line in process.stderr), f"ended without {text!r}"
 
 
 def finish(processes: Sequence["subprocess.Popen[str]"]) -> list[tuple[int, str, str]]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import two_processes
 from tests.support.checkpoints import wait_for_step
+from yt8m_kit.cli.main import main
 
 pytestmark = pytest.mark.long
 LOST_SECONDS = 60  # in which a process must end after another one was killed: heartbeats take 30
@@ -106,6 +107,55 @@ def test_a_killed_process_ends_the_others_and_all_resume(rank, tiny_data, tmp_pa
     assert codes[1 - rank] != 0
     assert [code for code, *_ in in_two("long", tiny_data.path, tmp_path)] == [0, 0]
     assert_same(weights(tmp_path, "long"), long_weights)
+
+
+def test_mixup_soft_labels_and_accumulation_are_those_of_one_process_even_if_killed(
+    tiny_data, tmp_path, tiny_recipes
+):
+    for verb in ("train", "average", "export", "distill"):
+        assert main([verb, "tiny", "logistic", f"--data={tiny_data.path}", f"--runs={tmp_path}/one"]) == 0
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    expected = in_one("varied", tiny_data.path, tmp_path / "one")
+    processes = started("varied", tiny_data.path, tmp_path / "two", after=20)
+    processes[1].kill()
+    two_processes.finish(processes)
+    done = in_two("varied", tiny_data.path, tmp_path / "two")
+    assert [code for code, *_ in done] == [0, 0], done
+    assert_same(weights(tmp_path / "two", "varied"), expected)
+
+
+@pytest.mark.parametrize(("rank", "waited"), [(0, "waited at"), (1, "waited for process 0 at")])
+def test_a_process_whose_others_do_not_start_ends_with_a_sentence(rank, waited, tiny_data, tmp_path):
+    code, last = alone(tiny_data.path, tmp_path, rank, seconds=5)
+    assert code == 1
+    assert f"the other processes did not start within 5 s; process {rank} of 2 {waited} 127.0.0.1:" in last
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_ctrl_c_ends_a_process_that_waits_for_the_others(rank, tiny_data, tmp_path):
+    code, last = alone(tiny_data.path, tmp_path, rank, seconds=two_processes.SECONDS, stop_after=5)
+    assert (code, last) == (130, "yt8m: interrupted; the same command resumes.")
+
+
+def alone(data, runs, rank, seconds, stop_after=None):
+    """Exit code and last line of one process of two, which waits some seconds for the other.
+
+    stop_after: seconds from the start of JAX to a Ctrl-C. Nothing is written.
+    """
+    lines = [
+        "import sys; from yt8m_kit.training.distributed import processes",
+        f"processes.JOIN_SECONDS = {seconds}",
+        "from yt8m_kit.cli.__main__ import start; sys.exit(start())",
+    ]
+    arguments = ["-c", "; ".join(lines), *command("long", data, runs), "--devices=all"]
+    (process,) = two_processes.start(arguments, first=rank)
+    if stop_after:
+        two_processes.wait_for_line(process, "starting JAX")
+        time.sleep(stop_after)
+        process.send_signal(signal.SIGINT)
+    ((ended, _, said),) = two_processes.finish([process])
+    assert not (runs / "tiny").exists()
+    return ended, said.splitlines()[-1]
 
 
 def test_another_number_of_devices_does_not_resume(tiny_data, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ Values go through the key-value store of JAX's coordination service, on the host
 import json
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -76,6 +77,31 @@ def _send_native_output_to_stderr() -> None:
 
 
 def _join(launched: Launch) -> None:
+    """Connect in a thread: JAX blocks signals meanwhile, and aborts the process when its time is up."""
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=_connect, args=(launched, failures), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + JOIN_SECONDS
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(POLL_SECONDS)
+    if thread.is_alive():
+        raise KitError(
+            f"the other processes did not start within {JOIN_SECONDS} s; process {launched.rank} of "
+            f"{launched.processes} waited{_where(launched)}. Start all of them with the same command."
+        )
+    if failures:
+        reason = str(failures[0]).splitlines()[0]
+        raise KitError(f"process {launched.rank} of {launched.processes} cannot join the others: {reason}")
+
+
+def _where(launched: Launch) -> str:
+    if not launched.address:
+        return ""
+    return f" at {launched.address}" if launched.rank == 0 else f" for process 0 at {launched.address}"
+
+
+def _connect(launched: Launch, failures: list[BaseException]) -> None:
+    """Join the others; what JAX raises is kept for the main thread."""
     import jax
 
     known: dict[str, Any] = {"cluster_detection_method": launched.method}
@@ -87,15 +113,12 @@ def _join(launched: Launch) -> None:
     try:
         jax.distributed.initialize(
             **known,
-            initialization_timeout=JOIN_SECONDS,
+            initialization_timeout=2 * JOIN_SECONDS,  # longer than anybody waits for this thread
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
-        raise KitError(
-            f"process {launched.rank} of {launched.processes} did not join the others within {JOIN_SECONDS} "
-            f"s: {str(error).splitlines()[0]}"
-        ) from None
+        failures.append(error)
 
 
 def _client() -> Any:
