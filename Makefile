@@ -4,6 +4,7 @@ RUNS     ?= runs
 DATA     ?=
 EXTRA    ?=
 PORT     ?=
+PROCESSES ?= 2
 EXTRAS   := cuda docs gcs http jax litert onnx ray report s3 serve tensorboard test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
@@ -12,6 +13,8 @@ endif
 
 BIN  := .venv/bin
 YT8M := $(BIN)/yt8m
+# Two processes, as many of a test's steps take one core: starts, tracing, waiting.
+PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # pip takes five warnings and two errors to say that it is offline.
@@ -73,14 +76,14 @@ demo: .venv/installed-report  ## the whole pipeline on a synthesized set, ending
 	$(YT8M) run demo blend --to=submit,evaluate --data=data/demo
 	$(YT8M) report demo
 
-test: .venv/installed-test  ## lint, types and tests (under 10 minutes)
+test: .venv/installed-test  ## [PROCESSES=2]: lint, types and tests (under 10 minutes)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
-test-long: .venv/installed-test  ## the tests that take minutes
-	$(BIN)/pytest -m long
+test-long: .venv/installed-test  ## [PROCESSES=2]: the tests that take minutes
+	$(PYTEST) -m long
 
 coverage: .venv/installed-test  ## which lines of yt8m_kit the tests run, their child processes included
 	$(BIN)/coverage erase
@@ -122,7 +125,7 @@ kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full di
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
   training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
-  inference.gap inference.validate_csv export.serving export.encode export.blend export.arithmetic
+  inference.top inference.gap inference.validate_csv export.serving export.encode export.blend export.arithmetic
 bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.

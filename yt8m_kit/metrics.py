@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 TOP = 20  # labels of a video that count
 _ROWS = 256  # videos whose keys fit in the cache
+_BLOCKS = 12  # of classes, for each label kept: about k + 1 classes reach the bound then
+_FEW = 8  # times k classes are still sorted faster than all are partitioned
 _KEYS = 1 << 15  # keys of pairs that fit in the cache
 
 Floats = NDArray[np.float32]
@@ -19,20 +21,63 @@ Bools = NDArray[np.bool_]
 def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floats]:
     """Labels int32 (N, k) and confidences float32 (N, k) of the k most probable classes, descending.
 
-    Ties are ordered by label, so that the result does not depend on the batch. Confidence and label are
-    packed into one integer key: numpy partitions those ten times as fast as it argpartitions.
+    Ties are ordered by label, so that the result does not depend on the batch. Few classes of a video are
+    sorted: those that reach a bound, which k classes are known to reach.
     """
     videos, classes = probabilities_NC.shape
     k = min(k, classes)
     labels, confidences = np.empty((videos, k), np.int32), np.empty((videos, k), np.float32)
-    backwards = np.arange(classes, dtype=np.uint64)[::-1]
     for start in range(0, videos, _ROWS):
         rows = slice(start, start + _ROWS)
-        keys = (_ordered(probabilities_NC[rows]).astype(np.uint64) << np.uint64(32)) | backwards
-        best = np.sort(np.partition(keys, classes - k, axis=1)[:, classes - k :], axis=1)[:, ::-1]
-        labels[rows] = classes - 1 - (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        confidences[rows] = np.take_along_axis(probabilities_NC[rows], labels[rows], axis=1)
+        part = probabilities_NC[rows]
+        best = _best_of_few(part, k)
+        if best is None:
+            best = _best_of_all(part, k)
+        labels[rows] = classes - 1 - (best[:, ::-1] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        confidences[rows] = np.take_along_axis(part, labels[rows], axis=1)
     return labels, confidences
+
+
+def _best_of_few(probabilities_NC: Floats, k: int) -> NDArray[np.uint64] | None:
+    """The k greatest keys of each video, ascending; None where ties, NaN or few classes forbid a bound."""
+    videos, classes = probabilities_NC.shape
+    width = classes // (_BLOCKS * k)
+    if width < 2:
+        return None
+    reached = probabilities_NC >= _bound(probabilities_NC, k, width)[:, None]
+    counts_N = np.count_nonzero(reached, axis=1)
+    most = int(counts_N.max())
+    if counts_N.min() < k or most > _FEW * k:
+        return None
+    found = np.flatnonzero(reached)
+    rows = np.repeat(np.arange(videos), counts_N)
+    columns = np.arange(found.size) - np.repeat(np.cumsum(counts_N) - counts_N, counts_N)
+    keys = np.zeros((videos, most), np.uint64)
+    keys[rows, columns] = _ranked(probabilities_NC.ravel()[found], found - rows * classes, classes)
+    return np.sort(keys, axis=1)[:, -k:]
+
+
+def _best_of_all(probabilities_NC: Floats, k: int) -> NDArray[np.uint64]:
+    """The k greatest keys of each video, ascending."""
+    classes = probabilities_NC.shape[1]
+    keys = _ranked(probabilities_NC, np.arange(classes), classes)
+    return np.sort(np.partition(keys, classes - k, axis=1)[:, classes - k :], axis=1)
+
+
+def _bound(probabilities_NC: Floats, k: int, width: int) -> Floats:
+    """A confidence that at least k classes reach, float32 (N,): k-th greatest of the maxima of blocks."""
+    videos, classes = probabilities_NC.shape
+    blocks = classes // width
+    maxima = probabilities_NC[:, : blocks * width].reshape(videos, width, blocks).max(axis=1)
+    bound: Floats = np.partition(maxima, blocks - k, axis=1)[:, blocks - k]
+    return bound
+
+
+def _ranked(confidences: Floats, labels: NDArray[np.int64], classes: int) -> NDArray[np.uint64]:
+    """Pack confidence and label into one integer, greater for a smaller label where confidences are equal."""
+    return (_ordered(confidences).astype(np.uint64) << np.uint64(32)) | (classes - 1 - labels).astype(
+        np.uint64
+    )
 
 
 def _ordered(values: Floats) -> NDArray[np.uint32]:

@@ -70,6 +70,19 @@ def test_top_is_descending_and_breaks_ties_by_label():
     assert confidences.tolist() == [[np.float32(0.9), 0.5, 0.5]]
 
 
+@pytest.mark.parametrize("k", [1, 20])
+@pytest.mark.parametrize("steps", [2**20, 2000, 10, 1], ids=["no ties", "some", "many", "only"])
+def test_top_is_that_of_a_stable_sort(steps, k):
+    """Of as many classes as YouTube-8M has, with steps + 1 different confidences."""
+    random = np.random.default_rng(0)
+    probabilities = (random.integers(0, steps + 1, (300, 3862)) / steps).astype(np.float32)
+    probabilities[7] = 0
+    labels, confidences = metrics.top(probabilities, k)
+    expected = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(confidences, np.take_along_axis(probabilities, expected, axis=1))
+
+
 def test_hit_at_1_and_perr_match_their_definitions(case):
     probabilities, truth = case
     ranked = np.argsort(-probabilities, axis=1)
