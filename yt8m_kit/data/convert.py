@@ -99,7 +99,7 @@ def _sources_of(
 ) -> Sources:
     """What shards are made from: files by name and bytes, labels, vocabulary, and how they are written."""
     settings = {"features": [list(feature) for feature in dataset.features], "classes": dataset.classes}
-    settings |= dataset.other_label_keys
+    settings |= dataset.about_labels
     tables = {"labels": labels, "vocabulary": names}
     return {
         "settings": settings | {"id_keys": list(dataset.id_keys), "videos": videos},

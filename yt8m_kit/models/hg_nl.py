@@ -41,4 +41,4 @@ def build(
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     groups = (query_groups, value_groups) if grouped else (1, 1)
     block = NonLocalMean(dataset.width // reduction, *groups, shared, relu=grouped, name="non_local")
-    return keras.Model(inputs, classifier(block(frames), dataset.classes, mixtures, l2), name="hg_nl")
+    return keras.Model(inputs, classifier(block(frames), dataset, mixtures, l2), name="hg_nl")

@@ -93,7 +93,7 @@ class Stage:
         found = {
             "settings": self._limits() | self.settings,
             "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
-            | self.experiment.recipe.dataset.other_label_keys,
+            | self.experiment.recipe.dataset.about_labels,
             "splits": {split: self.shards(split) for split in self.reads},
             "products": {need.title: need.identity() for need in self.needs},
             "format": FORMATS[self.verb],

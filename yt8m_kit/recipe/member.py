@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from yt8m_kit import models
 from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count, NonNegative, Positive, Share, Whole, checked, unknown
+from yt8m_kit.fields import Count, Interval, NonNegative, Positive, Share, Whole, checked, unknown
 from yt8m_kit.recipe.averages import Ema, Range
 
 WITHOUT_EFFECT = ("published", "checkpoint_minutes")  # fields that no product depends on
+# Fields that are left out of records where they have their defaults, as products made before them have none.
+NEWER: dict[str, Any] = {"label_smoothing": 0.0}
 
 
 @checked
@@ -20,6 +22,7 @@ class Member:
 
     The length is `steps`, or `epochs` over the train split. The learning rate is multiplied by `decay` every
     `decay_examples` examples (staircase). An update takes `batch_size` videos, in `accumulate` parts.
+    `label_smoothing`: share of a single-label target that is spread evenly over the classes.
     `mixup`: videos are mixed in pairs in training, with weights from Beta(mixup, mixup).
     `teacher`: the ensemble (or member) whose soft labels have weight `teacher_weight` in the target.
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
@@ -42,6 +45,7 @@ class Member:
     decay_examples: Count = 4_000_000
     clip_norm: Positive = 1.0
     loss_epsilon: NonNegative = 1e-5
+    label_smoothing: Annotated[float, Interval(0, 1, high_open=True)] = 0.0
     mixup: Positive | None = None
     teacher: str | None = None
     teacher_weight: Share = 0.5
@@ -97,6 +101,8 @@ class Member:
     def frozen(self) -> dict[str, Any]:
         """The settings that results depend on, as JSON values."""
         settings = {
-            name: value for name, value in asdict(self).items() if not name.startswith(WITHOUT_EFFECT)
+            name: value
+            for name, value in asdict(self).items()
+            if not (name.startswith(WITHOUT_EFFECT) or (name in NEWER and value == NEWER[name]))
         }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}

@@ -20,7 +20,7 @@ class Recipe:
     """A data set, the members trained on it and the ensembles blended from them.
 
     Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers that
-    form a cycle, and hyperparameters that do not fit the data set.
+    form a cycle, and settings that do not fit the data set.
     """
 
     name: str
@@ -38,9 +38,19 @@ class Recipe:
         for name, member in self.members.items():
             self._check_teachers(name, ())
             try:
-                models.check_sizes(member.family, self.dataset, member.hyperparameters)
+                self._check_fit(member)
             except UsageError as error:
                 raise UsageError(f"member {name}: {error}") from None
+
+    def _check_fit(self, member: Member) -> None:
+        """Check a member's settings that depend on the data set."""
+        models.check_sizes(member.family, self.dataset, member.hyperparameters)
+        if member.label_smoothing and not self.dataset.single_label:
+            raise UsageError(
+                f"label_smoothing must be 0 unless each video has a single label; got "
+                f"{member.label_smoothing} on {self.dataset.name}. Leave it out, or declare "
+                "Dataset(single_label=True)."
+            )
 
     def _check_ensemble(self, name: str, ensemble: Ensemble) -> None:
         for member in ensemble.members:

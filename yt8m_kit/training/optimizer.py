@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.recipe import Member
 
 # Smallest variable (in weights) whose update is worth compiling: 0.1 to 0.2 s each.
@@ -51,3 +53,8 @@ def optimizer_of(member: Member, learning_rate: float) -> ClippedAdam:
         epsilon=1e-8,
         gradient_accumulation_steps=member.accumulate if member.accumulate > 1 else None,
     )
+
+
+def loss_of(member: Member, dataset: Dataset) -> LabelLoss:
+    """The label loss of a member on a data set."""
+    return LabelLoss(member.loss_epsilon, dataset.single_label, member.label_smoothing)

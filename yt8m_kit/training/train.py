@@ -24,7 +24,7 @@ from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.one_read.subscription import Subscription
-from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.optimizer import loss_of, optimizer_of
 
 if TYPE_CHECKING:  # it needs JAX
     from yt8m_kit.training.distributed.workers import Workers
@@ -106,6 +106,7 @@ def _loop(
         member=member,
         model=model,
         optimizer=optimizer_of(member, member.learning_rate),
+        label_loss=loss_of(member, dataset),
         total=total_steps(member, paths),
         batches=shuffled(
             experiment,

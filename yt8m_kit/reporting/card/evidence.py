@@ -12,6 +12,7 @@ from yt8m_kit.pipeline.stages import Stages
 
 SPLITS = ("validate", "test", "train")
 METRICS = {"gap": "GAP@20", "map": "mAP", "hit1": "Hit@1", "perr": "PERR"}
+SINGLE_LABEL = {"top1": "top-1", "top5": "top-5", "mean_error": "mean error"}  # where they were computed
 BOARD = {"public": "public half of the local board", "private": "private half of the local board"}
 
 
@@ -30,6 +31,7 @@ def _on_split(stages: Stages, name: str, split: str) -> dict[str, Any] | None:
     if not kept:
         return None
     values = {title: kept[key] for key, title in METRICS.items()}
+    values |= {title: kept[key] for key, title in SINGLE_LABEL.items() if key in kept}
     return {"split": split, "title": f"{split} split", "videos": kept["videos"], "values": values}
 
 
