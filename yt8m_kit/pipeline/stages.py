@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from yt8m_kit import recipe as recipes
 from yt8m_kit.codecs.formats import litert_bits
 from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError
@@ -44,16 +46,35 @@ class Stages:
 
     def _train(self, name: str) -> Stage:
         member, run = self.recipe.member(name), self.experiment.run(name)
+        initial = self.initial(member)
+        is_foreign = initial is not None and initial.experiment.recipe.name != self.recipe.name
+        needs = (self.distill(member.teacher),) if member.teacher else ()
         return Stage(
             self.experiment,
             self.shards,
             self._words("train", name),
             run.trained,
             partials=(run.checkpoints,),
-            needs=(self.distill(member.teacher),) if member.teacher else (),
+            needs=needs if initial is None or is_foreign else (*needs, initial),
+            others={"initial": {member.initial: initial.identity()}} if initial and is_foreign else {},
             reads=("train", "validate") if member.validate_steps else ("train",),
             settings=training_settings(member),
         )
+
+    def initial(self, member: Member) -> Stage | None:
+        """The final weights that a member's training starts from, None without.
+
+        Those of another recipe are of its real run, and the stage does not tell what they were made of: a
+        recipe's stages follow its own sources only. Raises UsageError for a recipe or member that is unknown.
+        """
+        if member.initial is None:
+            return None
+        if "/" not in member.initial:
+            return self.average(member.initial)
+        recipe, _, name = member.initial.partition("/")
+        other = replace(self.experiment, recipe=recipes.load(recipe), trial=None)
+        other.recipe.member(name)
+        return Stage(other, lambda split: None, ("average", recipe, name), other.run(name).averaged)
 
     def average(self, name: str) -> Stage:
         """averaged.weights.h5, from the trained weights; averaging checkpoints also reads records."""

@@ -12,6 +12,7 @@ from yt8m_kit.recipe.ensemble import Ensemble
 from yt8m_kit.recipe.member import Member
 
 NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
+FOREIGN = re.compile(f"{NAME.pattern}/{NAME.pattern}")  # a member of another recipe
 
 
 @checked
@@ -19,8 +20,8 @@ NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
 class Recipe:
     """A data set, the members trained on it and the ensembles blended from them.
 
-    Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers that
-    form a cycle, and settings that do not fit the data set.
+    Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers and
+    initial weights that form a cycle, and settings that do not fit the data set.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Recipe:
         for name, ensemble in self.ensembles.items():
             self._check_ensemble(name, ensemble)
         for name, member in self.members.items():
-            self._check_teachers(name, ())
+            self._check_sources(name, ())
             try:
                 self._check_fit(member)
             except UsageError as error:
@@ -60,14 +61,25 @@ class Recipe:
         if name in self.members:
             raise UsageError(f"{name!r} is both a member and an ensemble of recipe {self.name}.")
 
-    def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
-        """Check that teachers exist and that they form no cycle."""
+    def _check_sources(self, name: str, students: tuple[str, ...]) -> None:
+        """Check that teachers and members of initial weights exist, and that they form no cycle."""
         if name in students:
-            raise UsageError(f"the teachers of {name} form a cycle: {' <- '.join([*students, name])}.")
-        teacher = self.member(name).teacher
-        if teacher is not None:
-            for each in self.ensemble(teacher).members:
-                self._check_teachers(each, (*students, name))
+            chain = " <- ".join([*students, name])
+            raise UsageError(f"the teachers or initial weights of {name} form a cycle: {chain}.")
+        for each in self._sources(self.member(name)):
+            self._check_sources(each, (*students, name))
+
+    def _sources(self, member: Member) -> tuple[str, ...]:
+        """Members of this recipe that a member's training needs."""
+        taught = self.ensemble(member.teacher).members if member.teacher is not None else ()
+        if member.initial is None or FOREIGN.fullmatch(member.initial):
+            return taught
+        if member.initial in self.ensembles or "/" in member.initial:
+            raise UsageError(
+                f"initial must be a member of this recipe or RECIPE/MEMBER of another one; got "
+                f"{member.initial!r}."
+            )
+        return (*taught, member.initial)
 
     def member(self, name: str) -> Member:
         """The member of that name. Raises UsageError, which lists the existing ones, if there is none."""
