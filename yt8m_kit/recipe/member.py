@@ -127,3 +127,11 @@ class Member:
             if not (name.startswith(WITHOUT_EFFECT) or (name in NEWER and value == NEWER[name]))
         }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
+
+    def training_settings(self) -> dict[str, Any]:
+        """The settings that training depends on: all but how checkpoints are averaged afterwards."""
+        settings = self.frozen()
+        del settings["keep_average"]
+        kept = self.average
+        settings["average"] = [kept.first, kept.last] if isinstance(kept, Range) else None
+        return settings

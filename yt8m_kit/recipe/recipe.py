@@ -10,6 +10,7 @@ from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.fields import checked
 from yt8m_kit.recipe.ensemble import Ensemble
 from yt8m_kit.recipe.member import Member
+from yt8m_kit.recipe.submission import Submission
 
 NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
 FOREIGN = re.compile(f"{NAME.pattern}/{NAME.pattern}")  # a member of another recipe
@@ -20,6 +21,8 @@ FOREIGN = re.compile(f"{NAME.pattern}/{NAME.pattern}")  # a member of another re
 class Recipe:
     """A data set, the members trained on it and the ensembles blended from them.
 
+    submission: the format of its challenge, where that is not YouTube-8M's CSV.
+
     Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers and
     initial weights that form a cycle, and settings that do not fit the data set.
     """
@@ -29,6 +32,7 @@ class Recipe:
     dataset: Dataset
     members: Mapping[str, Member]
     ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
+    submission: Submission | None = None
 
     def __post_init__(self) -> None:
         for name in (*self.members, *self.ensembles):
@@ -72,7 +76,7 @@ class Recipe:
     def _sources(self, member: Member) -> tuple[str, ...]:
         """Members of this recipe that a member's training needs."""
         taught = self.ensemble(member.teacher).members if member.teacher is not None else ()
-        if member.initial is None or FOREIGN.fullmatch(member.initial):
+        if member.initial is None or self._is_foreign(member.initial):
             return taught
         if member.initial in self.ensembles or "/" in member.initial:
             raise UsageError(
@@ -80,6 +84,10 @@ class Recipe:
                 f"{member.initial!r}."
             )
         return (*taught, member.initial)
+
+    def _is_foreign(self, initial: str) -> bool:
+        """Whether initial weights are of another recipe."""
+        return bool(FOREIGN.fullmatch(initial)) and not initial.startswith(f"{self.name}/")
 
     def member(self, name: str) -> Member:
         """The member of that name. Raises UsageError, which lists the existing ones, if there is none."""
