@@ -11,12 +11,14 @@ BLENDED = 2  # members of an ensemble that are blended, the smallest ones
 def reduced(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
     """The recipe with each ensemble of its smallest members with a weight, at most BLENDED of them.
 
-    Initial weights of other recipes are left out, as their runs are not there. sizes: of the members.
+    Initial weights of other recipes are left out, as their runs are not there, and the challenge's own
+    format, whose function cannot be sent to another process. sizes: of the members.
     """
     return replace(
         recipe,
         members={name: _on_its_own(member) for name, member in recipe.members.items()},
         ensembles={name: _reduced(each, sizes) for name, each in recipe.ensembles.items()},
+        submission=None,
     )
 
 
