@@ -48,7 +48,7 @@ class Place:
         )
 
     def yt8m(self, *words: str) -> int:
-        data = [] if words[0] == "export" else [f"--data={self.data}"]
+        data = [] if words[0] in ("export", "stages") else [f"--data={self.data}"]
         return main([*words, *data, f"--runs={self.runs}"])
 
     def edit(self, before: str, after: str) -> None:
@@ -84,6 +84,8 @@ def test_the_top_five_of_each_clip_as_json(place, capsys):
         {"label": f"name {n}", "score": s} for n, s in zip(labels[-1, :5].tolist(), confidences[-1].tolist())
     ]
     assert found["results"][ids[-1]] == last
+    assert place.yt8m("stages", "tiny", "logistic") == 0
+    assert "predict tiny logistic --format=own" in capsys.readouterr().out.splitlines()
     _stale(place, capsys)
     _mistakes(place, capsys)
 

@@ -135,6 +135,19 @@ def test_the_report_has_columns_for_them(runs, data, capsys):
     assert rows["blend"]["board error public"] == read(runs / "single/blend/score.json")["mean_error_public"]
 
 
+def test_the_card_says_that_a_video_has_one_label(runs, capsys):
+    pytest.importorskip("jinja2")
+    assert main(["card", "single", "blend", f"--runs={runs}"]) == 0
+    card = Path(capsys.readouterr().out.splitlines()[-1]).read_text(encoding="utf-8")
+    assert "- single-label-classification" in card
+    assert "12 labels, of which a video has one." in card
+    scores, board = (read(runs / "single/blend" / name) for name in ("validate.graph.json", "score.json"))
+    head = "| on | videos | GAP@20 | mAP | Hit@1 | PERR | top-1 | top-5 | mean error |"
+    assert head in card
+    assert f"| {scores['top1']:.4f} | {scores['top5']:.4f} | {scores['mean_error']:.4f} |" in card
+    assert f"| {board['top1_public']:.4f} | {board['top5_public']:.4f} |" in card
+
+
 @pytest.mark.long
 def test_mixup_soft_labels_ema_and_the_mixture_of_branches_go_on_working(data, runs):
     experiment = Experiment(recipes.load("single"), data, runs)
