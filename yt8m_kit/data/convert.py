@@ -60,7 +60,8 @@ def convert(
             f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} "
             f"classes.{heading}"
         )
-    table = LabelFile(labels, known, dataset.classes) if labels else None
+    single_label = dataset.single_label
+    table = LabelFile(labels, known, dataset.classes, single_label=single_label) if labels else None
     folder = out / split
     sources = _sources_of(paths, dataset, labels, names, videos)
     if names and (not folder.exists() or _is_of(folder, sources)):
