@@ -137,6 +137,16 @@ def test_a_recipe_without_a_format_says_so(tiny_runs, tiny_recipes, capsys):
     assert "--part divides a prediction" in capsys.readouterr().err
 
 
+def test_kaggle_is_not_sent_the_csv_of_another_challenge(place, capsys):
+    place.edit("dataset=DEMO", 'dataset=replace(DEMO, competition="own")')
+    place.edit(
+        "from yt8m_kit.dataset import DEMO",
+        "from dataclasses import replace\nfrom yt8m_kit.dataset import DEMO",
+    )
+    assert place.yt8m("submit", "tiny", "logistic", "--to=kaggle") == 2
+    assert "sends YouTube-8M's CSV; upload submission.json on" in capsys.readouterr().err
+
+
 def write(ids, labels, confidences, names):
     return ""
 
