@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,18 @@ def test_the_report_has_columns_for_them(runs, data, capsys):
     assert rows["blend"]["top-1"] == scores["top1"]
     assert rows["blend"]["mean error"] == scores["mean_error"]
     assert rows["blend"]["board error public"] == read(runs / "single/blend/score.json")["mean_error_public"]
+
+
+def test_weights_of_the_other_kind_are_stale(runs, data, tmp_path, monkeypatch, capsys):
+    shutil.copytree(RECIPES, tmp_path / "recipes")
+    monkeypatch.setenv("YT8M_RECIPES", str(tmp_path / "recipes"))
+    recipe = tmp_path / "recipes/single.py"
+    text = recipe.read_text(encoding="utf-8").replace(", single_label=True", "")
+    recipe.write_text(text.replace(", label_smoothing=0.1", ""), encoding="utf-8")
+    for verb in ("train", "evaluate", "export"):
+        where = [f"--runs={runs}", *([f"--data={data}"] if verb != "export" else [])]
+        assert main([verb, "single", "moe", *where]) == 2
+        assert "single_label was True, is now not set" in capsys.readouterr().err
 
 
 def test_the_card_says_that_a_video_has_one_label(runs, capsys):

@@ -27,7 +27,7 @@ def evaluate(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR; single labels by top-1 and top-5, too."""
+    """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR; top-1 and top-5."""
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
