@@ -103,6 +103,11 @@ def _stale(place, capsys):
     names.write_text(names.read_text().replace("name 1\n", "another name\n"))
     assert place.yt8m(*OWN) == 2
     assert "is stale: vocabulary was" in capsys.readouterr().err
+    kept = names.read_text()
+    names.unlink()
+    assert place.yt8m(*OWN) == 2
+    assert "is now 'none'" in capsys.readouterr().err
+    names.write_text(kept)
     assert place.yt8m(*OWN, "--anew") == 0
     assert place.file("submission.csv").stat().st_mtime_ns == csv
 

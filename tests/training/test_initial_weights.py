@@ -123,6 +123,12 @@ def test_what_is_taken_and_what_is_not_is_said(data, runs, capsys):
     assert "there, but not used: input_norm" in said
 
 
+def test_a_rate_that_never_falls_is_named(data, runs, capsys):
+    words = ["train", "chain", "tsn", "--steps=12", f"--data={data}", f"--runs={runs}"]
+    assert main(words) == 0  # a trial: 10 steps are an epoch
+    assert "the training ends after 1.2 epochs, before steps_down at 2, 3" in capsys.readouterr().err
+
+
 def test_sizes_that_share_no_weight_are_an_error(data, runs, capsys):
     assert main(["train", "chain", "unlike", f"--data={data}", f"--runs={runs}"]) == 2
     assert "no weight of tsn (tsn) has name and shape of one of this hg_nl" in capsys.readouterr().err

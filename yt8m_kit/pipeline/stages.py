@@ -233,7 +233,7 @@ class Stages:
             run.predictions(split).with_suffix(submission.ending),
             needs=(self.predict(name, split),),
             settings={"submission": submission.sources()},
-            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE)},
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE) or "none"},
         )
 
     def distill(self, teacher: str, top: int | None = None) -> Stage:

@@ -158,6 +158,14 @@ def total_steps(member: Member, paths: Sequence[DataPath]) -> int:
 
 
 def length_of(member: Member, paths: Sequence[DataPath], total: int) -> Length:
-    """The length of a training; records are counted only where the learning rate goes by epochs."""
-    by_epochs = bool(member.steps_down or member.warm_up)
-    return Length(total, splits.count(paths) / member.batch_size if by_epochs else None)
+    """The length of a training; records are counted only where the learning rate goes by epochs.
+
+    Warns of epochs in `steps_down` that the training does not reach.
+    """
+    if not (member.steps_down or member.warm_up):
+        return Length(total)
+    epoch = splits.count(paths) / member.batch_size
+    if beyond := [each for each in member.steps_down if each * epoch >= total]:
+        ends = f"the training ends after {total / epoch:.3g} epochs"
+        progress.say(f"warning: {ends}, before steps_down at {', '.join(f'{each:g}' for each in beyond)}")
+    return Length(total, epoch)
