@@ -7,7 +7,8 @@ Known: the blocks (Table 1: 148,736 parameters of an HG-NL block on 1024 channel
 across groups), segments (3 in training, 25 at prediction; StNet 7). Open: all else, as the source applies
 them to image features of short videos.
 
-Our choice: classifiers, sizes and training on YouTube-8M's features; no published scores are comparable.
+Our choice: classifiers, sizes and training on YouTube-8M's features; no published scores are comparable. The
+report's own task and training: kinetics.py.
 
 Command: make results RECIPE=iqiyi
 """

@@ -1,6 +1,7 @@
 """What a data set looks like: feature names and widths, classes, frames, and how bytes stand for floats."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from yt8m_kit.errors import UsageError
 from yt8m_kit.fields import Count, Share, checked
@@ -21,6 +22,8 @@ class Dataset:
     competition: its name on Kaggle, None where there is none.
     max_skipped: largest share of bad records, which are skipped; above it, reading stops with an error.
     label_keys: context keys that hold the labels, looked for before `labels`.
+    single_label: exactly one class is true of a video: probabilities are a softmax over the classes, the loss
+    is their cross-entropy, and top-1 and top-5 errors are computed.
     Raises UsageError for a wrong value.
     """
 
@@ -32,6 +35,7 @@ class Dataset:
     competition: str | None = None
     max_skipped: Share = 0.05
     label_keys: tuple[str, ...] = ()
+    single_label: bool = False
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.features]
@@ -46,9 +50,10 @@ class Dataset:
         return sum(width for _, width in self.features)
 
     @property
-    def other_label_keys(self) -> dict[str, list[str]]:
-        """label_keys, for records of sources; empty where there are none, as in records without the field."""
-        return {"label_keys": [*self.label_keys]} if self.label_keys else {}
+    def about_labels(self) -> dict[str, Any]:
+        """label_keys and single_label, for records of sources; without defaults, as in older records."""
+        found: dict[str, Any] = {"label_keys": [*self.label_keys]} if self.label_keys else {}
+        return found | ({"single_label": True} if self.single_label else {})
 
 
 YOUTUBE8M_2018 = Dataset(

@@ -74,6 +74,8 @@ def matches(value: Any, kind: Any) -> bool:
         return isinstance(value, tuple) and _items_match(value, parts)
     if origin is Mapping:
         return isinstance(value, Mapping)
+    if origin is Callable:
+        return callable(value)
     if kind in (int, float) and isinstance(value, bool):
         return False
     if kind is float:
@@ -100,6 +102,8 @@ def describe(kind: Any) -> str:
         return f"a tuple such as {_example(kind)}"
     if origin is Mapping:
         return f"a dict such as {_example(kind)}"
+    if origin is Callable:
+        return "a function"
     return "None" if kind is types.NoneType else _NOUNS.get(kind) or _example(kind)
 
 

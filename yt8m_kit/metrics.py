@@ -1,4 +1,4 @@
-"""GAP@20, Hit@1, PERR and mAP of label confidences, in numpy.
+"""GAP@20, Hit@1, PERR, mAP, and top-k errors of single-label tasks, in numpy.
 
 # N videos, C classes, k labels kept per video
 """
@@ -171,11 +171,37 @@ def mean_average_precision(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> 
     return float(np.mean([average_precision(probabilities_NC[:, c], truth_NC[:, c]) for c in present]))
 
 
-def scores(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> dict[str, float]:
-    """GAP@20, mAP, Hit@1 and PERR of dense probabilities (N, C) against multi-hot truth (N, C)."""
-    return {
+def top_scores(hits_Nk: Bools, labelled: int) -> dict[str, float]:
+    """Scores of single-label predictions, over the labelled videos, whose number is given.
+
+    hits_Nk: whether each prediction is the true label, the most confident first. "top1", "top5": accuracy,
+    the share of videos whose label is the first prediction, or among the first five; "mean_error": the mean
+    of both errors (1 - accuracy), by which the Kinetics tasks of ActivityNet ranked. Raises ValueError
+    without a labelled video.
+    """
+    if labelled <= 0:
+        raise ValueError(f"accuracy needs at least one labelled video; got {labelled}.")
+    first, five = (int(np.count_nonzero(hits_Nk[:, :k].any(axis=1))) / labelled for k in (1, 5))
+    return {"top1": first, "top5": five, "mean_error": 1 - (first + five) / 2}
+
+
+def scores(
+    probabilities_NC: Floats, truth_NC: NDArray[Any], *, single_label: bool = False
+) -> dict[str, float]:
+    """GAP@20, mAP, Hit@1 and PERR of dense probabilities (N, C) against multi-hot truth (N, C).
+
+    single_label: top-1 and top-5 accuracy and the mean of both errors as well.
+    """
+    figures = {
         "gap": gap_at_20(probabilities_NC, truth_NC),
         "map": mean_average_precision(probabilities_NC, truth_NC),
         "hit1": hit_at_1(probabilities_NC, truth_NC),
         "perr": perr(probabilities_NC, truth_NC),
     }
+    return figures | single_label_scores(probabilities_NC, truth_NC) if single_label else figures
+
+
+def single_label_scores(probabilities_NC: Floats, truth_NC: NDArray[Any]) -> dict[str, float]:
+    """top_scores of dense probabilities (N, C) against one-hot truth (N, C); rows of zeros have no label."""
+    labels, _ = top(probabilities_NC, 5)
+    return top_scores(hits_of(labels, truth_NC), int(np.count_nonzero(truth_NC.any(axis=1))))

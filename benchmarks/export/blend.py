@@ -120,7 +120,7 @@ def searched(members: Members) -> str:
     rows: list[Row] = [
         {
             "MB": f"{point.size / 1e6:,.2f}",
-            "GAP@20": f"{point.gap:.5f}",
+            "GAP@20": f"{point.score:.5f}",
             "members": len(point.members),
             "fits": "yes" if point.size <= limit else "no",
         }
@@ -131,8 +131,8 @@ def searched(members: Members) -> str:
         f"{gathered - started:.0f} s, searching {found - gathered:.0f} s, scoring held-out videos "
         f"{judged - found:.0f} s; peak memory {peak:.2f} GiB (dense, the members alone are "
         f"{len(read) * truth.size * 4 / 2**30:.2f} GiB).\n\n"
-        f"Within {limit / 1e6:,.0f} MB: GAP@20 {best.gap:.6f} among {candidates.hits.shape[1]} candidates a "
-        f"video, {exact:.6f} among all classes, {halved:.6f} after rounding to float16; "
+        f"Within {limit / 1e6:,.0f} MB: GAP@20 {best.score:.6f} among {candidates.hits.shape[1]} candidates "
+        f"a video, {exact:.6f} among all classes, {halved:.6f} after rounding to float16; "
         f"{candidates.share_exact(best.weights):.2%} of the videos are exact. On held-out videos: "
         f"{held:.5f} with searched weights, {equal:.5f} with equal ones.\n\n{markdown(rows)}"
     )

@@ -137,15 +137,16 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     import keras
 
     from yt8m_kit.inference.member_model import counts
-    from yt8m_kit.training.optimizer import optimizer_of
+    from yt8m_kit.training.optimizer import loss_of, optimizer_of
     from yt8m_kit.training.steps import make_step, tensorflow_step
 
     optimizer = optimizer_of(job.member, job.member.learning_rate)
     optimizer.build(model.trainable_variables)
+    loss = loss_of(job.member, job.dataset)
     if keras.backend.backend() == "tensorflow":
-        stepper = tensorflow_step(model, optimizer, job.member.loss_epsilon, compiled=job.compiled)
+        stepper = tensorflow_step(model, optimizer, loss, compiled=job.compiled)
     else:
-        stepper = make_step(model, optimizer, job.member.loss_epsilon)
+        stepper = make_step(model, optimizer, loss)
     batch = random_batch(job)
     if job.resident:
         batch = batch._replace(**{name: keras.ops.array(getattr(batch, name)) for name in batch._fields[:3]})

@@ -213,6 +213,13 @@ def test_invalid_labels_are_named(clips, tmp_path, text, said):
     assert said in str(refusal.value)
 
 
+def test_several_labels_of_a_single_label_data_set_are_named(clips, tmp_path):
+    (tmp_path / "labels.csv").write_text("a,1\nb,0;2\n")
+    one = replace(OWN, single_label=True)
+    with pytest.raises(DataError, match=r"labels\.csv: line 2 must have one label for 'b'; got '0;2'"):
+        convert(clips, tmp_path / "data", one, labels=tmp_path / "labels.csv")
+
+
 def test_more_names_than_classes_are_refused(clips, tmp_path):
     (tmp_path / "names.csv").write_text(NAMES + "4,too many\n")
     with pytest.raises(DataError, match="class 4 is out of range; own has 4 classes"):

@@ -21,7 +21,7 @@ from yt8m_kit.metrics import gap_at_20
 from yt8m_kit.recipe import Member
 from yt8m_kit.training.batch_norm import reestimate
 from yt8m_kit.training.input_pipeline import statistics_batches
-from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.optimizer import loss_of, optimizer_of
 from yt8m_kit.training.steps import make_step
 
 
@@ -214,7 +214,7 @@ def score(member, data, truth):
     model = model_of(member, DEMO)
     optimizer = optimizer_of(member, member.learning_rate)
     optimizer.build(model.trainable_variables)
-    step, *_ = make_step(model, optimizer, member.loss_epsilon)
+    step, *_ = make_step(model, optimizer, loss_of(member, DEMO))
     paths = records.find(data, "train")
     for _, batch in zip(range(member.steps), statistics_batches(member, DEMO, paths)):
         step(batch)

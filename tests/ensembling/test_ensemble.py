@@ -11,7 +11,7 @@ from yt8m_kit.ensembling.candidate_classes import keep_top_classes
 from yt8m_kit.ensembling.ensemble import mix, report
 from yt8m_kit.ensembling.search import EXACT, Search, held_out
 from yt8m_kit.errors import UsageError
-from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.metrics import gap_at_20, single_label_scores
 
 MEBI = 2**20
 
@@ -48,16 +48,16 @@ def test_search_beats_equal_weights_and_each_member(case):
     best = search(members, truth).best()
     assert best.weights.sum() == pytest.approx(1)
     assert (best.weights >= 0).all()
-    assert best.gap == pytest.approx(true_gap(members, best.weights, truth), abs=1e-12)
-    assert best.gap > true_gap(members, [1, 1, 1], truth)
-    assert best.gap > max(gap_at_20(member, truth) for member in members)
+    assert best.score == pytest.approx(true_gap(members, best.weights, truth), abs=1e-12)
+    assert best.score > true_gap(members, [1, 1, 1], truth)
+    assert best.score > max(gap_at_20(member, truth) for member in members)
     assert best.weights[2] < 0.1
 
 
 def test_a_single_good_member_gets_all_the_weight(case):
     members, truth = case
     best = search([truth.astype(np.float32), members[2], members[2]], truth).best()
-    assert best.gap == pytest.approx(1)
+    assert best.score == pytest.approx(1)
     assert best.members == (0,)
 
 
@@ -111,7 +111,7 @@ def test_greedy_is_at_least_as_good_as_all_subsets_with_equal_weights():
     ]
     equal = [true_gap(members, np.isin(range(8), subset), truth) for subset in subsets]
     assert found.size <= 120
-    assert found.gap >= max(equal)
+    assert found.score >= max(equal)
 
 
 def test_the_pareto_front_rises_with_bytes():
@@ -120,8 +120,8 @@ def test_the_pareto_front_rises_with_bytes():
     found = search(members, truth, sizes, budget=100)
     curve = found.curve()
     assert len(curve) > 3
-    assert all(a.size < b.size and a.gap < b.gap for a, b in pairwise(curve))
-    assert found.best().gap == max(point.gap for point in curve if point.size <= 100)
+    assert all(a.size < b.size and a.score < b.score for a, b in pairwise(curve))
+    assert found.best().score == max(point.score for point in curve if point.size <= 100)
 
 
 def test_a_half_without_labels_is_named():
@@ -136,7 +136,7 @@ def test_held_out_gap_reveals_a_search_that_overfits_noise():
     """Members of pure noise: weights fitted to one half of the videos gain nothing on the other."""
     members, truth = members_of([0.0] * 5, videos=120)
     candidates = keep_top_classes(reading(members), truth)
-    fitted = Search(candidates, [1] * 5, 10).run().best().gap
+    fitted = Search(candidates, [1] * 5, 10).run().best().score
     searched, equal = held_out(candidates, truth.sum(axis=1), [1] * 5, 10)
     assert fitted > searched + 0.005
     assert searched == pytest.approx(equal, abs=0.02)
@@ -162,6 +162,36 @@ def test_published_weights_are_used_unchanged(tiny_runs, tmp_path):
     found = json.loads((tmp_path / "tiny/exact/ensemble.json").read_text())
     assert found["weights"] == {"logistic": 0.25, "netvlad": 0.75}
     assert found["searched"] is False
+
+
+def single_label_members(strengths, videos=400, classes=30, seed=0):
+    """Simulated members that err on videos of their own: noise around the single true class."""
+    rng = np.random.default_rng(seed)
+    truth = np.eye(classes, dtype=bool)[rng.integers(0, classes, videos)]
+    truth[-10:] = False  # unlabelled
+    logits = [s * truth + rng.standard_normal((videos, classes)) for s in strengths]
+    return [(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)).astype(np.float32) for z in logits], truth
+
+
+def test_single_labels_are_searched_by_the_mean_error():
+    members, truth = single_label_members([2.5, 2.0, 0.0])
+    candidates = keep_top_classes(reading(members), truth, single_label=True)
+    best = Search(candidates, [1, 1, 1], 10).run().best()
+
+    def error(*weights):
+        return single_label_scores(mix(reading(members), np.array(weights, float)), truth)["mean_error"]
+
+    assert 1 - best.score == pytest.approx(error(*best.weights), abs=1e-12)
+    assert 1 - best.score < min(error(1, 0, 0), error(0, 1, 0), error(1, 1, 1))
+    searched, equal = held_out(candidates, truth.sum(axis=1), [1, 1, 1], 10)
+    assert 1 - searched == pytest.approx(1 - best.score, abs=0.1)
+    assert searched >= equal - 0.05
+
+
+def test_a_tie_with_the_true_class_is_an_error():
+    truth = np.eye(6, dtype=bool)[[2]]
+    candidates = keep_top_classes([lambda: np.full((1, 6), 0.25, np.float32)], truth, single_label=True)
+    assert candidates.mean_error(candidates.mix(np.array([1.0]))) == 1
 
 
 def test_many_members_are_in_lines_that_fit_a_terminal(monkeypatch):

@@ -1,9 +1,10 @@
 """The local leaderboard: malformed labels are an error that gives the line, never scored."""
 
+import numpy as np
 import pytest
 
 from yt8m_kit.errors import KitError
-from yt8m_kit.evaluation.local_board import read_truth
+from yt8m_kit.evaluation.local_board import is_public, read_truth, score
 
 
 def truth(folder, *lines):
@@ -36,3 +37,22 @@ def test_malformed_labels_are_an_error_with_the_line(tmp_path, lines, message):
         read_truth(path, 10)
     assert f"{path}" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_single_label_data_set_has_one_label_a_video(tmp_path):
+    path = truth(tmp_path, "a,3", "b,", "c,1 2")
+    assert read_truth(path, 10)["c"] == {1, 2}
+    with pytest.raises(KitError, match="line 4: video 'c' must have one label; got 2"):
+        read_truth(path, 10, single_label=True)
+
+
+def test_the_board_has_the_errors_of_single_labels():
+    ids = [f"video{number}" for number in range(40)]
+    labels = np.tile(np.arange(20, dtype=np.int32), (40, 1))
+    confidences = np.tile(np.linspace(1, 0, 20, dtype=np.float32), (40, 1))
+    known = {video: {[0, 4, 5, 19][number % 4]} for number, video in enumerate(ids)}
+    board = score(ids, labels, confidences, known, single_label=True)
+    assert (board["top1_all"], board["top5_all"], board["mean_error_all"]) == (0.25, 0.5, 0.625)
+    half = [label for video in ids if is_public(video) for label in known[video]]
+    assert board["top1_public"] == pytest.approx(half.count(0) / len(half))
+    assert "top1_all" not in score(ids, labels, confidences, known)

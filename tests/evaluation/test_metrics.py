@@ -109,3 +109,26 @@ def test_mean_average_precision_with_ties(case):
     present = [c for c in range(truth.shape[1]) if truth[:, c].any()]
     expected = np.mean([plain_average_precision(coarse[:, c], truth[:, c]) for c in present])
     assert metrics.mean_average_precision(coarse, truth) == pytest.approx(expected, abs=1e-12)
+
+
+def test_top_1_and_top_5_match_their_definition():
+    rng = np.random.default_rng(2)
+    truth = np.eye(40, dtype=bool)[rng.integers(0, 40, 300)]
+    truth[:20] = False  # videos without a label do not count
+    probabilities = rng.random((300, 40), dtype=np.float32) + 0.4 * truth.astype(np.float32)
+    ranks = [
+        sorted(range(40), key=lambda c: -row[c]).index(int(true.argmax()))
+        for row, true in zip(probabilities[20:], truth[20:])
+    ]
+    first, five = (sum(rank < k for rank in ranks) / 280 for k in (1, 5))
+    assert 0.05 < first < five < 0.95
+    found = metrics.scores(probabilities, truth, single_label=True)
+    assert found["top1"] == pytest.approx(first)
+    assert found["top5"] == pytest.approx(five)
+    assert found["mean_error"] == pytest.approx(((1 - first) + (1 - five)) / 2)
+    assert "top1" not in metrics.scores(probabilities, truth)
+
+
+def test_accuracy_without_labels_is_an_error():
+    with pytest.raises(ValueError, match="at least one labelled video"):
+        metrics.single_label_scores(np.ones((2, 5), np.float32), np.zeros((2, 5), bool))

@@ -122,7 +122,7 @@ def test_cycle_of_teachers_is_a_usage_error():
         "a": Member("frame_logistic", steps=1, teacher="b"),
         "b": Member("frame_logistic", steps=1, teacher="a"),
     }
-    with pytest.raises(UsageError, match="the teachers of a form a cycle: a <- b <- a"):
+    with pytest.raises(UsageError, match="the teachers or initial weights of a form a cycle: a <- b <- a"):
         Recipe("r", "d", DEMO, members)
     with pytest.raises(UsageError, match="no ensemble or member 'c'"):
         Recipe("r", "d", DEMO, {"a": Member("frame_logistic", steps=1, teacher="c")})

@@ -25,6 +25,14 @@ def test_context_gate(training):
 
 
 @pytest.mark.parametrize("training", [True, False])
+def test_gated_probabilities_sum_to_one_again(training):
+    layer, w = built(ContextGate(normalized=True))
+    x = softmax(X)
+    gated = x * sigmoid(batch_norm(x @ w["kernel"], layer.norm, None, training))
+    near(layer(x, training=training), gated / gated.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("training", [True, False])
 def test_squeeze_gate(training):
     layer, w = built(SqueezeGate(reduction=4))
     narrow = np.maximum(batch_norm(X @ w["squeeze"], layer.norm, None, training), 0)
@@ -42,14 +50,26 @@ def test_mixture_of_experts(dummy, gate_rank):
     near(layer(X), (gates * experts).sum(-1))
 
 
+@pytest.mark.parametrize("dummy", [True, False])
+def test_softmax_of_mixed_logits(dummy):
+    layer, w = built(MixtureOfExperts(5, 3, dummy=dummy, softmax=True))
+    gates = softmax((X @ w["gate_kernel"]).reshape(6, 5, 3 + dummy))[..., :3]
+    logits = (X @ w["expert_kernel"] + w["expert_bias"]).reshape(6, 5, 3)
+    near(layer(X), softmax((gates * logits).sum(-1)))
+
+
 def test_mixture_of_experts_keeps_extreme_logits_finite():
     layer, _ = built(MixtureOfExperts(5, 2))
     assert np.isfinite(np.asarray(layer(X * 1e4))).all()
+    layer, _ = built(MixtureOfExperts(5, 2, softmax=True))
+    near(np.asarray(layer(X * 1e4)).sum(axis=1), np.ones(len(X)))
 
 
 def test_logistic():
     layer, w = built(Logistic(5))
     near(layer(X), sigmoid(X @ w["kernel"] + w["bias"]))
+    layer, w = built(Logistic(5, softmax=True))
+    near(layer(X), softmax(X @ w["kernel"] + w["bias"]))
 
 
 def test_penalties_are_half_squares():

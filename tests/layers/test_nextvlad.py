@@ -23,6 +23,7 @@ from yt8m_kit.layers.distillation import Distillation
 from yt8m_kit.layers.heads.mixture import MixLogits
 from yt8m_kit.layers.inputs.frames import aggregate_through
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening, multipliers
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.layers.pooling.group_vlad import GroupVLAD
 
 LONG = Dataset("long", (("rgb", 12), ("audio", 5)), classes=7, max_frames=300)
@@ -97,7 +98,7 @@ def test_distillation_loss():
         teacher, student = softmax(mixture / 3), softmax(z / 3)
         expected += 9 * (teacher * np.log((teacher + 1e-8) / (student + 1e-8))).sum(1).mean()
     outputs = {"mixture_logits": mixture.astype(np.float32), "logits": logits.astype(np.float32)}
-    near(Distillation(None, 3.0, 9.0).loss(outputs, labels.astype(np.float32)), expected)
+    near(Distillation(None, 3.0, 9.0).loss(outputs, labels.astype(np.float32), LabelLoss(1e-8)), expected)
 
 
 def test_the_training_model_is_the_model():

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from yt8m_kit import models
 from yt8m_kit.dataset import YOUTUBE8M_2018
 from yt8m_kit.errors import UsageError
 from yt8m_kit.layers.inputs.sampling import average_rounds
+from yt8m_kit.layers.losses import LabelLoss
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Keras saves variables through an __array__ whose signature numpy 2 deprecates.
@@ -75,6 +77,31 @@ def _check_order(model, inputs, probabilities):
     turned = {"frames": inputs["frames"][full, ::-1], "num_frames": COUNTS[full]}
     if all(getattr(layer, "draws", None) in (None, TOY.max_frames) for layer in model.layers):
         np.testing.assert_allclose(predict(model, turned), probabilities[full], atol=1e-5)
+
+
+# A row of each family, and the one whose loss has terms of its branches.
+HEADS = [*{family: row for row, (family, _) in reversed(ROWS.items())}.values(), "nextvlad-mixture"]
+
+
+@pytest.mark.parametrize("row", HEADS)
+def test_family_of_a_single_label_data_set(row):
+    """Probabilities sum to 1, the weights are those of a multi-label model, all get finite gradients."""
+    tf = pytest.importorskip("tensorflow")
+    inputs, _ = videos()
+    family, hyperparameters = ROWS[row]
+    model = models.build(family, replace(TOY, single_label=True), **hyperparameters)
+    assert _outline(model) == _outline(build(row))
+    np.testing.assert_allclose(predict(settled(model, inputs), inputs).sum(axis=1), 1, atol=1e-5)
+    labels = np.eye(TOY.classes, dtype=np.float32)[np.arange(len(COUNTS)) % TOY.classes]
+    with tf.GradientTape() as tape:
+        loss = LabelLoss(1e-8, single_label=True)(labels, model(inputs, training=True))
+    for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_weights)):
+        assert gradient is not None, variable.path
+        assert np.isfinite(gradient).all(), variable.path
+
+
+def _outline(model):
+    return [(weight.path, tuple(weight.shape)) for weight in model.weights]
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -64,6 +64,16 @@ def test_unknown_name_lists_the_existing_ones():
         (lambda: member(average=5), r"average must be Range\(\.\.\.\) or Ema\(\.\.\.\) or None; got 5"),
         (lambda: member(keep_average="maybe"), "keep_average must be one of always, better"),
         (lambda: member(batch_size=10, accumulate=3), "divisible by accumulate"),
+        (lambda: member(steps_down=3), r"steps_down must be a tuple such as \(1.0,\); got 3"),
+        (lambda: member(steps_down=(3, 2)), r"epochs in ascending order; got \(3, 2\)"),
+        (lambda: member(steps_down=(3,), schedule="cosine"), "exclude each other"),
+        (lambda: member(schedule="cosin"), "one of staircase, cosine; got 'cosin'. Did you mean 'cosine'"),
+        (
+            lambda: member(steps=None, epochs=8, steps_down=(4, 8)),
+            "steps_down must lie below epochs=8; got 8",
+        ),
+        (lambda: member(steps=None, epochs=2, warm_up=2), "warm_up must lie below epochs=2; got 2"),
+        (lambda: member(label_smoothing=1.0), r"label_smoothing must be .* \(at least 0 and below 1\)"),
         (lambda: member(patience=5), "patience and keep_best need validate_steps"),
         (
             lambda: member(steps=9, average=Range(10, 20)),
@@ -120,3 +130,37 @@ def test_wrong_setting_is_a_usage_error(make, message):
 def test_lists_stand_for_tuples():
     assert UNTYPED(["a", "b"], weights=[1, 2]) == Ensemble(("a", "b"), weights=(1, 2))
     assert dataset(features=[["rgb", 4]]) == dataset()
+
+
+def test_label_smoothing_needs_single_labels():
+    smooth = {"a": member(label_smoothing=0.1)}
+    assert made(smooth, data=dataset(single_label=True))
+    with pytest.raises(
+        UsageError, match="member a: label_smoothing must be 0 unless each video has a single"
+    ):
+        made(smooth)
+
+
+def test_initial_weights_are_of_a_member():
+    assert made({"a": ONE, "b": member(initial="a"), "c": member(initial="kinetics-600/tsn")})
+    with pytest.raises(UsageError, match=r"no member 'aa' in recipe r.*Did you mean 'a'"):
+        made({"a": ONE, "b": member(initial="aa")})
+    with pytest.raises(UsageError, match="initial must be a member of this recipe or RECIPE/MEMBER"):
+        made({"a": ONE, "b": member(initial="both")}, {"both": Ensemble(("a",))})
+    for wrong in ("../a", "r/a"):  # the recipe itself is r
+        with pytest.raises(UsageError, match=rf"initial must be .*; got '{wrong}'"):
+            made({"a": ONE, "b": member(initial=wrong)})
+
+
+def test_teachers_and_initial_weights_form_no_cycle():
+    with pytest.raises(UsageError, match="initial weights of a form a cycle: a <- b <- a"):
+        made({"a": member(initial="b"), "b": member(teacher="a")})
+
+
+def test_defaults_of_newer_settings_leave_records_as_they_were():
+    """Products of before these settings are not stale."""
+    newer = {"label_smoothing", "schedule", "steps_down", "warm_up", "initial"}
+    assert not newer & member().frozen().keys()
+    changed = {"schedule": "cosine", "warm_up": 1.0, "initial": "a", "label_smoothing": 0.1}
+    assert changed.items() <= member(**changed).frozen().items()
+    assert member(steps_down=(2,)).frozen()["steps_down"] == (2,)

@@ -1,5 +1,8 @@
 """`yt8m check --quick`: every stage of every member and ensemble, the first failure by name, nothing left."""
 
+import pickle
+from dataclasses import replace
+
 import pytest
 
 from yt8m_kit.cli.main import main
@@ -129,8 +132,21 @@ def test_an_ensemble_is_reduced_to_its_smallest_members_with_a_weight():
     assert found["two"] == blends["two"]
 
 
+def test_what_starts_from_a_member_comes_after_it_and_what_another_process_lacks_is_left_out():
+    """Runs of other recipes are not there, and a function of a recipe's file cannot be sent."""
+    members = {
+        "late": Member("frame_logistic", steps=1, initial="early"),
+        "early": Member("frame_logistic", steps=1, initial="kinetics600/tsn"),
+    }
+    recipe = replace(load("kinetics"), dataset=DEMO, members=members, ensembles={})
+    found = reduced(recipe, {"late": 1, "early": 1})
+    assert in_order(found) == ["early", "late"]
+    assert [found.members[name].initial for name in ("late", "early")] == ["early", None]
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["demo"])
+@pytest.mark.parametrize("name", ["demo", "kinetics"])
 def test_shipped_recipes_pass(name, tmp_path, capsys):
     assert main(["check", name, "--quick", f"--runs={tmp_path}"]) == 0
     assert f"recipe {name} passed" in capsys.readouterr().out

@@ -41,6 +41,7 @@ def digest(row):
     import keras
 
     from yt8m_kit import models
+    from yt8m_kit.layers.losses import LabelLoss
     from yt8m_kit.training.optimizer import ClippedAdam
     from yt8m_kit.training.steps import make_step
 
@@ -48,7 +49,7 @@ def digest(row):
     model = models.build(row, DATASET, **ROWS[row])
     optimizer = ClippedAdam(1e-3, clip_norm=1.0)
     optimizer.build(model.trainable_variables)
-    stepper = make_step(model, optimizer, 1e-5)
+    stepper = make_step(model, optimizer, LabelLoss(1e-5))
     for step in range(STEPS):
         stepper.step(batch(step))
     stepper.sync()

@@ -19,6 +19,7 @@ import numpy as np
 from tests.support import families
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.order import Position
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.training.distributed.launch import launch
 from yt8m_kit.training.distributed.mesh import BatchMesh
 from yt8m_kit.training.distributed.step import compiled_update, sharded_step
@@ -41,7 +42,7 @@ def built(row: str) -> tuple[keras.Model, ClippedAdam]:
 
 def trained(name: str, workers: Workers) -> str:
     """The digest of a toy's weights, statistics and seeds."""
-    stepper = sharded_step(*built(name), 1e-5, workers)
+    stepper = sharded_step(*built(name), LabelLoss(1e-5), workers)
     inputs, labels = families.videos()
     size = len(labels) // DEVICES
     for step in range(STEPS):
@@ -57,7 +58,7 @@ def trained(name: str, workers: Workers) -> str:
 def compiled(row: str, mesh: BatchMesh) -> list[str]:
     """The collectives of a toy's compiled step, in the order of the module."""
     model, optimizer = built(row)
-    step = compiled_update(model, optimizer, 1e-5, mesh)
+    step = compiled_update(model, optimizer, LabelLoss(1e-5), mesh)
     state = [
         [jax.ShapeDtypeStruct(v.shape, v.value.dtype, sharding=mesh.replicated) for v in group]
         for group in jax_groups(model, optimizer)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from yt8m_kit.recipe import Member
-from yt8m_kit.training.optimizer import LARGE, ClippedAdam, optimizer_of
+from yt8m_kit.training.optimizer import LARGE, ClippedAdam, Length, optimizer_of
 
 SHAPES = [(3,), (LARGE // 64, 64), (40, 50)]  # only the second is large enough to be compiled
 
@@ -63,3 +63,39 @@ def test_optimizer_uses_the_members_settings():
     assert optimizer.clip_norm == 0.3
     rates = [float(optimizer._learning_rate(step)) for step in range(5)]
     np.testing.assert_allclose(rates, [0.08, 0.08, 0.04, 0.04, 0.02], rtol=1e-6)
+
+
+def rates(member, rate, length, updates):
+    """Learning rates of the first updates; each batch of an accumulated update has the same one."""
+    schedule = optimizer_of(member, rate, length)._learning_rate
+    found = np.array([float(schedule(step)) for step in range(updates * member.accumulate)])
+    parts = found.reshape(updates, member.accumulate)
+    np.testing.assert_array_equal(parts, parts[:, :1] * np.ones_like(parts))
+    return parts[:, 0]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_rate_is_divided_by_ten_at_epochs(accumulate):
+    """10 updates in four epochs; epoch 1.5 begins within the fourth one, and the fifth is the first after."""
+    member = Member("netvlad", epochs=4, batch_size=8, steps_down=(1.5, 2.0), accumulate=accumulate)
+    found = rates(member, 0.1, Length(10, 2.5), 10)
+    np.testing.assert_allclose(found, [0.1] * 4 + [0.01] + [0.001] * 5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_cosine_after_a_linear_warm_up(accumulate):
+    member = Member("netvlad", epochs=4, schedule="cosine", warm_up=1.0, batch_size=8, accumulate=accumulate)
+    found = rates(member, 0.1, Length(20, 5.0), 20)
+    np.testing.assert_allclose(found[:5], 0.1 * np.arange(1, 6) / 5, rtol=1e-6)
+    np.testing.assert_allclose(found[5:], 0.05 * (1 + np.cos(np.pi * np.arange(15) / 15)), rtol=1e-5)
+
+
+def test_a_staircase_after_a_warm_up():
+    member = Member("netvlad", steps=9, batch_size=50, decay_examples=150, decay=0.5, warm_up=0.5)
+    found = rates(member, 0.1, Length(9, 4.0), 9)
+    np.testing.assert_allclose(found, [0.05, 0.1, 0.1, *[0.05] * 3, *[0.025] * 3], rtol=1e-6)
+
+
+def test_a_second_stage_does_not_count_the_epochs_of_the_first():
+    member = Member("netvlad", epochs=4, steps_down=(1.0,))
+    assert float(optimizer_of(member, 0.01).learning_rate) == pytest.approx(0.01)

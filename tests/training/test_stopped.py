@@ -16,7 +16,6 @@ import pytest
 from yt8m_kit.cli.main import main
 from yt8m_kit.errors import UsageError
 from yt8m_kit.inference.shard_rows import ShardRows
-from yt8m_kit.pipeline.stages import training_settings
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints, train
 
@@ -163,7 +162,7 @@ def test_checkpoints_are_written_by_time(tiny_data, tmp_path, monkeypatch):
 
 def test_products_do_not_depend_on_how_often_checkpoints_are_written():
     often, seldom = (Member("lstm", steps=1, checkpoint_minutes=minutes) for minutes in (1, 60))
-    assert training_settings(often) == training_settings(seldom)
+    assert often.training_settings() == seldom.training_settings()
     assert "checkpoint_minutes" not in often.frozen()
     with pytest.raises(UsageError, match=r"checkpoint_minutes must be a number \(over 0\); got 0"):
         Member("lstm", steps=1, checkpoint_minutes=0)

@@ -16,6 +16,7 @@ from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.dataset import DEMO
 from yt8m_kit.inference.member_model import model_of
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.recipe import Member
 from yt8m_kit.training import checkpoints
 from yt8m_kit.training.ema import ExponentialMovingAverage
@@ -60,7 +61,7 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny_data):
         model = model_of(member, DEMO)
         optimizer = optimizer_of(member, member.learning_rate)
         optimizer.build(model.trainable_variables)
-        stepper = make_step(model, optimizer, 1e-5)
+        stepper = make_step(model, optimizer, LabelLoss(1e-5))
         size = 16 // accumulate
         for batch in read_batches(splits.find(tiny_data.path, "train"), DEMO, size, epochs=1):
             if len(batch.ids) == size:

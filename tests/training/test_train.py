@@ -274,6 +274,7 @@ STEPS = """
     from yt8m_kit.data.loader import splits
     from yt8m_kit.data.loader.batches import read_batches
     from yt8m_kit.dataset import DEMO
+    from yt8m_kit.layers.losses import LabelLoss
     from yt8m_kit.training.optimizer import optimizer_of
     from yt8m_kit.recipe import Member
     from yt8m_kit.training.steps import make_step
@@ -286,7 +287,7 @@ STEPS = """
         model.save_weights(weights)
     optimizer = optimizer_of(Member(family, steps=1, batch_size=16, decay_examples=160), 1e-3)
     optimizer.build(model.trainable_variables)
-    step, sync, _ = make_step(model, optimizer, 1e-5)
+    step, sync, _ = make_step(model, optimizer, LabelLoss(1e-5))
     batches = read_batches(splits.find(Path(data), "train"), DEMO, 16, seed=0, epochs=None)
     losses = [float(step(batch)) for _, batch in zip(range(20), batches)]
     sync()

@@ -22,7 +22,13 @@ _DATASETS = {"2": "youtube8m-2018", "3": "youtube8m-2019"}
 
 
 def synthesize(
-    out: Path, *, train: Count = 3000, validate: Count = 1000, test: Count = 1000, seed: Whole = 0
+    out: Path,
+    *,
+    train: Count = 3000,
+    validate: Count = 1000,
+    test: Count = 1000,
+    seed: Whole = 0,
+    single_label: bool = False,
 ) -> Path:
     """Write a small data set in the real format, with test labels kept apart.
 
@@ -31,11 +37,17 @@ def synthesize(
     validate: videos of the validate split.
     test: videos of the test split.
     seed: of all random numbers.
+    single_label: one label for each video, for a recipe of a single-label data set.
     """
-    from yt8m_kit.data.synthesize import synthesize
+    from dataclasses import replace
 
-    synthesize(out, train=train, validate=validate, test=test, seed=seed)
-    _say_next("run demo blend", data=out)
+    from yt8m_kit.data.synthesize import synthesize
+    from yt8m_kit.dataset import DEMO
+
+    dataset = replace(DEMO, single_label=single_label)
+    synthesize(out, train=train, validate=validate, test=test, seed=seed, dataset=dataset)
+    if not single_label:
+        _say_next("run demo blend", data=out)
     return out
 
 

@@ -70,10 +70,11 @@ def stages(
     recipe: str, name: str, *, runs: Path | None = None, tsv: bool = False, json: bool = False
 ) -> None:
     """Print the stages that lead to a member or ensemble, teachers before students."""
+    from yt8m_kit.pipeline.goals import last_stages
     from yt8m_kit.pipeline.stages import Stages
 
     form, known = form_of(tsv=tsv, json=json), Stages(experiment(recipe, runs=runs, reads=False))
-    last = (known.graph_scores(name), known.submit(name))
+    last = last_stages(known, (name,), ("evaluate", "submit"))
     rows = [{"stage": " ".join(stage.words), "product": str(stage.main)} for stage in known.leading_to(last)]
     _print_list(form, "stage", rows)
 

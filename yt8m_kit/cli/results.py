@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Literal
 
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
@@ -26,7 +27,7 @@ def evaluate(
     limit_videos: int | None = None,
     anew: bool = False,
 ) -> Path:
-    """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR."""
+    """Score a member or an exported graph: GAP@20, mAP, Hit@1, PERR; top-1 and top-5."""
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
@@ -47,6 +48,7 @@ def predict(
     data: DataPath | None = None,
     runs: Path | None = None,
     part: str | None = None,
+    format: Literal["csv", "own"] = "csv",
     strict: bool = False,
     steps: int | None = None,
     limit_videos: int | None = None,
@@ -56,12 +58,20 @@ def predict(
 
     part: K/N predicts every N-th shard only, at the same time as the other parts; without it, shards that
     parts have predicted are joined.
+
+    format: own writes the CSV that was predicted in the format of the recipe's challenge.
     """
     from yt8m_kit.pipeline.sample_check import check_splits
     from yt8m_kit.pipeline.stages import Stages
 
     chosen = part_of(part, anew)
     given = experiment(recipe, data, runs, steps=steps, limit_videos=limit_videos)
+    if format == "own":
+        from yt8m_kit.submission.own_format import write_own_format
+
+        if chosen:
+            raise UsageError(f"--part divides a prediction, not --format=own; got --part={part}.")
+        return write_own_format(given, name, split=split, anew=anew)
     check_splits(Stages(given).predict(name, split), anew=anew)
     backend.start("tensorflow")
     from yt8m_kit.inference.predict import predict, predict_part

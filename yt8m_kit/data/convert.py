@@ -60,7 +60,8 @@ def convert(
             f"{names}: class {max(known)} is out of range; {dataset.name} has {dataset.classes} "
             f"classes.{heading}"
         )
-    table = LabelFile(labels, known, dataset.classes) if labels else None
+    single_label = dataset.single_label
+    table = LabelFile(labels, known, dataset.classes, single_label=single_label) if labels else None
     folder = out / split
     sources = _sources_of(paths, dataset, labels, names, videos)
     if names and (not folder.exists() or _is_of(folder, sources)):
@@ -99,7 +100,7 @@ def _sources_of(
 ) -> Sources:
     """What shards are made from: files by name and bytes, labels, vocabulary, and how they are written."""
     settings = {"features": [list(feature) for feature in dataset.features], "classes": dataset.classes}
-    settings |= dataset.other_label_keys
+    settings |= dataset.about_labels
     tables = {"labels": labels, "vocabulary": names}
     return {
         "settings": settings | {"id_keys": list(dataset.id_keys), "videos": videos},

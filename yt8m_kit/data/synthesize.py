@@ -69,8 +69,8 @@ def make_world(classes: int, width: int, seed: int) -> World:
     )
 
 
-def draw_labels(world: World, rng: np.random.Generator) -> np.ndarray:
-    """Draw the labels of a video: int64, ascending, distinct."""
+def draw_labels(world: World, rng: np.random.Generator, *, single: bool = False) -> np.ndarray:
+    """Draw the labels of a video, or a single one: int64, ascending, distinct."""
     classes = len(world.topic_of)
     count = min(classes, 1 + int(rng.choice(len(_LABELS_A_VIDEO), p=_LABELS_A_VIDEO)))
     # Gumbel top-k: the largest of log odds plus Gumbel noise are a draw without replacement.
@@ -78,7 +78,7 @@ def draw_labels(world: World, rng: np.random.Generator) -> np.ndarray:
     first = score_C.argmax()
     score_C[world.topic_of == world.topic_of[first]] += _CO_OCCURRENCE
     score_C[first] = np.inf
-    labels: np.ndarray = np.sort(np.argsort(-score_C)[:count])
+    labels: np.ndarray = np.sort(np.argsort(-score_C)[: 1 if single else count])
     return labels
 
 
@@ -133,9 +133,9 @@ def synthesize(
 
     train, validate, test: videos per split. The labels of split test are not in its records, but in
     test_truth.csv (VideoId,Labels). level: "frame" writes SequenceExamples, "video" Examples with the means
-    of the frames. dataset: gives features, key of the id and classes (unless `classes` is given). 150 MB at
-    the default sizes. The command line leaves shards, classes and level at their defaults; tests use them for
-    small sets, other vocabularies and video-level records.
+    of the frames. dataset: gives features, key of the id, whether each video has a single label, and classes
+    (unless `classes` is given). 150 MB at the default sizes. The command line leaves shards, classes and
+    level at their defaults; tests use them for small sets, other vocabularies and video-level records.
     Does nothing if `out` holds the complete set of these settings. Raises UsageError if it holds another set
     or shards that were not synthesized, and for settings out of range; KitError if a file cannot be written.
     """
@@ -152,6 +152,8 @@ def synthesize(
     }
     if dataset.features != DEMO.features:
         settings["features"] = [list(feature) for feature in dataset.features]
+    if dataset.single_label:
+        settings["single_label"] = True
     if _complete(out, settings):
         progress.say(f"up to date: {out}")
         return
@@ -235,7 +237,7 @@ def _records(
     edges = np.cumsum([width for _, width in dataset.features])[:-1]
     for number in numbers.tolist():
         rng = np.random.default_rng((seed, 1, number))
-        labels = draw_labels(world, rng)
+        labels = draw_labels(world, rng, single=dataset.single_label)
         codes_TD = quantize(draw_frames(world, labels, rng))
         parts = zip((name for name, _ in dataset.features), np.split(codes_TD, edges, axis=1))
         video_id = "".join(_DIGITS[number // 62**digit % 62] for digit in range(3, -1, -1))

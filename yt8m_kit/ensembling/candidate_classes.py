@@ -10,12 +10,12 @@ Shapes: M members, N videos, C classes, P classes kept of a video.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.metrics import TOP, gap, top
+from yt8m_kit.metrics import TOP, gap, top, top_scores
 
 Floats = NDArray[np.float32]
 Weights = NDArray[np.float64]
@@ -28,16 +28,19 @@ class Candidates:
 
     members: float32 (M, N, P). hits: uint32 (N, P), 1 where the class is true. positives: number of true
     labels of all videos. outside: float32 (M, N), a member's largest probability of a pruned class.
+    single_label: whether each video has one label at most.
     """
 
     members: Floats
     hits: NDArray[np.uint32]
     positives: int
     outside: Floats
+    single_label: bool = False
 
     def rows(self, chosen: NDArray[np.bool_], positives: int) -> "Candidates":
         """Select the videos of the mask `chosen` (N,), which have `positives` true labels."""
-        return Candidates(self.members[:, chosen], self.hits[chosen], positives, self.outside[:, chosen])
+        members, outside = self.members[:, chosen], self.outside[:, chosen]
+        return replace(self, members=members, hits=self.hits[chosen], positives=positives, outside=outside)
 
     def mix(self, weights: Weights) -> Floats:
         """Blend the members, float32 (N, P); members of weight 0 are not read."""
@@ -45,6 +48,17 @@ class Candidates:
         for member in np.flatnonzero(weights):
             total += self.members[member] * np.float32(weights[member])
         return total
+
+    def score(self, mixed_NP: Floats) -> float:
+        """Compute what the search raises: GAP@20, of single labels 1 - the mean of top-1 and top-5 errors."""
+        return 1 - self.mean_error(mixed_NP) if self.single_label else self.gap(mixed_NP)
+
+    def mean_error(self, mixed_NP: Floats) -> float:
+        """Compute the mean of a blend's top-1 and top-5 errors; a tie with the true class is an error."""
+        own_N1 = np.max(mixed_NP * self.hits, axis=1, keepdims=True)
+        ahead_N1 = np.count_nonzero(mixed_NP >= own_N1, axis=1, keepdims=True) - 1
+        hits_N5 = (ahead_N1 == np.arange(5)) & self.hits.any(axis=1, keepdims=True)
+        return top_scores(hits_N5, self.positives)["mean_error"]
 
     def gap(self, mixed_NP: Floats) -> float:
         """Compute GAP@20 of a blend, at any scale."""
@@ -67,7 +81,11 @@ class Candidates:
 
 
 def keep_top_classes(
-    read: Sequence[Callable[[], Floats]], truth_NC: NDArray[np.bool_], kept: int = KEPT
+    read: Sequence[Callable[[], Floats]],
+    truth_NC: NDArray[np.bool_],
+    kept: int = KEPT,
+    *,
+    single_label: bool = False,
 ) -> Candidates:
     """Prune members' probabilities float32 (N, C) to `kept` classes per video; reads each member twice."""
     largest, total = np.zeros(truth_NC.shape, np.float32), np.zeros(truth_NC.shape, np.float32)
@@ -84,7 +102,7 @@ def keep_top_classes(
         np.put_along_axis(probabilities, labels, 0, axis=1)
         outside[number] = probabilities.max(axis=1)
     hits = np.take_along_axis(truth_NC, labels, axis=1).astype(np.uint32)
-    return Candidates(members, hits, int(np.count_nonzero(truth_NC)), outside)
+    return Candidates(members, hits, int(np.count_nonzero(truth_NC)), outside, single_label)
 
 
 def _chosen(largest: Floats, total: Floats, kept: int) -> NDArray[np.int32]:

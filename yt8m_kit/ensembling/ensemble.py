@@ -1,4 +1,7 @@
-"""Choose the members of an ensemble and their weights by GAP@20 on the validation split."""
+"""Choose the members of an ensemble and their weights by their score on the validation split.
+
+The score is GAP@20, of single-label data sets the mean of top-1 and top-5 errors.
+"""
 
 import json
 import shutil
@@ -10,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m_kit.ensembling.candidate_classes import keep_top_classes
+from yt8m_kit.ensembling.candidate_classes import Candidates, keep_top_classes
 from yt8m_kit.ensembling.search import Blend, Search, held_out
 from yt8m_kit.errors import KitError
 from yt8m_kit.evaluation.evaluate import probabilities_of
-from yt8m_kit.metrics import gap_at_20
+from yt8m_kit.metrics import gap_at_20, single_label_scores
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import COLUMNS, Table, as_text
 from yt8m_kit.pipeline.job import working
@@ -28,7 +31,7 @@ Truth = NDArray[np.bool_]
 
 
 def ensemble(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
-    """Write ensemble.json (weights by member, summing to 1, and their GAP@20) and return its path.
+    """Write ensemble.json (weights by member, summing to 1, and their scores) and return its path.
 
     Weights given by the recipe are used unchanged. Otherwise members and weights are searched within the size
     limit of the ensemble's codec. The search is also scored on held-out videos: if it does not beat equal
@@ -39,7 +42,8 @@ def ensemble(experiment: Experiment, name: str, *, anew: bool = False) -> Path:
         if not job.is_done:
             found = _blended(experiment, name)
             if "validation_gap" in found:
-                job.figures = {"GAP@20": found["validation_gap"], "members": len(shares_in(found))}
+                error = {"mean error": found["mean_error"]} if "mean_error" in found else {}
+                job.figures = error | {"GAP@20": found["validation_gap"], "members": len(shares_in(found))}
             with job.writing() as temporary:
                 temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return stage.main
@@ -63,11 +67,14 @@ def _blended(experiment: Experiment, name: str) -> dict[str, Any]:
     else:
         weights, about = np.array(blend.weights, np.float64), {"searched": False}
     weights = weights / weights.sum()
+    mixed = mix(members, weights)
     found = {
         "weights": {m: round(float(w), 6) for m, w in zip(blend.members, weights)},
-        "validation_gap": gap_at_20(mix(members, weights), truth),
+        "validation_gap": gap_at_20(mixed, truth),
         "member_gap": {m: round(gap_at_20(r(), truth), 6) for m, r in zip(blend.members, members)},
     }
+    if experiment.recipe.dataset.single_label:
+        found |= single_label_scores(mixed, truth)
     return found | about
 
 
@@ -105,44 +112,57 @@ def _searched(
     """Search the weights of an ensemble's members; return them and details of the search."""
     blend = recipe.ensemble(name)
     sizes, budget = member_bytes(recipe, blend), blend.limit
-    candidates = keep_top_classes(members, truth)
+    candidates = keep_top_classes(members, truth, single_label=recipe.dataset.single_label)
     search = Search(candidates, sizes, budget).run()
     best = search.best()
     searched, equal = held_out(candidates, truth.sum(axis=1), sizes, budget)
     weights = best.weights if searched > equal else (best.weights > 0).astype(np.float64)
     about = {
         "searched": searched > equal,
-        "held_out_gap": {"searched": round(searched, 6), "equal": round(equal, 6)},
+        **_held_out(searched, equal, candidates.single_label),
         "codec": blend.codec,
         "bytes": best.size,
         "budget": budget,
         "certain": round(candidates.share_exact(weights), 6),
-        "curve": [_point(point, blend.members) for point in search.curve()],
+        "curve": [_point(point, blend.members, candidates) for point in search.curve()],
     }
     progress.say(report(about))
     return weights, about
 
 
-def _point(blend: Blend, names: Sequence[str]) -> dict[str, Any]:
+def _held_out(searched: float, equal: float, single_label: bool) -> dict[str, dict[str, float]]:
+    """GAP@20, or the mean error of single labels, on held-out videos."""
+    if single_label:
+        return {"held_out_error": {"searched": round(1 - searched, 6), "equal": round(1 - equal, 6)}}
+    return {"held_out_gap": {"searched": round(searched, 6), "equal": round(equal, 6)}}
+
+
+def _point(blend: Blend, names: Sequence[str], candidates: Candidates) -> dict[str, Any]:
+    """A blend of the search: bytes, GAP@20 and weights; of single labels the mean error as well."""
     weights = {names[member]: round(float(blend.weights[member]), 4) for member in blend.members}
-    return {"bytes": blend.size, "gap": round(blend.gap, 6), "weights": weights}
+    if not candidates.single_label:
+        return {"bytes": blend.size, "gap": round(blend.score, 6), "weights": weights}
+    gap = round(candidates.gap(candidates.mix(blend.weights)), 6)
+    return {"bytes": blend.size, "gap": gap, "mean_error": round(1 - blend.score, 6), "weights": weights}
 
 
 def report(about: dict[str, Any]) -> str:
-    """Format bytes and GAP@20 of each blend, with its members below, and GAP@20 on held-out videos."""
+    """Format bytes and score of each blend, with its members below, and the scores on held-out videos."""
+    single_label = "held_out_error" in about
+    title, key = ("mean error", "mean_error") if single_label else ("GAP@20", "gap")
     rows = [
         {
             "bytes": point["bytes"],
-            "GAP@20": f"{point['gap']:.5f}",
+            title: f"{point[key]:.5f}",
             "fits": "yes" if point["bytes"] <= about["budget"] else "no",
         }
         for point in about["curve"]
     ]
     members = [[" ".join(point["weights"])] for point in about["curve"]]
     columns = min(COLUMNS, shutil.get_terminal_size((COLUMNS, 0)).columns)
-    held = about["held_out_gap"]
+    held = about["held_out_error" if single_label else "held_out_gap"]
     kept = "searched" if about["searched"] else "equal"
     return (
-        f"{as_text(Table(rows, notes=members), columns)}held-out videos: GAP@20 {held['searched']:.5f} with "
+        f"{as_text(Table(rows, notes=members), columns)}held-out videos: {title} {held['searched']:.5f} with "
         f"searched weights, {held['equal']:.5f} with equal ones; {kept} weights are kept."
     )

@@ -1,8 +1,9 @@
-"""Search for the members and weights of the largest GAP@20 within a byte budget.
+"""Search for the members and weights of the best score within a byte budget.
 
-The objective is GAP@20 itself. The best blend tried for each subset of members is kept with its bytes, so
-that one search gives the Pareto front of bytes against GAP. Greedy selection with replacement follows Caruana
-et al. 2004, "Ensemble Selection from Libraries of Models".
+The score is GAP@20 itself, or 1 - the mean error of single labels (Candidates.score). The best blend tried
+for each subset of members is kept with its bytes, so that one search gives the Pareto front of bytes against
+the score. Greedy selection with replacement follows Caruana et al. 2004, "Ensemble Selection from Libraries
+of Models".
 
 Shapes: M members, N videos, P classes kept of a video.
 """
@@ -32,7 +33,7 @@ class Blend(NamedTuple):
     """A blend: weights (M,) summing to 1, 0 for members left out; size: bytes of members with a weight."""
 
     weights: Weights
-    gap: float
+    score: float
     size: int
 
     @property
@@ -72,21 +73,21 @@ class Search:
                 f"no member fits into {self.budget:,} bytes: the smallest takes {self.sizes.min():,}. Use a "
                 "smaller codec."
             )
-        return max(within, key=lambda blend: (blend.gap, -blend.size))
+        return max(within, key=lambda blend: (blend.score, -blend.size))
 
     def curve(self) -> list[Blend]:
         """Pareto front of blends by size, at most POINTS of them."""
         front: list[Blend] = []
-        for blend in sorted(self.found.values(), key=lambda blend: (blend.size, -blend.gap)):
-            if not front or blend.gap > front[-1].gap:
+        for blend in sorted(self.found.values(), key=lambda blend: (blend.size, -blend.score)):
+            if not front or blend.score > front[-1].score:
                 front.append(blend)
         stretches = np.array_split(np.arange(len(front)), min(POINTS, len(front)))
         return [front[stretch[-1]] for stretch in stretches]
 
-    def _note(self, weights: Weights, gap: float) -> Blend:
-        blend = Blend(weights / weights.sum(), gap, int(self.sizes[weights > 0].sum()))
+    def _note(self, weights: Weights, score: float) -> Blend:
+        blend = Blend(weights / weights.sum(), score, int(self.sizes[weights > 0].sum()))
         known = self.found.get(blend.members)
-        if known is None or known.gap < gap:
+        if known is None or known.score < score:
             self.found[blend.members] = blend
         return blend
 
@@ -96,39 +97,39 @@ class Search:
             mixed = mixed + self.candidates.members[member] * np.float32(shift)
         return np.maximum(mixed, 0)
 
-    def _gaps(self, mixed: Floats, options: Iterable[Shifts]) -> list[float]:
-        """Compute GAP@20 after each of several changes."""
+    def _scores(self, mixed: Floats, options: Iterable[Shifts]) -> list[float]:
+        """Compute the score after each of several changes."""
         # numpy releases the GIL while it adds and partitions.
         with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(lambda shifts: self.candidates.gap(self._changed(mixed, shifts)), options))
+            return list(pool.map(lambda shifts: self.candidates.score(self._changed(mixed, shifts)), options))
 
     def _climb(self, weights: Weights) -> Blend:
-        """Coordinate ascent: change one weight at a time while GAP@20 rises, by ever smaller factors."""
+        """Coordinate ascent: change one weight at a time while the score rises, by ever smaller factors."""
         mixed = self.candidates.mix(weights)
-        gap = self.candidates.gap(mixed)
+        score = self.candidates.score(mixed)
         for factors in FACTORS:
             for _ in range(SWEEPS):
-                before = gap
+                before = score
                 for member in np.flatnonzero(weights):
-                    weights, mixed, gap = self._turn(int(member), factors, weights, mixed, gap)
-                if gap <= before:
+                    weights, mixed, score = self._turn(int(member), factors, weights, mixed, score)
+                if score <= before:
                     break
-        return self._note(weights, gap)
+        return self._note(weights, score)
 
     def _turn(
-        self, member: int, factors: tuple[float, ...], weights: Weights, mixed: Floats, gap: float
+        self, member: int, factors: tuple[float, ...], weights: Weights, mixed: Floats, score: float
     ) -> tuple[Weights, Floats, float]:
-        """Multiply one member's weight by the best factor, if any raises GAP@20."""
+        """Multiply one member's weight by the best factor, if any raises the score."""
         if np.count_nonzero(weights) == 1:
-            return weights, mixed, gap
+            return weights, mixed, score
         options: list[Shifts] = [{member: weights[member] * (factor - 1)} for factor in factors]
-        gaps = self._gaps(mixed, options)
-        best = int(np.argmax(gaps))
-        if gaps[best] <= gap:
-            return weights, mixed, gap
+        scores = self._scores(mixed, options)
+        best = int(np.argmax(scores))
+        if scores[best] <= score:
+            return weights, mixed, score
         changed = weights.copy()
         changed[member] *= factors[best]
-        return changed, self._changed(mixed, options[best]), gaps[best]
+        return changed, self._changed(mixed, options[best]), scores[best]
 
     def _subsets(self) -> None:
         """Climb from equal weights of every subset."""
@@ -140,32 +141,32 @@ class Search:
                 self._climb(weights)
 
     def _forward(self, budget: int, worth: Callable[[float, int], float]) -> None:
-        """Greedy with replacement: repeatedly add the member of most worth (GAP gained, bytes added)."""
+        """Greedy with replacement: repeatedly add the member of most worth (score gained, bytes added)."""
         counts = np.zeros(len(self.sizes))
-        mixed, gap = self.candidates.mix(counts), 0.0
+        mixed, score = self.candidates.mix(counts), 0.0
         for _ in range(ROUNDS):
             added = np.where(counts > 0, 0, self.sizes)
             allowed = np.flatnonzero(added <= budget - self.sizes[counts > 0].sum())
             if not len(allowed):
                 return
-            gaps = self._gaps(mixed, [{int(member): 1.0} for member in allowed])
-            best = max(range(len(allowed)), key=lambda i: worth(gaps[i] - gap, int(added[allowed[i]])))
+            scores = self._scores(mixed, [{int(member): 1.0} for member in allowed])
+            best = max(range(len(allowed)), key=lambda i: worth(scores[i] - score, int(added[allowed[i]])))
             counts[allowed[best]] += 1
-            mixed, gap = mixed + self.candidates.members[allowed[best]], gaps[best]
-            self._note(counts, gap)
+            mixed, score = mixed + self.candidates.members[allowed[best]], scores[best]
+            self._note(counts, score)
 
     def _backward(self, blend: Blend) -> None:
-        """Repeatedly drop the member that costs the least GAP per byte."""
+        """Repeatedly drop the member that costs the least score per byte."""
         while len(blend.members) > 1:
             mixed = self.candidates.mix(blend.weights)
-            gaps = self._gaps(mixed, [{member: -blend.weights[member]} for member in blend.members])
-            costs = [(blend.gap - gap) / self.sizes[m] for gap, m in zip(gaps, blend.members)]
+            scores = self._scores(mixed, [{member: -blend.weights[member]} for member in blend.members])
+            costs = [(blend.score - score) / self.sizes[m] for score, m in zip(scores, blend.members)]
             rest = blend.weights.copy()
             rest[blend.members[int(np.argmin(costs))]] = 0.0
             blend = self._climb(rest)
 
     def _swap(self, blend: Blend) -> None:
-        """Swap members within the budget while that raises GAP@20."""
+        """Swap members within the budget while that raises the score."""
         while True:
             swaps = [
                 (within, int(other))
@@ -175,10 +176,10 @@ class Search:
             ]
             weights = blend.weights.copy()
             options = [{within: -weights[within], other: weights[within]} for within, other in swaps]
-            gaps = self._gaps(self.candidates.mix(weights), options)
-            if not gaps or max(gaps) <= blend.gap:
+            scores = self._scores(self.candidates.mix(weights), options)
+            if not scores or max(scores) <= blend.score:
                 return
-            within, other = swaps[int(np.argmax(gaps))]
+            within, other = swaps[int(np.argmax(scores))]
             weights[other], weights[within] = weights[within], 0.0
             blend = self._climb(weights)
 
@@ -186,7 +187,7 @@ class Search:
 def held_out(
     candidates: Candidates, positives: np.ndarray, sizes: Sequence[int], budget: int, seed: int = 0
 ) -> tuple[float, float]:
-    """Compute GAP@20 of searched and of equal weights on held-out videos.
+    """Compute the score of searched and of equal weights on held-out videos.
 
     Two-fold cross-validation: members and weights are searched on one half of the videos and scored on the
     other; equal weights are of the members searched. positives (N,): number of true labels of each video.
@@ -199,9 +200,9 @@ def held_out(
             f"the validate split is too small to search weights: one half of its {len(positives):,} videos "
             "has no label. Use more videos, or give the weights in the recipe."
         )
-    gaps = []
+    scores = []
     for fold, other in (parts, parts[::-1]):
         weights = Search(fold, sizes, budget).run().best().weights
-        gaps.append([other.gap(other.mix(w)) for w in (weights, (weights > 0).astype(float))])
-    searched, equal = np.mean(gaps, axis=0)
+        scores.append([other.score(other.mix(w)) for w in (weights, (weights > 0).astype(float))])
+    searched, equal = np.mean(scores, axis=0)
     return float(searched), float(equal)

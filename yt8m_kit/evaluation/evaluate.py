@@ -1,4 +1,4 @@
-"""Score a member's weights or an exported graph: GAP@20, Hit@1, PERR and mAP."""
+"""Score a member's weights or an exported graph: GAP@20, Hit@1, PERR and mAP, top-1 and top-5."""
 
 import json
 from pathlib import Path
@@ -78,9 +78,11 @@ def _score_graph(stages: Stages, name: str, split: str, strict: bool, anew: bool
 
 
 def _write_scores(job: Job, found: Predictions, about: dict[str, Any]) -> None:
-    figures = scores(found.probabilities, found.truth)
+    single_label = job.stage.experiment.recipe.dataset.single_label
+    figures = scores(found.probabilities, found.truth, single_label=single_label)
     progress.say("  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    job.figures = {"GAP@20": figures["gap"], "mAP": figures["map"], "videos": len(found.ids)}
+    error = {"mean error": figures["mean_error"]} if single_label else {}
+    job.figures = error | {"GAP@20": figures["gap"], "mAP": figures["map"], "videos": len(found.ids)}
     with job.writing() as temporary:
         kept = about | {"videos": len(found.ids), "videos_per_second": found.rate} | figures
         temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

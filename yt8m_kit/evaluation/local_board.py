@@ -1,4 +1,7 @@
-"""Local leaderboard: GAP@20 of a CSV against held-out labels, in a public and a private half."""
+"""Local leaderboard: scores of a CSV against held-out labels, in a public and a private half.
+
+GAP@20, and for single-label data sets top-1 and top-5 accuracy and the mean of both errors.
+"""
 
 import csv
 import hashlib
@@ -9,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m_kit.errors import KitError, UsageError
-from yt8m_kit.metrics import gap
+from yt8m_kit.metrics import gap, top_scores
 from yt8m_kit.output.checksums import check_checksum
 from yt8m_kit.output.provenance import now
 from yt8m_kit.pipeline.job import verified, working
@@ -30,22 +33,24 @@ def submit_locally(experiment: Experiment, name: str, *, dry_run: bool = False, 
     with working(stage, anew=anew) as job:
         if job.is_done and not dry_run:
             return stage.main
-        truth = read_truth(experiment.data / "test_truth.csv", classes)
-        board = score(*read(verified(predicted), classes), truth)
+        single_label = experiment.recipe.dataset.single_label
+        truth = read_truth(experiment.data / "test_truth.csv", classes, single_label=single_label)
+        board = score(*read(verified(predicted), classes), truth, single_label=single_label)
         if dry_run:
             return predicted.main
         about = {"date": now(), "sha256": predicted.identity()}
-        job.figures = {"GAP@20": board["all"]}
+        job.figures = {"mean error": board["mean_error_all"]} if single_label else {}
+        job.figures |= {"GAP@20": board["all"]}
         with job.writing() as temporary:
             temporary.write_text(json.dumps(about | board, indent=1) + "\n", encoding="utf-8")
     return stage.main
 
 
-def read_truth(path: DataPath, classes: int) -> dict[str, set[int]]:
+def read_truth(path: DataPath, classes: int, *, single_label: bool = False) -> dict[str, set[int]]:
     """Read the true labels of each video from a CSV `VideoId,Labels`, labels separated by spaces.
 
     Raises UsageError for a missing file, and KitError for a damaged or malformed one, a label out of range, a
-    duplicate video (each by line) or no label at all.
+    duplicate video, several labels of one in a single-label data set (each by line) or no label at all.
     """
     if not path.exists():
         raise UsageError(f"the local board needs the labels {path}; without them, use --to=kaggle.")
@@ -64,6 +69,8 @@ def read_truth(path: DataPath, classes: int) -> dict[str, set[int]]:
             video, labels = _truth_row(cells, classes)
             if video in truth:
                 raise ValueError(f"video {video!r} occurs a second time")
+            if single_label and len(labels) > 1:
+                raise ValueError(f"video {video!r} must have one label; got {len(labels)}")
         except ValueError as error:
             raise KitError(f"{path}: line {number}: {error}.") from None
         truth[video] = labels
@@ -90,8 +97,12 @@ def score(
     labels_Nk: NDArray[np.int32],
     confidences_Nk: NDArray[np.float32],
     truth: dict[str, set[int]],
+    *,
+    single_label: bool = False,
 ) -> dict[str, float]:
     """GAP@20 over all videos and over the public and private halves; a half without labels is omitted.
+
+    single_label: also metrics.top_scores of each, as top1_HALF, top5_HALF and mean_error_HALF.
 
     labels_Nk int32, confidences_Nk float32: k predictions for each of N videos, best first. truth: labels by
     video. Raises KitError unless predictions and truth have the same videos.
@@ -107,11 +118,15 @@ def score(
     positives = np.array([len(truth[video]) for video in ids])
     public = np.array([is_public(video) for video in ids])
     halves = {"all": np.ones(len(ids), bool), "public": public, "private": ~public}
-    return {
+    labelled = {half: chosen for half, chosen in halves.items() if positives[chosen].any()}
+    board = {
         half: gap(confidences_Nk[chosen], hits[chosen], int(positives[chosen].sum()))
-        for half, chosen in halves.items()
-        if positives[chosen].any()
+        for half, chosen in labelled.items()
     }
+    for half, chosen in labelled.items() if single_label else ():
+        found = top_scores(hits[chosen], int(np.count_nonzero(positives[chosen])))
+        board |= {f"{name}_{half}": value for name, value in found.items()}
+    return board
 
 
 def is_public(video: str) -> bool:

@@ -64,7 +64,7 @@ class ResampledShards:
                 "hyperparameters": dict(request.member.hyperparameters),
             },
             "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
-            | experiment.recipe.dataset.other_label_keys,
+            | experiment.recipe.dataset.about_labels,
             "splits": {request.split: shards_of(experiment, request.split)},
             "selection": dict(request.asked),
             "backend": backend.chosen(),

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from yt8m_kit.layers.layer import Tensor
-from yt8m_kit.layers.losses import label_loss
+from yt8m_kit.layers.losses import LabelLoss
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,17 @@ class Distillation:
     weight: float
     stop_gradient: bool = False
 
-    def loss(self, outputs: dict[str, Tensor], labels: Tensor, epsilon: float = 1e-8) -> Tensor:
+    def loss(self, outputs: dict[str, Tensor], labels: Tensor, label_loss: LabelLoss) -> Tensor:
         """Sum the branches' label losses and weight * divergences from the mixture: a float32 scalar.
 
-        labels: (B, C). epsilon: inside logarithms, as in label_loss.
+        labels: (B, C). The loss' epsilon is inside the divergences' logarithms, too.
         """
         branches = ops.unstack(outputs["logits"], axis=1)
         mixture = outputs["mixture_logits"]
         if self.stop_gradient:
             mixture = ops.stop_gradient(mixture)
-        truth = sum(label_loss(labels, ops.sigmoid(branch), epsilon) for branch in branches)
+        truth = sum(label_loss.of_logits(labels, branch) for branch in branches)
+        epsilon = label_loss.epsilon
         spread = sum(divergence(mixture, branch, self.temperature, epsilon) for branch in branches)
         return truth + self.weight * spread
 

@@ -9,7 +9,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, NonNegative, Whole
-from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.hidden import relu6
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
@@ -37,5 +37,5 @@ def build(
     frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     vector = relu6(DeepBag(clusters, pooling, name="bag")(frames), hidden, clusters, "hidden")
-    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    probabilities = classifier(vector, dataset, mixtures, moe_l2)
     return keras.Model(inputs, probabilities, name="dbof")

@@ -42,4 +42,4 @@ def build(
     states = stack("gru", frames, units, layers, bidirectional)
     chosen = [last for layer in states for last in layer] if state == "all" else states[-1]
     vector = ops.concatenate(chosen, axis=1) if len(chosen) > 1 else chosen[0]
-    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="gru")
+    return keras.Model(inputs, classifier(vector, dataset, mixtures, l2), name="gru")

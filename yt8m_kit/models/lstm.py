@@ -46,4 +46,4 @@ def build(
         vector = ops.concatenate([last for layer in states for last in layer], axis=1)
     else:
         vector = output if state == "top" else cell
-    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="lstm")
+    return keras.Model(inputs, classifier(vector, dataset, mixtures, l2), name="lstm")

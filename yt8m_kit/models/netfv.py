@@ -9,7 +9,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, Interval, NonNegative, Whole
-from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.gating import ContextGate
 from yt8m_kit.layers.heads.hidden import fuse, linear
 from yt8m_kit.layers.inputs.frames import split, video_inputs
@@ -44,7 +44,7 @@ def build(
         for number, part in enumerate(split(frames, dataset))
     ]
     vector = ContextGate(name="context_gate")(linear(fuse(vectors), hidden, clusters, "hidden"))
-    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    probabilities = classifier(vector, dataset, mixtures, moe_l2)
     if probability_gate:
-        probabilities = ContextGate(name="probability_gate")(probabilities)
+        probabilities = ContextGate(dataset.single_label, name="probability_gate")(probabilities)
     return keras.Model(inputs, probabilities, name="netfv")

@@ -87,9 +87,9 @@ def build(
     vector = _hidden(vector, clusters, hidden, relu, widen)
     if gate:
         vector = ContextGate(name="context_gate")(vector)
-    probabilities = classifier(vector, dataset.classes, mixtures, moe_l2)
+    probabilities = classifier(vector, dataset, mixtures, moe_l2)
     if probability_gate:
-        probabilities = ContextGate(name="probability_gate")(probabilities)
+        probabilities = ContextGate(dataset.single_label, name="probability_gate")(probabilities)
     return keras.Model(inputs, probabilities, name="netvlad")
 
 

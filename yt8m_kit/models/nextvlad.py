@@ -66,9 +66,9 @@ def build(
         head = Logistic(dataset.classes, l2, l2, he_truncated(), logits=True, name=f"{prefix}logistic")
         logits.append(head(vector))
     if branches == 1:
-        return keras.Model(inputs, _probabilities(logits[0]), name="nextvlad")
+        return keras.Model(inputs, _probabilities(logits[0], dataset), name="nextvlad")
     mixed = MixLogits(name="mixture")(MeanFrame(padding=True, name="mean")(frames), logits)
-    outputs = {"probabilities": _probabilities(mixed["mixture_logits"]), **mixed}
+    outputs = {"probabilities": _probabilities(mixed["mixture_logits"], dataset), **mixed}
     training = keras.Model(inputs, outputs, name="nextvlad_distillation")
     model = keras.Model(inputs, outputs["probabilities"], name="nextvlad")
     model.distillation = Distillation(training, temperature, distillation_weight, stop_gradient)
@@ -91,5 +91,6 @@ def _hidden(vector: Tensor, hidden: int, reduction: int, prefix: str) -> Tensor:
     return SqueezeGate(reduction, name=f"{prefix}gate")(batch_norm(f"{name}_norm")(dense(vector)))
 
 
-def _probabilities(logits: Tensor) -> Tensor:
-    return keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")(logits)
+def _probabilities(logits: Tensor, dataset: Dataset) -> Tensor:
+    activation = "softmax" if dataset.single_label else "sigmoid"
+    return keras.layers.Activation(activation, dtype="float32", name="probabilities")(logits)

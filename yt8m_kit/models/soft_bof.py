@@ -9,7 +9,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, Interval, NonNegative, Whole
-from yt8m_kit.layers.heads.experts import MixtureOfExperts
+from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
 from yt8m_kit.layers.inputs.frames import split, video_inputs
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
@@ -46,5 +46,5 @@ def build(
     ]
     layer = relu6 if relu else linear
     vector = layer(fuse(bags), hidden, clusters, "hidden")
-    probabilities = MixtureOfExperts(dataset.classes, mixtures, l2=moe_l2, name="experts")(vector)
+    probabilities = classifier(vector, dataset, mixtures, moe_l2)
     return keras.Model(inputs, probabilities, name="soft_bof")

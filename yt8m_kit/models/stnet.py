@@ -39,4 +39,4 @@ def build(
     if residual:
         frames = temporal_residual(frames)
     vector = temporal_xception(frames, width)
-    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="stnet")
+    return keras.Model(inputs, classifier(vector, dataset, mixtures, l2), name="stnet")

@@ -8,7 +8,7 @@ import keras
 
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, NonNegative, Whole
-from yt8m_kit.layers.heads.experts import Logistic
+from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.inputs.sampling import Segments
@@ -24,7 +24,7 @@ def build(
     l2: NonNegative = 1e-8,
     seed: Whole = 0,
 ) -> keras.Model:
-    """A frame of each segment -> relu6(BN(x W)) -> logits, averaged over segments -> sigmoid.
+    """A frame of each segment -> relu6(BN(x W)) -> logits, averaged over segments -> sigmoid or softmax.
 
     hidden: units. segments: in training, with random frames; prediction_segments: at prediction, with middle
     frames. The mean of the logits is computed as the logits of the mean hidden vector, which is equal.
@@ -33,4 +33,4 @@ def build(
     inputs = video_inputs(dataset)
     frames = UnitFrames()(Segments(segments, prediction_segments, seed, name="segments")(**inputs))
     vector = DeepBag(hidden, "mean", name="hidden")(frames)
-    return keras.Model(inputs, Logistic(dataset.classes, l2=l2, name="logistic")(vector), name="tsn")
+    return keras.Model(inputs, classifier(vector, dataset, None, l2), name="tsn")

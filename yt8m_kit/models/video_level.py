@@ -22,4 +22,4 @@ def build(dataset: Dataset, *, mixtures: Count | None = 2, l2: NonNegative = 1e-
     inputs = video_inputs(dataset)
     mean = MeanFrame(name="mean")(Sample(draws=None, name="sample")(**inputs))
     vector = UnitVector(name="unit")(mean)
-    return keras.Model(inputs, classifier(vector, dataset.classes, mixtures, l2), name="video_level")
+    return keras.Model(inputs, classifier(vector, dataset, mixtures, l2), name="video_level")

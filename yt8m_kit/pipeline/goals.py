@@ -48,6 +48,8 @@ def last_stages(stages: Stages, names: Sequence[str], goals: Sequence[str]) -> l
                 found += [getattr(stages, goal)(member) for member in members]
             elif goal != "ensemble" or name not in recipe.members:
                 found.append(stages.graph_scores(name) if goal == "evaluate" else getattr(stages, goal)(name))
+                if goal in ("predict", "submit") and recipe.submission:
+                    found.append(stages.own_format(name))
     return found
 
 

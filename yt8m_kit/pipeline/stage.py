@@ -1,12 +1,13 @@
 """A stage: a verb, its product, the sources it depends on, and its provenance record."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from yt8m_kit.output.provenance import Record, Sources, is_pending_valid, pending, read_record
+from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment, Run
 from yt8m_kit.trial import SETTING
 
@@ -93,7 +94,7 @@ class Stage:
         found = {
             "settings": self._limits() | self.settings,
             "dataset": {key: dataset[key] for key in ("features", "classes", "max_frames", "id_keys")}
-            | self.experiment.recipe.dataset.other_label_keys,
+            | self.experiment.recipe.dataset.about_labels,
             "splits": {split: self.shards(split) for split in self.reads},
             "products": {need.title: need.identity() for need in self.needs},
             "format": FORMATS[self.verb],
@@ -112,3 +113,29 @@ class Stage:
             return None
         name = (self.content or self.main).relative_to(self.run.path).as_posix()
         return record.files.get(name, (None,))[0]
+
+
+def sorted_by_needs(last: Iterable[Stage]) -> list[Stage]:
+    """Sort these stages and all that they need topologically, each once."""
+    found: dict[Path, Stage] = {}
+
+    def visit(stage: Stage) -> None:
+        for need in stage.needs:
+            visit(need)
+        found.setdefault(stage.main, stage)
+
+    for stage in last:
+        visit(stage)
+    return list(found.values())
+
+
+def of_other_recipe(experiment: Experiment, place: str) -> Stage:
+    """The final weights of a member of another recipe, RECIPE/MEMBER, in its real run.
+
+    The stage does not tell what they were made of: the stages of a recipe follow its own sources only. Raises
+    UsageError for a recipe or member that is unknown.
+    """
+    recipe, _, name = place.partition("/")
+    other = replace(experiment, recipe=load(recipe), trial=None)
+    other.recipe.member(name)
+    return Stage(other, lambda split: None, ("average", recipe, name), other.run(name).averaged)

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from yt8m_kit.codecs.formats import litert_bits
 from yt8m_kit.data.format import vocabulary
-from yt8m_kit.errors import KitError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.digest import digest
 from yt8m_kit.pipeline.shards import shards_of
-from yt8m_kit.pipeline.stage import Stage
-from yt8m_kit.recipe import Ema, Member, Range
+from yt8m_kit.pipeline.stage import Stage, of_other_recipe, sorted_by_needs
+from yt8m_kit.recipe import Ema, Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.stores.path import DataPath
+
+OWN_FORMAT = "--format=own"
 
 
 class Stages:
@@ -44,16 +45,28 @@ class Stages:
 
     def _train(self, name: str) -> Stage:
         member, run = self.recipe.member(name), self.experiment.run(name)
+        initial = self.initial(member)
+        is_foreign = "/" in (member.initial or "")
+        needs = (self.distill(member.teacher),) if member.teacher else ()
         return Stage(
             self.experiment,
             self.shards,
             self._words("train", name),
             run.trained,
             partials=(run.checkpoints,),
-            needs=(self.distill(member.teacher),) if member.teacher else (),
+            needs=needs if initial is None or is_foreign else (*needs, initial),
+            others={"initial": {member.initial: initial.identity()}} if initial and is_foreign else {},
             reads=("train", "validate") if member.validate_steps else ("train",),
-            settings=training_settings(member),
+            settings=member.training_settings(),
         )
+
+    def initial(self, member: Member) -> Stage | None:
+        """The final weights that a member's training starts from, None without. Raises as of_other_recipe."""
+        if member.initial is None:
+            return None
+        if "/" in member.initial:
+            return of_other_recipe(self.experiment, member.initial)
+        return self.average(member.initial)
 
     def average(self, name: str) -> Stage:
         """averaged.weights.h5, from the trained weights; averaging checkpoints also reads records."""
@@ -206,6 +219,23 @@ class Stages:
             ),
         )
 
+    def own_format(self, name: str, split: str = "test") -> Stage:
+        """submission.ENDING, in the recipe's own format, from the CSV. Raises UsageError without a format."""
+        submission, run = self.recipe.submission, self.experiment.run(name)
+        if submission is None:
+            raise UsageError(
+                f"recipe {self.recipe.name} has no format of its own: Recipe(submission=Submission(...))."
+            )
+        return Stage(
+            self.experiment,
+            self.shards,
+            self._words("predict", name, *_split_option(split, "test"), OWN_FORMAT),
+            run.predictions(split).with_suffix(submission.ending),
+            needs=(self.predict(name, split),),
+            settings={"submission": submission.sources()},
+            others={"vocabulary": _digest(self.experiment.data / vocabulary.FILE) or "none"},
+        )
+
     def distill(self, teacher: str, top: int | None = None) -> Stage:
         """The index of a teacher's soft labels for the train split; top: None for any number."""
         run = self.experiment.run(teacher)
@@ -253,25 +283,7 @@ class Stages:
 
     def leading_to(self, last: Iterable[Stage]) -> list[Stage]:
         """Sort these stages and all that they need topologically, each once."""
-        found: dict[Path, Stage] = {}
-
-        def visit(stage: Stage) -> None:
-            for need in stage.needs:
-                visit(need)
-            found.setdefault(stage.main, stage)
-
-        for stage in last:
-            visit(stage)
-        return list(found.values())
-
-
-def training_settings(member: Member) -> dict[str, Any]:
-    """Return the settings that training depends on: all but how checkpoints are averaged afterwards."""
-    settings = member.frozen()
-    del settings["keep_average"]
-    kept = member.average
-    settings["average"] = [kept.first, kept.last] if isinstance(kept, Range) else None
-    return settings
+        return sorted_by_needs(last)
 
 
 def _split_option(split: str, default: str) -> list[str]:

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from yt8m_kit import models
 from yt8m_kit.codecs.formats import CODECS
 from yt8m_kit.errors import UsageError
-from yt8m_kit.fields import Count, NonNegative, Positive, Share, Whole, checked, unknown
+from yt8m_kit.fields import Count, Interval, NonNegative, Positive, Share, Whole, checked, unknown
 from yt8m_kit.recipe.averages import Ema, Range
 
 WITHOUT_EFFECT = ("published", "checkpoint_minutes")  # fields that no product depends on
+# Fields that are left out of records where they have their defaults, as products made before them have none.
+NEWER: dict[str, Any] = {
+    **{"label_smoothing": 0.0, "schedule": "staircase", "steps_down": (), "warm_up": 0.0, "initial": None},
+}
 
 
 @checked
@@ -19,7 +24,11 @@ class Member:
     """One model family, trained one way.
 
     The length is `steps`, or `epochs` over the train split. The learning rate is multiplied by `decay` every
-    `decay_examples` examples (staircase). An update takes `batch_size` videos, in `accumulate` parts.
+    `decay_examples` examples (staircase); with `steps_down` it is divided by ten at these epochs instead, and
+    schedule="cosine" lowers it to 0 along half a cosine. `warm_up`: epochs in which it rises linearly first.
+    `initial`: the member, or RECIPE/MEMBER of another recipe, from whose final weights the training starts
+    where names and shapes agree. An update takes `batch_size` videos, in `accumulate` parts.
+    `label_smoothing`: share of a single-label target that is spread evenly over the classes.
     `mixup`: videos are mixed in pairs in training, with weights from Beta(mixup, mixup).
     `teacher`: the ensemble (or member) whose soft labels have weight `teacher_weight` in the target.
     `average`: how the weights are averaged, None for the last ones; keep_average="better" keeps an
@@ -40,8 +49,13 @@ class Member:
     learning_rate: Positive = 2e-4
     decay: Positive = 0.8
     decay_examples: Count = 4_000_000
+    schedule: Literal["staircase", "cosine"] = "staircase"
+    steps_down: tuple[Positive, ...] = ()
+    warm_up: NonNegative = 0.0
+    initial: str | None = None
     clip_norm: Positive = 1.0
     loss_epsilon: NonNegative = 1e-5
+    label_smoothing: Annotated[float, Interval(0, 1, high_open=True)] = 0.0
     mixup: Positive | None = None
     teacher: str | None = None
     teacher_weight: Share = 0.5
@@ -76,7 +90,18 @@ class Member:
         if (self.patience or self.keep_best) and not self.validate_steps:
             raise UsageError("patience and keep_best need validate_steps; got validate_steps=None.")
 
+        self._check_schedule()
         self._check_range()
+
+    def _check_schedule(self) -> None:
+        downs = self.steps_down
+        if downs and self.schedule == "cosine":
+            raise UsageError(f"steps_down and schedule='cosine' exclude each other; got steps_down={downs}.")
+        if any(a >= b for a, b in pairwise(downs)):
+            raise UsageError(f"steps_down must be epochs in ascending order; got {downs}.")
+        for name, last in (("steps_down", downs[-1] if downs else 0), ("warm_up", self.warm_up)):
+            if self.epochs is not None and last >= self.epochs:
+                raise UsageError(f"{name} must lie below epochs={self.epochs}; got {last}.")
 
     def _check_range(self) -> None:
         """Check that the range holds a checkpoint, where the length of the training is known."""
@@ -97,6 +122,16 @@ class Member:
     def frozen(self) -> dict[str, Any]:
         """The settings that results depend on, as JSON values."""
         settings = {
-            name: value for name, value in asdict(self).items() if not name.startswith(WITHOUT_EFFECT)
+            name: value
+            for name, value in asdict(self).items()
+            if not (name.startswith(WITHOUT_EFFECT) or (name in NEWER and value == NEWER[name]))
         }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
+
+    def training_settings(self) -> dict[str, Any]:
+        """The settings that training depends on: all but how checkpoints are averaged afterwards."""
+        settings = self.frozen()
+        del settings["keep_average"]
+        kept = self.average
+        settings["average"] = [kept.first, kept.last] if isinstance(kept, Range) else None
+        return settings

@@ -10,8 +10,10 @@ from yt8m_kit.errors import UsageError, did_you_mean
 from yt8m_kit.fields import checked
 from yt8m_kit.recipe.ensemble import Ensemble
 from yt8m_kit.recipe.member import Member
+from yt8m_kit.recipe.submission import Submission
 
 NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
+FOREIGN = re.compile(f"{NAME.pattern}/{NAME.pattern}")  # a member of another recipe
 
 
 @checked
@@ -19,8 +21,10 @@ NAME = re.compile(r"\w[\w.+-]*")  # of a folder, and a word of a command line
 class Recipe:
     """A data set, the members trained on it and the ensembles blended from them.
 
-    Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers that
-    form a cycle, and hyperparameters that do not fit the data set.
+    submission: the format of its challenge, where that is not YouTube-8M's CSV.
+
+    Raises UsageError for a wrong value, a name that does not exist or cannot name a folder, teachers and
+    initial weights that form a cycle, and settings that do not fit the data set.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Recipe:
     dataset: Dataset
     members: Mapping[str, Member]
     ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
+    submission: Submission | None = None
 
     def __post_init__(self) -> None:
         for name in (*self.members, *self.ensembles):
@@ -36,11 +41,21 @@ class Recipe:
         for name, ensemble in self.ensembles.items():
             self._check_ensemble(name, ensemble)
         for name, member in self.members.items():
-            self._check_teachers(name, ())
+            self._check_sources(name, ())
             try:
-                models.check_sizes(member.family, self.dataset, member.hyperparameters)
+                self._check_fit(member)
             except UsageError as error:
                 raise UsageError(f"member {name}: {error}") from None
+
+    def _check_fit(self, member: Member) -> None:
+        """Check a member's settings that depend on the data set."""
+        models.check_sizes(member.family, self.dataset, member.hyperparameters)
+        if member.label_smoothing and not self.dataset.single_label:
+            raise UsageError(
+                f"label_smoothing must be 0 unless each video has a single label; got "
+                f"{member.label_smoothing} on {self.dataset.name}. Leave it out, or declare "
+                "Dataset(single_label=True)."
+            )
 
     def _check_ensemble(self, name: str, ensemble: Ensemble) -> None:
         for member in ensemble.members:
@@ -50,14 +65,29 @@ class Recipe:
         if name in self.members:
             raise UsageError(f"{name!r} is both a member and an ensemble of recipe {self.name}.")
 
-    def _check_teachers(self, name: str, students: tuple[str, ...]) -> None:
-        """Check that teachers exist and that they form no cycle."""
+    def _check_sources(self, name: str, students: tuple[str, ...]) -> None:
+        """Check that teachers and members of initial weights exist, and that they form no cycle."""
         if name in students:
-            raise UsageError(f"the teachers of {name} form a cycle: {' <- '.join([*students, name])}.")
-        teacher = self.member(name).teacher
-        if teacher is not None:
-            for each in self.ensemble(teacher).members:
-                self._check_teachers(each, (*students, name))
+            chain = " <- ".join([*students, name])
+            raise UsageError(f"the teachers or initial weights of {name} form a cycle: {chain}.")
+        for each in self._sources(self.member(name)):
+            self._check_sources(each, (*students, name))
+
+    def _sources(self, member: Member) -> tuple[str, ...]:
+        """Members of this recipe that a member's training needs."""
+        taught = self.ensemble(member.teacher).members if member.teacher is not None else ()
+        if member.initial is None or self._is_foreign(member.initial):
+            return taught
+        if member.initial in self.ensembles or "/" in member.initial:
+            raise UsageError(
+                f"initial must be a member of this recipe or RECIPE/MEMBER of another one; got "
+                f"{member.initial!r}."
+            )
+        return (*taught, member.initial)
+
+    def _is_foreign(self, initial: str) -> bool:
+        """Whether initial weights are of another recipe."""
+        return bool(FOREIGN.fullmatch(initial)) and not initial.startswith(f"{self.name}/")
 
     def member(self, name: str) -> Member:
         """The member of that name. Raises UsageError, which lists the existing ones, if there is none."""

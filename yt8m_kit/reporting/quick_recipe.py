@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from yt8m_kit.recipe import Ensemble, Recipe
+from yt8m_kit.recipe import Ensemble, Member, Recipe
 
 BLENDED = 2  # members of an ensemble that are blended, the smallest ones
 
@@ -11,9 +11,19 @@ BLENDED = 2  # members of an ensemble that are blended, the smallest ones
 def reduced(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
     """The recipe with each ensemble of its smallest members with a weight, at most BLENDED of them.
 
-    sizes: of the members.
+    Initial weights of other recipes are left out, as their runs are not there, and the challenge's own
+    format, whose function cannot be sent to another process. sizes: of the members.
     """
-    return replace(recipe, ensembles={n: _reduced(e, sizes) for n, e in recipe.ensembles.items()})
+    return replace(
+        recipe,
+        members={name: _on_its_own(member) for name, member in recipe.members.items()},
+        ensembles={name: _reduced(each, sizes) for name, each in recipe.ensembles.items()},
+        submission=None,
+    )
+
+
+def _on_its_own(member: Member) -> Member:
+    return replace(member, initial=None) if "/" in (member.initial or "") else member
 
 
 def _reduced(blend: Ensemble, sizes: Mapping[str, int]) -> Ensemble:
@@ -40,8 +50,8 @@ def in_order(recipe: Recipe) -> list[str]:
 
 
 def needs_of(recipe: Recipe, name: str) -> Sequence[str]:
-    """The teacher of a member; the members of an ensemble."""
+    """The teacher of a member, and the member of its initial weights; the members of an ensemble."""
     if name in recipe.members:
-        teacher = recipe.member(name).teacher
-        return (teacher,) if teacher else ()
+        member = recipe.member(name)
+        return [each for each in (member.teacher, member.initial) if each]
     return recipe.ensemble(name).members

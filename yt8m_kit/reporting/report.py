@@ -20,10 +20,20 @@ from yt8m_kit.training.log import read_rows
 # Digits of a column; whole numbers and texts have none.
 DIGITS = {
     **dict.fromkeys(("GAP@20", "mAP", "Hit@1", "PERR", "board public", "board private"), 4),
+    **dict.fromkeys(("top-1", "top-5", "mean error", "board error public", "board error private"), 4),
     **{"float32 MiB": 2, "exported MiB": 2, "GAP lost": 5},
     **{"trained videos/s": 0, "epoch s": 1, "predicted videos/s": 0},
 }
-IMPORTANT = ("name", "GAP@20", "exported MiB", "GAP lost", "parameters", "predicted videos/s", "family")
+IMPORTANT = (
+    "name",
+    "mean error",
+    "GAP@20",
+    "exported MiB",
+    "GAP lost",
+    "parameters",
+    "predicted videos/s",
+    "family",
+)
 
 
 def report(experiment: Experiment, *, split: str = "validate", as_markdown: bool = False) -> str:
@@ -81,6 +91,7 @@ def _row(stages: Stages, name: str, split: str) -> Row:
         "mAP": scores.get("map"),
         "Hit@1": scores.get("hit1"),
         "PERR": scores.get("perr"),
+        **(_single_label(scores, board) if stages.recipe.dataset.single_label else {}),
         "float32 MiB": parameters * 4 / MIB if parameters else None,
         "exported MiB": exported["bytes"] / MIB if exported.get("bytes") else None,
         "GAP lost": whole - graph["gap"] if whole and graph else None,
@@ -90,6 +101,17 @@ def _row(stages: Stages, name: str, split: str) -> Row:
         "board public": board.get("public"),
         "board private": board.get("private"),
         "stale": _stale(stages, name, stages.weight_scores if weights else stages.graph_scores, split),
+    }
+
+
+def _single_label(scores: Row, board: Row) -> Row:
+    """Columns of single-label data sets only."""
+    return {
+        "top-1": scores.get("top1"),
+        "top-5": scores.get("top5"),
+        "mean error": scores.get("mean_error"),
+        "board error public": board.get("mean_error_public"),
+        "board error private": board.get("mean_error_private"),
     }
 
 

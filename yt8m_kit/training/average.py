@@ -27,7 +27,7 @@ from yt8m_kit.training.batch_norm import reestimate
 from yt8m_kit.training.ema import ExponentialMovingAverage
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
-from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.optimizer import loss_of, optimizer_of
 
 BEST = "candidate.weights.h5"  # the best variant so far
 Variant = tuple[str, Callable[[], None]]  # description, function that assigns its weights to the model
@@ -151,6 +151,7 @@ def _ema(
             member=member.without_validation(),
             model=model,
             optimizer=optimizer_of(member, wanted.learning_rate),
+            label_loss=loss_of(member, experiment.recipe.dataset),
             total=wanted.steps_of(splits.count(paths), member.batch_size),
             batches=shuffled(experiment, member, paths, faults),
             faults=faults,

@@ -17,6 +17,7 @@ from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.data.loader.faults import Faults
 from yt8m_kit.data.loader.order import Position
 from yt8m_kit.errors import KitError
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.machine import signals
 from yt8m_kit.machine.space import check_space
 from yt8m_kit.output import progress
@@ -64,6 +65,7 @@ class Loop:
     member: Member
     model: keras.Model
     optimizer: ClippedAdam
+    label_loss: LabelLoss
     total: int
     batches: Batches
     faults: Faults
@@ -114,10 +116,10 @@ class Loop:
 
     def _stepper(self) -> Stepper:
         if self.workers is None:
-            return make_step(self.model, self.optimizer, self.member.loss_epsilon)
+            return make_step(self.model, self.optimizer, self.label_loss)
         from yt8m_kit.training.distributed.step import sharded_step
 
-        return sharded_step(self.model, self.optimizer, self.member.loss_epsilon, self.workers)
+        return sharded_step(self.model, self.optimizer, self.label_loss, self.workers)
 
     def _asked(self, request: signals.Request) -> int:
         """The signal that asks for an end, agreed on by all workers."""

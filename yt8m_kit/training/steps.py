@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
-from yt8m_kit.layers.losses import label_loss
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.training.input_pipeline import IN_FLIGHT
 from yt8m_kit.training.optimizer import ClippedAdam
 
@@ -34,10 +34,10 @@ ALIGNMENT = 64  # bytes; TensorFlow aborts the process on an unaligned DLPack te
 COPIES = 8  # at a time to a GPU: one of all frames takes three times as long
 
 
-def make_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
+def make_step(model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss) -> Stepper:
     """The step of the current backend; the optimiser must be built on the model's trainable variables."""
     make = jax_step if keras.backend.backend() == "jax" else tensorflow_step
-    return make(model, optimizer, epsilon)
+    return make(model, optimizer, label_loss)
 
 
 def _trained(model: keras.Model) -> keras.Model:
@@ -45,16 +45,16 @@ def _trained(model: keras.Model) -> keras.Model:
     return model.distillation.model if hasattr(model, "distillation") else model
 
 
-def objective(model: keras.Model, outputs: Any, labels_BC: Any, epsilon: float) -> Any:
+def objective(model: keras.Model, outputs: Any, labels_BC: Any, label_loss: LabelLoss) -> Any:
     """The label loss plus a mixture's distillation terms (layers/distillation.py), without penalties."""
     if not hasattr(model, "distillation"):
-        return label_loss(labels_BC, outputs, epsilon)
-    terms = model.distillation.loss(outputs, labels_BC, epsilon)
-    return label_loss(labels_BC, outputs["probabilities"], epsilon) + terms
+        return label_loss(labels_BC, outputs)
+    terms = model.distillation.loss(outputs, labels_BC, label_loss)
+    return label_loss(labels_BC, outputs["probabilities"]) + terms
 
 
 def tensorflow_step(
-    model: keras.Model, optimizer: ClippedAdam, epsilon: float, *, compiled: str | None = None
+    model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss, *, compiled: str | None = None
 ) -> Stepper:
     """A TensorFlow step: gradients by oneDNN's kernels, updates of large variables compiled by XLA.
 
@@ -73,7 +73,7 @@ def tensorflow_step(
     def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             outputs = trained({"frames": frames, "num_frames": num_frames}, training=True)
-            loss = objective(model, outputs, labels, epsilon) + sum(trained.losses)
+            loss = objective(model, outputs, labels, label_loss) + sum(trained.losses)
         return loss, tape.gradient(loss, model.trainable_weights)
 
     @tf.function(jit_compile=compiled == "everything")  # type: ignore[untyped-decorator]
@@ -104,7 +104,7 @@ def _tensor(array: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def jax_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Callable[..., Any]:
+def jax_update(model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss) -> Callable[..., Any]:
     """A function of state and batch that returns loss and state; state: lists of arrays, as jax_groups."""
     import jax
 
@@ -115,7 +115,7 @@ def jax_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Ca
         outputs, fixed, losses = trained.stateless_call(
             trainable, fixed, inputs, training=True, return_losses=True
         )
-        return objective(model, outputs, labels, epsilon) + sum(losses), fixed
+        return objective(model, outputs, labels, label_loss) + sum(losses), fixed
 
     def update(state: Any, *arrays: Any) -> Any:
         trainable, fixed, slots = state
@@ -131,11 +131,11 @@ def jax_groups(model: keras.Model, optimizer: ClippedAdam) -> tuple[list[Any], .
     return model.trainable_variables, model.non_trainable_variables, optimizer.variables
 
 
-def jax_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float) -> Stepper:
+def jax_step(model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss) -> Stepper:
     """A JAX step: one compiled function with donated state."""
     import jax
 
-    update = jax_update(model, optimizer, epsilon)
+    update = jax_update(model, optimizer, label_loss)
     compiled = jax.jit(lambda state, parts, *rest: update(state, _whole(parts), *rest), donate_argnums=0)
     groups = jax_groups(model, optimizer)
     # A copy: the first step donates its argument's memory.

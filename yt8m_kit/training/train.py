@@ -24,7 +24,8 @@ from yt8m_kit.training.batch_norm import reestimate, restored_statistics
 from yt8m_kit.training.input_pipeline import shuffled, statistics_batches
 from yt8m_kit.training.loop import Loop
 from yt8m_kit.training.one_read.subscription import Subscription
-from yt8m_kit.training.optimizer import optimizer_of
+from yt8m_kit.training.optimizer import Length, loss_of, optimizer_of
+from yt8m_kit.training.transfer.initial_weights import take_initial
 
 if TYPE_CHECKING:  # it needs JAX
     from yt8m_kit.training.distributed.workers import Workers
@@ -73,7 +74,9 @@ def _trained(
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
     loop = _loop(experiment, name, strict, workers, subscription)
     loop.go()
-    job.figures = {"steps": loop.step} | {key: loop.notes[key] for key in ("best_gap",) if key in loop.notes}
+    job.figures = {"steps": loop.step} | {
+        key: loop.notes[key] for key in ("best_gap", "initial") if key in loop.notes
+    }
     if workers:
         job.figures["devices"] = workers.mesh.count
     if subscription:
@@ -100,13 +103,17 @@ def _loop(
     dataset, member, run = experiment.recipe.dataset, experiment.recipe.member(name), experiment.run(name)
     paths, faults = paths_of(experiment, "train"), Faults(dataset.max_skipped)
     model = model_of(member, dataset, member.precision)
+    is_resumed = any(run.checkpoints.glob("state*.npz"))
+    initial = None if is_resumed else take_initial(Stages(experiment), member, model)
+    total = total_steps(member, paths)
     loop = Loop(
         run=run,
         folder=run.checkpoints,
         member=member,
         model=model,
-        optimizer=optimizer_of(member, member.learning_rate),
-        total=total_steps(member, paths),
+        optimizer=optimizer_of(member, member.learning_rate, length_of(member, paths, total)),
+        label_loss=loss_of(member, dataset),
+        total=total,
         batches=shuffled(
             experiment,
             member,
@@ -120,6 +127,7 @@ def _loop(
         keep=(member.average.first, member.average.last) if isinstance(member.average, Range) else None,
         validate=validator(experiment, member, model) if member.validate_steps else None,
         workers=workers,
+        notes={"initial": initial} if initial else {},
     )
     loop.optimizer.build(model.trainable_variables)
     return loop
@@ -147,3 +155,17 @@ def total_steps(member: Member, paths: Sequence[DataPath]) -> int:
         return member.steps
     assert member.epochs is not None
     return math.ceil(member.epochs * splits.count(paths) / member.batch_size)
+
+
+def length_of(member: Member, paths: Sequence[DataPath], total: int) -> Length:
+    """The length of a training; records are counted only where the learning rate goes by epochs.
+
+    Warns of epochs in `steps_down` that the training does not reach.
+    """
+    if not (member.steps_down or member.warm_up):
+        return Length(total)
+    epoch = splits.count(paths) / member.batch_size
+    if beyond := [each for each in member.steps_down if each * epoch >= total]:
+        ends = f"the training ends after {total / epoch:.3g} epochs"
+        progress.say(f"warning: {ends}, before steps_down at {', '.join(f'{each:g}' for each in beyond)}")
+    return Length(total, epoch)

@@ -124,7 +124,8 @@ def identify(data: memoryview, context: dict[bytes, Span], keys: Sequence[str]) 
 def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> list[int]:
     """The label numbers, each checked to be below `classes`; empty if the field is absent or empty.
 
-    Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written.
+    Raises DataError also for one 0 or 1 per class, as multi-hot vectors are written, and for several labels
+    in a single-label data set.
     """
     classes = dataset.classes
     labels = integers(data, _label_span(context, dataset), "labels")
@@ -135,6 +136,8 @@ def _labels(data: memoryview, context: dict[bytes, Span], dataset: Dataset) -> l
     for label in labels:
         if not 0 <= label < classes:
             raise DataError(f"labels holds {label}; expected 0 to {classes - 1}")
+    if dataset.single_label and len(set(labels)) > 1:
+        raise DataError(f"labels holds {len(set(labels))} classes; the data set has one for each video")
     return labels
 
 

@@ -14,11 +14,14 @@ class LabelFile:
     """A CSV of lines `video,labels`, labels separated by semicolons, as for the starter's feature extractor.
 
     path: a header line is skipped. names: by class number, for labels given by name. classes: their number.
-    Raises DataError with the line number for a malformed line or an unknown label.
+    single_label: a video has one label at most. Raises DataError with the line number for a malformed line,
+    an unknown label, or one too many.
     """
 
-    def __init__(self, path: Path, names: Mapping[int, str], classes: int):
-        self._path, self._classes = path, classes
+    def __init__(
+        self, path: Path, names: Mapping[int, str], classes: int, *, single_label: bool = False
+    ) -> None:
+        self._path, self._classes, self._single_label = path, classes, single_label
         self._numbers = {name: number for number, name in names.items()}
         self._lines: dict[str, list[int]] = {}
         self._used: set[str] = set()
@@ -46,7 +49,10 @@ class LabelFile:
         if video in self._lines:
             raise DataError(f"{self._path}: line {line} repeats {video!r}.")
         texts = [text.strip() for text in row[1].split(";")]
-        self._lines[video] = [self._number(line, text) for text in texts if text]
+        labels = [self._number(line, text) for text in texts if text]
+        if self._single_label and len(set(labels)) > 1:
+            raise DataError(f"{self._path}: line {line} must have one label for {video!r}; got {row[1]!r}.")
+        self._lines[video] = labels
 
     def _number(self, line: int, text: str) -> int:
         number = int(text) if text.isdecimal() and len(text) < 10 else self._numbers.get(text)

@@ -38,7 +38,7 @@ class Manifest:
         self.path = folder / FILE
         self._about = {"format": _FORMAT, "features": [list(f) for f in dataset.features]}
         self._about |= {"classes": dataset.classes, "id_keys": list(dataset.id_keys)}
-        self._about |= dataset.other_label_keys
+        self._about |= dataset.about_labels
         about, shards = _read(self.path)
         self._shards = shards if about == self._about else {}
 

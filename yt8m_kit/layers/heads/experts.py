@@ -8,7 +8,9 @@ Source: Abu-El-Haija et al., "YouTube-8M" (2016), and its starter code.
 import keras
 from keras import ops
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.activations import probabilities
 from yt8m_kit.layers.layer import Layer, Tensor
 
 
@@ -23,6 +25,8 @@ class MixtureOfExperts(Layer):
     Experts are sigmoid(x W + b), gates x W without bias.
     mixtures: M. dummy: an additional gate of an expert that predicts 0 (the default of the starter code).
     gate_rank: width of a linear bottleneck before the gates. l2: penalty on gate and expert kernels.
+    softmax: mix the experts' logits x W + b (0 of the dummy) in place of their sigmoids, and return the
+    softmax of the mixtures over the classes; a choice of the kit, as published mixtures are multi-label.
     Columns of the kernels are ordered by class, then by expert. Raises UsageError for mixtures < 1.
     """
 
@@ -33,6 +37,7 @@ class MixtureOfExperts(Layer):
         l2: float = 0.0,
         dummy: bool = True,
         gate_rank: int | None = None,
+        softmax: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
@@ -40,7 +45,7 @@ class MixtureOfExperts(Layer):
             raise UsageError(f"mixtures must be at least 1; got mixtures={mixtures}.")
         self.classes, self.mixtures = classes, mixtures
         self.gates = mixtures + dummy
-        self.gate_rank = gate_rank
+        self.gate_rank, self.softmax = gate_rank, softmax
         self.regularizer = half_squares(l2)
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
@@ -64,8 +69,9 @@ class MixtureOfExperts(Layer):
         for gate in gates[1:]:
             largest = ops.maximum(largest, gate)
         exponents = [ops.exp(gate - ops.stop_gradient(largest)) for gate in gates]
-        weighted = sum(e * ops.sigmoid(expert) for e, expert in zip(exponents, experts))
-        return weighted / sum(exponents)
+        activated = experts if self.softmax else map(ops.sigmoid, experts)
+        mixed = sum(e * expert for e, expert in zip(exponents, activated)) / sum(exponents)
+        return ops.softmax(mixed) if self.softmax else mixed
 
     def _by_mixture(self, logits: Tensor, mixtures: int) -> list[Tensor]:
         """Unstack (B, C * mixtures) into a list of `mixtures` tensors (B, C)."""
@@ -74,10 +80,10 @@ class MixtureOfExperts(Layer):
 
 
 class Logistic(Layer):
-    """Logistic regression, sigmoid(x W + b): (B, I) -> (B, C) float32 probabilities.
+    """Logistic regression, sigmoid(x W + b) or softmax(x W + b): (B, I) -> (B, C) float32 probabilities.
 
     l2: penalty on the kernel. bias_l2: penalty on the bias (NeXtVLAD). initializer: of the kernel.
-    logits: return x W + b instead.
+    softmax: over the classes, in place of a sigmoid of each. logits: return x W + b instead.
     """
 
     def __init__(
@@ -86,11 +92,13 @@ class Logistic(Layer):
         l2: float = 0.0,
         bias_l2: float = 0.0,
         initializer: keras.initializers.Initializer | str = "glorot_uniform",
+        softmax: bool = False,
         logits: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.classes, self.initializer, self.logits = classes, initializer, logits
+        self.classes, self.initializer = classes, initializer
+        self.softmax, self.logits = softmax, logits
         self.regularizers = half_squares(l2), half_squares(bias_l2)
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
@@ -101,14 +109,16 @@ class Logistic(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         logits = self.matmul(inputs, self.kernel) + self.bias
-        return logits if self.logits else ops.sigmoid(logits)
+        return logits if self.logits else probabilities(logits, self.softmax)
 
 
-def classifier(vector: Tensor, classes: int, mixtures: int | None, l2: float) -> Tensor:
+def classifier(vector: Tensor, dataset: Dataset, mixtures: int | None, l2: float) -> Tensor:
     """Classify (B, I) -> (B, C) float32 by a mixture of experts; by logistic regression for mixtures=None.
 
-    l2: penalty on the kernels. Raises UsageError for mixtures < 1.
+    The probabilities of a single-label data set are a softmax. l2: penalty on the kernels. Raises UsageError
+    for mixtures < 1.
     """
+    classes, softmax = dataset.classes, dataset.single_label
     if mixtures is None:
-        return Logistic(classes, l2=l2, name="logistic")(vector)
-    return MixtureOfExperts(classes, mixtures, l2=l2, name="experts")(vector)
+        return Logistic(classes, l2=l2, softmax=softmax, name="logistic")(vector)
+    return MixtureOfExperts(classes, mixtures, l2=l2, softmax=softmax, name="experts")(vector)

@@ -9,17 +9,21 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.layer import Layer, Tensor, he_truncated, normal
 
+LEAST = 1e-30  # a sum of gated probabilities is not divided by less
+
 
 class ContextGate(Layer):
     """Context gating, x * sigmoid(BN(x W)): (B, H) -> (B, H) float32; W is (H, H), N(0, H^-1/2), no bias.
 
     Applied to hidden vectors, and to the classifier's probabilities ("probability gate"). The paper has a
     bias and no BN; WILLOW's published code, which is followed here, has BN and no bias.
+    normalized: divide by the sum over H, so that gated probabilities of a softmax sum to 1 again.
     Source: Miech, Laptev, Sivic, "Learnable pooling with context gating" (2017).
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, normalized: bool = False, name: str | None = None) -> None:
         super().__init__(name)
+        self.normalized = normalized
         self.norm = batch_norm("norm")
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
@@ -29,8 +33,10 @@ class ContextGate(Layer):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         logits = self.norm(self.matmul(inputs, self.kernel), training=training)
-        gate = ops.sigmoid(logits)
-        return ops.cast(inputs, "float32") * gate
+        gated = ops.cast(inputs, "float32") * ops.sigmoid(logits)
+        if not self.normalized:
+            return gated
+        return gated / ops.maximum(ops.sum(gated, axis=-1, keepdims=True), LEAST)
 
 
 class SqueezeGate(Layer):

@@ -60,6 +60,7 @@ def contents(experiment: Experiment, name: str) -> dict[str, Any]:
         "formats": _formats(exported),
         "members": [_member(experiment, exported, member) for member in exported["weights"]],
         "scores": evidence.scores(stages, name),
+        "metrics": evidence.metrics(recipe.dataset).values(),
         "training": evidence.training(stages, exported["weights"]),
         "made": record.local_time if record else "",
         "tensorflow": record.environment.get("tensorflow") if record else None,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import KitError
 from yt8m_kit.output import progress
 from yt8m_kit.pipeline.job import read_or_warn
@@ -12,7 +13,13 @@ from yt8m_kit.pipeline.stages import Stages
 
 SPLITS = ("validate", "test", "train")
 METRICS = {"gap": "GAP@20", "map": "mAP", "hit1": "Hit@1", "perr": "PERR"}
+SINGLE_LABEL = {"top1": "top-1", "top5": "top-5", "mean_error": "mean error"}
 BOARD = {"public": "public half of the local board", "private": "private half of the local board"}
+
+
+def metrics(dataset: Dataset) -> dict[str, str]:
+    """Titles of a data set's scores by their keys in the files of evaluation."""
+    return METRICS | (SINGLE_LABEL if dataset.single_label else {})
 
 
 def scores(stages: Stages, name: str) -> list[dict[str, Any]]:
@@ -29,15 +36,22 @@ def _on_split(stages: Stages, name: str, split: str) -> dict[str, Any] | None:
     kept = read_or_warn(stage) if _follows([stages.export(name), stage]) else {}
     if not kept:
         return None
-    values = {title: kept[key] for key, title in METRICS.items()}
+    values = {title: kept[key] for key, title in metrics(stages.recipe.dataset).items()}
     return {"split": split, "title": f"{split} split", "videos": kept["videos"], "values": values}
 
 
 def _on_board(stages: Stages, name: str) -> list[dict[str, Any]]:
     chain = [stages.export(name), stages.predict(name), stages.submit(name)]
     kept = read_or_warn(chain[-1]) if _follows(chain) else {}
+    single = SINGLE_LABEL if stages.recipe.dataset.single_label else {}
     return [
-        {"split": "test", "title": title, "videos": None, "values": {METRICS["gap"]: kept[half]}}
+        {
+            "split": "test",
+            "title": title,
+            "videos": None,
+            "values": {METRICS["gap"]: kept[half]}
+            | {name: kept[f"{key}_{half}"] for key, name in single.items()},
+        }
         for half, title in BOARD.items()
         if half in kept
     ]

@@ -83,6 +83,11 @@ def _competition(recipe: Recipe) -> str:
             f"recipe {recipe.name} is on {recipe.dataset.name}, which is no Kaggle competition; "
             "use --to=local."
         )
+    if recipe.submission is not None:
+        raise UsageError(
+            f"recipe {recipe.name} has a format of its own, and --to=kaggle sends YouTube-8M's CSV; upload "
+            f"submission{recipe.submission.ending} on the competition's page."
+        )
     return recipe.dataset.competition
 
 

@@ -15,6 +15,7 @@ import keras
 from jax import numpy as jnp
 
 from yt8m_kit.data.loader.batches import Batch
+from yt8m_kit.layers.losses import LabelLoss
 from yt8m_kit.training.distributed.mesh import BatchMesh, first
 from yt8m_kit.training.distributed.workers import Workers
 from yt8m_kit.training.input_pipeline import IN_FLIGHT
@@ -22,9 +23,11 @@ from yt8m_kit.training.optimizer import ClippedAdam
 from yt8m_kit.training.steps import Stepper, in_order, jax_groups, jax_update
 
 
-def compiled_update(model: keras.Model, optimizer: ClippedAdam, epsilon: float, mesh: BatchMesh) -> Any:
+def compiled_update(
+    model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss, mesh: BatchMesh
+) -> Any:
     """The compiled step, by jax.jit: state, notes int32 (N, 4), batch -> loss, state, notes of all."""
-    update = jax_update(model, optimizer, epsilon)
+    update = jax_update(model, optimizer, label_loss)
 
     def step(state: Any, notes: Any, *arrays: Any) -> Any:
         loss, state = update(state, *arrays)
@@ -39,13 +42,15 @@ def _shared(notes_N4: Any) -> Any:
     return jnp.sum(own[:, :, None] * notes_N4[:, None, :], axis=0)
 
 
-def sharded_step(model: keras.Model, optimizer: ClippedAdam, epsilon: float, workers: Workers) -> Stepper:
+def sharded_step(
+    model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss, workers: Workers
+) -> Stepper:
     """A JAX step over the workers' mesh. It takes this process' part of a batch: one Batch per device.
 
     A stop that a worker asks for is agreed on when its step is over, the same number of steps later in all.
     """
     mesh = workers.mesh
-    compiled = compiled_update(model, optimizer, epsilon, mesh)
+    compiled = compiled_update(model, optimizer, label_loss, mesh)
     groups = jax_groups(model, optimizer)
     state = [[mesh.replicate(variable.value) for variable in group] for group in groups]
     in_flight: deque[Any] = deque()

@@ -1,0 +1,1 @@
+"""Transfer learning: training that starts from the weights of another member."""
