@@ -39,12 +39,12 @@ def top(probabilities_NC: Floats, k: int = TOP) -> tuple[NDArray[np.int32], Floa
 
 
 def _best_of_few(probabilities_NC: Floats, k: int) -> NDArray[np.uint64] | None:
-    """The k greatest keys of each video, ascending; None where ties, NaN or few classes forbid a bound."""
+    """The k greatest keys of each video, ascending; None where few classes or many ties forbid a bound."""
     videos, classes = probabilities_NC.shape
     width = classes // (_BLOCKS * k)
     if width < 2:
         return None
-    reached = probabilities_NC >= _bound(probabilities_NC, k, width)[:, None]
+    reached = ~(probabilities_NC < _bound(probabilities_NC, k, width)[:, None])  # of NaN as well
     counts_N = np.count_nonzero(reached, axis=1)
     most = int(counts_N.max())
     if counts_N.min() < k or most > _FEW * k:

@@ -83,6 +83,12 @@ def test_top_is_that_of_a_stable_sort(steps, k):
     np.testing.assert_array_equal(confidences, np.take_along_axis(probabilities, expected, axis=1))
 
 
+def test_top_does_not_hide_nan():
+    probabilities = np.random.default_rng(0).random((3, 3862), np.float32)
+    probabilities[1, 3861] = np.nan
+    assert metrics.top(probabilities)[0][1, 0] == 3861
+
+
 def test_hit_at_1_and_perr_match_their_definitions(case):
     probabilities, truth = case
     ranked = np.argsort(-probabilities, axis=1)
