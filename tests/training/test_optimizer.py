@@ -74,6 +74,12 @@ def rates(member, rate, length, updates):
     return parts[:, 0]
 
 
+@pytest.mark.parametrize("accumulate", [1, 5])
+def test_a_staircase_counts_the_examples_of_updates(accumulate):
+    member = Member("netvlad", steps=6, batch_size=50, decay_examples=100, decay=0.5, accumulate=accumulate)
+    np.testing.assert_allclose(rates(member, 1.0, None, 6), [1, 1, 0.5, 0.5, 0.25, 0.25], rtol=1e-6)
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_the_rate_is_divided_by_ten_at_epochs(accumulate):
     """10 updates in four epochs; epoch 1.5 begins within the fourth one, and the fifth is the first after."""

@@ -134,4 +134,6 @@ class Member:
         del settings["keep_average"]
         kept = self.average
         settings["average"] = [kept.first, kept.last] if isinstance(kept, Range) else None
+        if self.accumulate > 1:  # unlike weights of versions whose staircase counted the parts of a batch
+            settings["decay_counts"] = "updates"
         return settings

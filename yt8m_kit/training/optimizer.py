@@ -83,9 +83,9 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
 
 
 def _staircase(member: Member, rate: float) -> Any:
-    return keras.optimizers.schedules.ExponentialDecay(
-        rate, member.decay_examples / member.batch_size, member.decay, staircase=True
-    )
+    """Keras asks for the rate of each batch, of which `accumulate` make an update."""
+    batches = member.decay_examples * member.accumulate / member.batch_size
+    return keras.optimizers.schedules.ExponentialDecay(rate, batches, member.decay, staircase=True)
 
 
 def rate_of(member: Member, rate: float, length: Length | None) -> Any:
