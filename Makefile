@@ -5,7 +5,7 @@ DATA     ?=
 EXTRA    ?=
 PORT     ?=
 PROCESSES ?= 2
-EXTRAS   := cuda docs gcs http jax litert onnx ray report s3 serve tensorboard test test-stores
+EXTRAS   := cuda docs extract gcs http jax litert onnx ray report s3 serve tensorboard test test-stores
 export YT8M_RUNS := $(RUNS)
 ifneq ($(DATA),)
 export YT8M_DATA := $(DATA)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
 # A package imports what stands left of its bar, and nothing else of the kit.
 ORDER = """
     errors | fields machine | dataset metrics backend | stores | output codecs layers | models | recipe
-    | trial | run data | pipeline | submission | inference | quantization evaluation segments
+    | trial | run data | pipeline extraction | submission | inference | quantization evaluation segments
     | training ensembling export | reporting serving | cli
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}

@@ -1,4 +1,4 @@
-"""Verbs for records: synthesize, download, verify, convert."""
+"""Verbs for records: synthesize, download, verify, convert, extract."""
 
 import os
 import shlex
@@ -195,6 +195,53 @@ def convert(
     folder = convert(
         source, out, dataset, split=split, labels=labels, names=vocabulary, videos=videos, strict=strict
     )
+    _say_next("verify", split=split, recipe=recipe, data=out)
+    return folder
+
+
+def extract(
+    videos: Path,
+    out: Path,
+    *,
+    recipe: str,
+    split: Split = "train",
+    labels: Path | None = None,
+    vocabulary: Path | None = None,
+    image: str = "InceptionV3",
+    image_weights: Path | None = None,
+    audio_weights: Path | None = None,
+    size: Count = 299,
+    segments: Count | None = None,
+    shard_videos: Count = 50,
+) -> Path:
+    """Extract features of video files to shards OUT/SPLIT, with labels from a CSV or from folder names.
+
+    Features and classes are those of --recipe; a feature whose name begins with audio is made from sound.
+
+    videos: the video files, at any depth.
+    out: the data set to write to.
+    split: the part of the data set that they become; train comes first.
+    labels: CSV of lines VIDEO,LABEL;LABEL with numbers, or names of --vocabulary; else the folder of a video
+    is its label.
+    vocabulary: CSV with the numbers and names of the classes; else OUT/vocabulary.csv, else the folders.
+    image: a model of keras.applications.
+    image_weights: its weights without the classifier; else ImageNet's from Keras' store.
+    audio_weights: VGGish's published checkpoint.
+    size: pixels of a side of the images.
+    segments: frames of so many even parts of a video; else one a second.
+    shard_videos: videos of a shard.
+    """
+    from yt8m_kit.extraction import requirements
+    from yt8m_kit.extraction.extract import extract
+    from yt8m_kit.extraction.labels import labelled
+    from yt8m_kit.extraction.networks.choice import Choice
+
+    requirements.check(image)
+    dataset = load(recipe).dataset
+    choice = Choice(image, image_weights, audio_weights, size, segments)
+    choice.check(dataset)
+    given = labelled(videos, out, dataset, split=split, labels=labels, names=vocabulary)
+    folder = extract(given, out, dataset, choice, split=split, videos=shard_videos)
     _say_next("verify", split=split, recipe=recipe, data=out)
     return folder
 

@@ -25,7 +25,7 @@ from yt8m_kit.machine.interrupts import ending_the_process
 VERBS = (
     *(recipes.recipes, recipes.members, recipes.ensembles, recipes.stages, recipes.check),
     *(pipeline.run, pipeline.status),
-    *(data.synthesize, data.download, data.verify, data.convert, data.sample),
+    *(data.synthesize, data.download, data.verify, data.convert, data.extract, data.sample),
     *(training.train, training.distill, training.average),
     *(export.ensemble, export.quantize, export.export, export.card),
     *(results.evaluate, results.predict, results.show, results.segments),

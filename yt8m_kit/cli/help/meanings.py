@@ -23,7 +23,9 @@ SHARED = {
     "json": "as JSON, with values in full",
     "anew": "make it again; old files are moved to old/",
 }
-FILES = {"labels": "file", "vocabulary": "file", "source": "file or folder"}  # all other paths are folders
+# All other paths are folders.
+FILES = {"labels": "file", "vocabulary": "file", "source": "file or folder"}
+FILES |= {"image_weights": "file", "audio_weights": "file"}
 _MEANING = re.compile(r"(\w+): (.*)", re.DOTALL)
 
 

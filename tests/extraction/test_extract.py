@@ -1,0 +1,151 @@
+"""From a folder of videos to shards: labels, scale, bad files, interruptions and other extractions."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.extraction.conftest import write_video
+from yt8m_kit.cli.main import main
+from yt8m_kit.data.loader.batches import read_batches
+from yt8m_kit.data.loader.splits import find
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.extraction import scale
+from yt8m_kit.output.sealed import read_sealed
+
+FILMED = Dataset("filmed", (("rgb", 576),), classes=2, max_frames=8)
+
+
+@pytest.fixture
+def run(films, tmp_path, weights):
+    """Runs extract with a small network."""
+
+    def extract(*options, videos=films, out="data"):
+        network = ["--image=MobileNetV3Small", f"--image_weights={weights}", "--size=32"]
+        places = [str(videos), str(tmp_path / out), "--recipe=filmed"]
+        return main(["extract", *places, *network, "--shard_videos=2", *options])
+
+    return extract
+
+
+def written(folder, split="train"):
+    """Labels and number of frames of every record, by id."""
+    found = {}
+    for batch in read_batches(find(folder, split), FILMED, 10):
+        for row, key in enumerate(batch.ids):
+            found[key] = (np.flatnonzero(batch.labels[row]).tolist(), int(batch.num_frames[row]))
+    return found
+
+
+def shards(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.tfrecord"))}
+
+
+def test_videos_become_shards_that_verify_accepts(run, films, tmp_path, capsys):
+    (films / "cat/broken.mp4").write_bytes(b"no video at all")
+    assert run() == 0
+    err = capsys.readouterr().err
+    assert "skipped: cat/broken.mp4: cannot be opened: Invalid data" in err
+    assert "1 file skipped" in err
+    assert written(tmp_path / "data") == {
+        f"{('cat', 'dog')[number % 2]}/{number}.avi": ([number % 2], -(-(10 + 2 * number) // 5))
+        for number in range(6)
+    }
+    assert len(shards(tmp_path / "data/train")) >= 3
+    assert main(["verify", "--split=train", "--recipe=filmed", f"--data={tmp_path / 'data'}"]) == 0
+    before = shards(tmp_path / "data/train")
+    assert run() == 0
+    assert "up to date" in capsys.readouterr().err
+    assert run("--split=validate") == 0
+    assert shards(tmp_path / "data/train") == before
+
+
+def test_labels_come_from_a_file(run, films, tmp_path, capsys):
+    (tmp_path / "labels.csv").write_text("cat/0.avi,1\n1.avi,0;1\n2,0\nnobody,1\n")
+    assert run(f"--labels={tmp_path / 'labels.csv'}") == 0
+    found = {key: labels for key, (labels, _) in written(tmp_path / "data").items()}
+    assert found == {"cat/0.avi": [1], "dog/1.avi": [0, 1], "cat/2.avi": [0]}
+    err = capsys.readouterr().err
+    assert "1 line of" in err
+    assert "labels.csv has no line for 'dog/3.avi'" in err
+    (tmp_path / "labels.csv").write_text("cat/0.avi,2\n")
+    assert run(f"--labels={tmp_path / 'labels.csv'}", out="other") == 1
+    assert "line 1: label '2' must be a number below 2" in capsys.readouterr().err
+
+
+def test_bytes_lose_less_than_half_a_step():
+    frames = np.random.default_rng(0).gamma(1.0, 3.0, (1000, 5)) - [0, 5, 100, 0, 1]
+    fitted = scale.fit(frames)
+    codes = fitted.to_bytes(frames)
+    again = (codes * (4 / 255) - 2) * fitted.half_range + fitted.centre
+    step = 4 / 255 * fitted.half_range
+    assert (abs(again - frames) <= step / 2 * (1 + 1e-9)).all()
+
+
+def test_what_differs_is_refused_by_name(run, films, tmp_path, capsys):
+    assert run("--split=validate") == 2
+    assert "has no scale.json: extract the train split first" in capsys.readouterr().err
+    assert run() == 0
+    assert run("--split=validate", "--segments=2") == 2
+    assert "holds another extraction: segments was None, is now 2" in capsys.readouterr().err
+    write_video(films / "cat/0.avi", np.arange(40))
+    assert run() == 2
+    assert "is stale: files.cat/0.avi was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--image=MobileNetV3Smal"], 2, "Did you mean 'MobileNetV3Small'?"),
+        (["--image=ResNet50"], 2, "ResNet50 cannot take the weights"),
+        (["--image_weights=nowhere.h5"], 2, "--image_weights must be a file; got nowhere.h5."),
+        (["--segments=9"], 2, "--segments must be at most 8"),
+    ],
+)
+def test_mistakes_are_one_line(run, tmp_path, capsys, options, code, message):
+    assert run(*options) == code
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "data/train").exists()
+
+
+def test_a_folder_needs_videos_and_one_that_works(run, films, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert run(videos=tmp_path / "empty") == 2
+    assert "holds no videos: looked for *.3gp" in capsys.readouterr().err
+    for path in films.rglob("*.avi"):
+        path.write_bytes(b"x")
+    assert run() == 1
+    assert "no usable video" in capsys.readouterr().err
+
+
+def test_a_killed_extraction_goes_on_to_the_same_bytes(run, films, tmp_path, weights):
+    assert run(out="whole") == 0
+    words = [str(films), str(tmp_path / "cut"), "--recipe=filmed", "--size=32", "--shard_videos=2"]
+    network = ["--image=MobileNetV3Small", f"--image_weights={weights}"]
+    command = [sys.executable, "-m", "yt8m_kit.cli", "extract", *words, *network]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=os.environ, stderr=subprocess.PIPE)
+    first = tmp_path / "cut/.train.extracting/train0000.json"
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert first.exists() or (tmp_path / "cut/train").exists()
+    assert run(out="cut") == 0
+    assert shards(tmp_path / "cut/train") == shards(tmp_path / "whole/train")
+    kept = [read_sealed(tmp_path / out / scale.FILE) for out in ("cut", "whole")]
+    assert kept[0] == kept[1]
+    assert not (tmp_path / "cut/.train.extracting").exists()
+
+
+def test_the_extra_is_named_where_it_is_missing(run, monkeypatch, capsys):
+    from yt8m_kit.extraction import requirements
+
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    assert run() == 2
+    assert (
+        "av is not installed; install the extra: pip install 'yt8m-kit[extract]'" in capsys.readouterr().err
+    )

@@ -1,0 +1,1 @@
+"""Features of video files: decoding, networks, the scale of their bytes, shards."""

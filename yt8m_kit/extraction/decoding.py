@@ -1,0 +1,142 @@
+"""Decode a video file: the frame shown at each of some times, and the sound at 16 kHz."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yt8m_kit.errors import DataError
+
+RATE = 16_000  # samples a second
+_SLACK = 1.0  # seconds by which a file may end before its header says
+
+
+class Clip:
+    """A video file. images: to be read first, then samples.
+
+    segments: frames at the middles of so many equal parts; None: a frame a second from the first one on.
+    most: frames at most. size: side of the images in pixels. sound: whether samples are decoded.
+    Raises DataError if the file cannot be opened or has no video, while it is read if it is damaged, and at
+    its end if it is truncated.
+    """
+
+    def __init__(self, path: Path, *, segments: int | None, most: int, size: int, sound: bool):
+        import av
+
+        self._segments, self._most, self._size = segments, most, size
+        self.starts: list[float] = []  # of the frames, in seconds from the first one
+        self._sound: list[np.ndarray] = []
+        self._origin: float | None = None
+        self._sound_start = self._end = 0.0
+        try:
+            self._file = av.open(str(path))
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot be opened: {_reason(error)}") from None
+        if not self._file.streams.video:
+            raise DataError("it has no video stream")
+        self._video = self._file.streams.video[0]
+        self._audio = self._file.streams.audio[0] if sound and self._file.streams.audio else None
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether sound was asked for and is there."""
+        return self._audio is not None
+
+    def images(self) -> Iterator[np.ndarray]:
+        """Yield the frame that is shown at each time, uint8 (size, size, 3), RGB."""
+        try:
+            yield from self._images()
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot be decoded: {_reason(error)}") from None
+        finally:
+            self._file.close()
+        if not self.starts:
+            raise DataError("it has no frames")
+
+    def _images(self) -> Iterator[np.ndarray]:
+        shown = None
+        for frame in self._frames():
+            at = float(frame.time or 0.0)
+            if self._origin is None:
+                self._origin = at
+            while shown is not None and (due := self._due()) is not None and due < at - self._origin - 1e-9:
+                yield self._taken(shown, due)
+            shown = frame
+        last = self._end - (self._origin or 0.0)
+        while shown is not None and (due := self._due()) is not None and (due < last or not self.starts):
+            yield self._taken(shown, due)
+
+    def _due(self) -> float | None:
+        """Time of the next frame in seconds; None after the last one."""
+        count = len(self.starts)
+        if count >= (self._segments or self._most):
+            return None
+        return float(count) if self._segments is None else (count + 0.5) * self._duration() / self._segments
+
+    def _taken(self, frame: Any, due: float) -> np.ndarray:
+        self.starts.append(due)
+        image: np.ndarray = frame.to_ndarray(format="rgb24", width=self._size, height=self._size)
+        return image
+
+    def _duration(self) -> float:
+        """Seconds of the video stream, or of the file."""
+        if self._video.duration is not None:
+            return float(self._video.duration * (self._video.time_base or Fraction(1)))
+        if self._file.duration is None:
+            raise DataError("its header states no duration, by which segments are divided")
+        return float(self._file.duration / 1e6)
+
+    def _frames(self) -> Iterator[Any]:
+        """Yield all frames up to the last one needed, and keep the sound up to its end."""
+        import av
+
+        end = 0.0
+        for packet in self._file.demux():
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream is self._video:
+                for frame in packet.decode():
+                    yield frame
+                    self._end = max(self._end, float(frame.time or 0.0) + self._frame_seconds())
+            elif packet.stream is self._audio:
+                for sound in packet.decode():
+                    self._keep(sound)
+            if self._is_enough():
+                return
+        if self._audio is not None and self._sound:
+            self._keep(None)
+        expected = (self._file.duration or 0) / av.time_base
+        start = (self._file.start_time or 0) / av.time_base
+        if end - start < expected - max(_SLACK, 0.05 * expected):
+            raise DataError(f"truncated: it ends after {end - start:.1f} of {expected:.1f} seconds")
+
+    def _frame_seconds(self) -> float:
+        rate = self._video.average_rate
+        return float(1 / rate) if rate else 0.0
+
+    def _keep(self, sound: Any) -> None:
+        if sound is not None and not self._sound:
+            self._sound_start = float(sound.time or 0.0)
+        self._sound += [part.to_ndarray().reshape(-1) for part in self._resampler.resample(sound)]
+
+    def _is_enough(self) -> bool:
+        """Whether no frame is due, and the sound of the last second is there."""
+        if self._due() is not None:
+            return False
+        seconds = sum(map(len, self._sound)) / RATE + self._sound_start - (self._origin or 0.0)
+        return self._audio is None or seconds >= self.starts[-1] + 1
+
+    def samples(self) -> np.ndarray:
+        """The sound from the first frame on, float32 (n,) in [-1, 1); empty if there is none."""
+        if not self._sound:
+            return np.zeros(0, np.float32)
+        samples = np.concatenate(self._sound).astype(np.float32) / 32768
+        offset = round((self._sound_start - (self._origin or 0.0)) * RATE)
+        return np.pad(samples, (max(offset, 0), 0))[max(-offset, 0) :]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Networks by name, from images or log-mel patches to feature vectors."""

@@ -1,0 +1,124 @@
+"""Which network makes which feature of a data set, and the features of a clip."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.errors import UsageError
+from yt8m_kit.extraction.decoding import Clip
+from yt8m_kit.extraction.log_mel import patches
+from yt8m_kit.output.digest import digest
+
+AUDIO = "audio"  # features whose names begin so are made from sound
+_WINDOW = 0.96  # seconds of sound that belong to a frame
+
+
+class Choice(NamedTuple):
+    """What to extract and how.
+
+    image: a model of keras.applications. image_weights: a file, None for Keras' own store. audio_weights: a
+    checkpoint of VGGish. size: side of an image in pixels. segments: even parts of a video, None: seconds.
+    """
+
+    image: str
+    image_weights: Path | None
+    audio_weights: Path | None
+    size: int
+    segments: int | None
+
+    def settings(self, dataset: Dataset) -> dict[str, Any]:
+        """What all splits of a data set must share, as JSON."""
+        image, audio = features(dataset)
+        settings: dict[str, Any] = {"features": [list(each) for each in dataset.features]}
+        settings |= {"segments": self.segments, "max_frames": dataset.max_frames}
+        if image:
+            weights = digest(self.image_weights) if self.image_weights else "imagenet"
+            settings |= {"image": self.image, "image_weights": weights, "size": self.size}
+        if audio and self.audio_weights:
+            settings |= {"audio": "vggish", "audio_weights": digest(self.audio_weights)}
+        return settings
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise UsageError for weights that are not there, and for segments that no model would see."""
+        for name, path in (("image_weights", self.image_weights), ("audio_weights", self.audio_weights)):
+            if path and not path.is_file():
+                raise UsageError(f"--{name} must be a file; got {path}.")
+        image, audio = features(dataset)
+        if audio and not self.audio_weights:
+            raise UsageError(f"the feature {audio} needs --audio_weights=FILE, VGGish's checkpoint.")
+        if not image:
+            raise UsageError(f"{dataset.name} has no feature of images, whose times the others follow.")
+        if self.segments and self.segments > dataset.max_frames:
+            raise UsageError(
+                f"--segments must be at most {dataset.max_frames}, the data set's max_frames; "
+                f"got {self.segments}."
+            )
+
+
+def features(dataset: Dataset) -> tuple[str | None, str | None]:
+    """The feature of images and that of sound. Raises UsageError if there are two of a kind."""
+    sound = [name for name, _ in dataset.features if name.startswith(AUDIO)]
+    images = [name for name, _ in dataset.features if not name.startswith(AUDIO)]
+    if len(sound) > 1 or len(images) > 1:
+        raise UsageError(
+            f"a data set may have one feature of images and one of sound, whose name begins with {AUDIO}; "
+            f"{dataset.name} has {', '.join([*images, *sound])}."
+        )
+    return next(iter(images), None), next(iter(sound), None)
+
+
+class Extractor:
+    """The networks of a choice, loaded. Raises UsageError where their widths are not the data set's."""
+
+    def __init__(self, choice: Choice, dataset: Dataset):
+        from yt8m_kit.extraction.networks.applications import Application
+        from yt8m_kit.extraction.networks.vggish import Vggish
+
+        self._choice, self._dataset = choice, dataset
+        self._image_name, self._audio_name = features(dataset)
+        self._image = Application(choice.image, choice.image_weights, choice.size)
+        self._audio = Vggish(choice.audio_weights) if self._audio_name and choice.audio_weights else None
+        widths = {self._image_name: self._image.width, self._audio_name: 128}
+        for name, width in dataset.features:
+            if widths[name] != width:
+                raise UsageError(
+                    f"the network gives {widths[name]} values for {name}, whose width in {dataset.name} is "
+                    f"{width}: write {widths[name]} in the recipe's Dataset, or take another network."
+                )
+
+    def extract(self, path: Path) -> tuple[dict[str, np.ndarray], bool]:
+        """Compute the features of a video, float32 (T, D) by name, and whether it lacks the sound it needs.
+
+        Raises DataError if the file cannot be used.
+        """
+        clip = Clip(
+            path,
+            segments=self._choice.segments,
+            most=self._dataset.max_frames,
+            size=self._choice.size,
+            sound=self._audio is not None,
+        )
+        found = {str(self._image_name): self._images(clip)}
+        if self._audio:
+            found[str(self._audio_name)] = self._audio(patches(clip.samples(), self._sound_starts(clip)))
+        return found, self._audio is not None and not clip.has_sound
+
+    def _images(self, clip: Clip) -> np.ndarray:
+        from yt8m_kit.extraction.networks.applications import BATCH
+
+        found, batch = [], []
+        for image in clip.images():
+            batch.append(image)
+            if len(batch) == BATCH:
+                found.append(self._image(np.stack(batch)))
+                batch = []
+        if batch:
+            found.append(self._image(np.stack(batch)))
+        return np.concatenate(found)
+
+    def _sound_starts(self, clip: Clip) -> list[float]:
+        """Windows begin with the frames of seconds, and surround those in the middle of segments."""
+        before = _WINDOW / 2 if self._choice.segments else 0.0
+        return [max(0.0, start - before) for start in clip.starts]
