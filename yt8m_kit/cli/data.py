@@ -210,6 +210,7 @@ def extract(
     image: str = "InceptionV3",
     image_weights: Path | None = None,
     audio_weights: Path | None = None,
+    pca: Path | None = None,
     size: Count = 299,
     segments: Count | None = None,
     shard_videos: Count = 50,
@@ -224,9 +225,10 @@ def extract(
     labels: CSV of lines VIDEO,LABEL;LABEL with numbers, or names of --vocabulary; else the folder of a video
     is its label.
     vocabulary: CSV with the numbers and names of the classes; else OUT/vocabulary.csv, else the folders.
-    image: a model of keras.applications.
+    image: a model of keras.applications, inception2015 (YouTube-8M's) or FILE.onnx.
     image_weights: its weights without the classifier; else ImageNet's from Keras' store.
     audio_weights: VGGish's published checkpoint.
+    pca: yt8m_pca.tgz, for inception2015.
     size: pixels of a side of the images.
     segments: frames of so many even parts of a video; else one a second.
     shard_videos: videos of a shard.
@@ -238,7 +240,7 @@ def extract(
 
     requirements.check(image)
     dataset = load(recipe).dataset
-    choice = Choice(image, image_weights, audio_weights, size, segments)
+    choice = Choice(image, image_weights, audio_weights, pca, size, segments)
     choice.check(dataset)
     given = labelled(videos, out, dataset, split=split, labels=labels, names=vocabulary)
     folder = extract(given, out, dataset, choice, split=split, videos=shard_videos)

@@ -17,12 +17,12 @@ class Clip:
     """A video file. images: to be read first, then samples.
 
     segments: frames at the middles of so many equal parts; None: a frame a second from the first one on.
-    most: frames at most. size: side of the images in pixels. sound: whether samples are decoded.
+    most: frames at most. size: side of the images in pixels, None: as they are. sound: whether it is decoded.
     Raises DataError if the file cannot be opened or has no video, while it is read if it is damaged, and at
     its end if it is truncated.
     """
 
-    def __init__(self, path: Path, *, segments: int | None, most: int, size: int, sound: bool):
+    def __init__(self, path: Path, *, segments: int | None, most: int, size: int | None, sound: bool):
         import av
 
         self._segments, self._most, self._size = segments, most, size
@@ -46,7 +46,7 @@ class Clip:
         return self._audio is not None
 
     def images(self) -> Iterator[np.ndarray]:
-        """Yield the frame that is shown at each time, uint8 (size, size, 3), RGB."""
+        """Yield the frame that is shown at each time, uint8 (height, width, 3), RGB."""
         try:
             yield from self._images()
         except (OSError, ValueError) as error:
@@ -78,7 +78,8 @@ class Clip:
 
     def _taken(self, frame: Any, due: float) -> np.ndarray:
         self.starts.append(due)
-        image: np.ndarray = frame.to_ndarray(format="rgb24", width=self._size, height=self._size)
+        width, height = self._size or self._video.width, self._size or self._video.height
+        image: np.ndarray = frame.to_ndarray(format="rgb24", width=width, height=height)
         return image
 
     def _duration(self) -> float:

@@ -163,8 +163,12 @@ class _Split:
                 frames += len(next(iter(found.features.values())))
             if frames >= scale.FRAMES:
                 break
-        names = [name for name, _ in self._dataset.features] if kept else []
-        scales = {name: scale.fit(np.concatenate([each.features[name] for each in kept])) for name in names}
+        scales = {
+            name: scale.published(width)
+            if name in self._extractor.published
+            else scale.fit(np.concatenate([each.features[name] for each in kept]))
+            for name, width in (self._dataset.features if kept else ())
+        }
         if scales:
             stamps = {each.source.name: each.source.stamp for each in kept}
             scale.write(self._out, self._settings, scales, stamps, frames)

@@ -47,7 +47,8 @@ def mel(hertz: np.ndarray) -> np.ndarray:
 def mel_weights() -> np.ndarray:
     """Triangles in mel, evenly spaced between the limits: float64 (257, 64); 0 Hz has no weight."""
     bins = mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))[:, np.newaxis]
-    edges = np.linspace(*mel(np.array([LOWEST, HIGHEST])).tolist(), BANDS + 2)
+    lowest, highest = (float(each) for each in mel(np.array([LOWEST, HIGHEST])))
+    edges = np.linspace(lowest, highest, BANDS + 2)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
     weights: np.ndarray = np.maximum(0.0, np.minimum(rising, falling))

@@ -6,17 +6,34 @@ from pathlib import Path
 
 from yt8m_kit.errors import UsageError, did_you_mean
 
+INCEPTION = "inception2015"
+
 
 def check(image: str) -> None:
-    """Raise UsageError if PyAV is not installed, or there is no network of that name."""
-    if find_spec("av") is None:
+    """Raise UsageError if a package is not installed that the network needs, and for an unknown network."""
+    _installed("av", "extract")
+    if is_onnx(image):
+        _installed("onnxruntime", "onnx")
+        if not Path(image).is_file():
+            raise UsageError(f"--image must be a file, if it ends in .onnx; got {image}, which is none.")
+    elif image not in (names := [INCEPTION, *network_names()]):
         raise UsageError(
-            "av is not installed; install the extra: pip install 'yt8m-kit[extract]' "
-            "(in a checkout: make install EXTRA=extract)"
+            f"--image must be a model of keras.applications, {INCEPTION} or a file FILE.onnx; got {image!r}."
+            f"{did_you_mean(image, names)}"
         )
-    if image not in (names := network_names()):
-        close = did_you_mean(image, names)
-        raise UsageError(f"--image must be a model of keras.applications; got {image!r}.{close}")
+
+
+def is_onnx(image: str) -> bool:
+    """Whether the name of a network is that of an ONNX file."""
+    return image.endswith(".onnx")
+
+
+def _installed(package: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise UsageError(
+            f"{package} is not installed; install the extra: pip install 'yt8m-kit[{extra}]' "
+            f"(in a checkout: make install EXTRA={extra})"
+        )
 
 
 def network_names() -> list[str]:

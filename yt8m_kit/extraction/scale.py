@@ -38,6 +38,11 @@ def fit(frames: np.ndarray) -> Scale:
     return Scale((highest + lowest) / 2, np.where(half_range > 0, half_range, 1.0))
 
 
+def published(width: int) -> Scale:
+    """The scale of features that are made as YouTube-8M's: none."""
+    return Scale(np.zeros(width), np.ones(width))
+
+
 def write(
     out: Path, settings: dict[str, Any], scales: dict[str, Scale], files: dict[str, Any], frames: int
 ) -> None:

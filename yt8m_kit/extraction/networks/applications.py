@@ -30,6 +30,7 @@ class Application:
             of = weights or "imagenet, which Keras downloads; --image_weights=FILE takes a file"
             raise UsageError(f"{name} cannot take the weights {of}: {_first_line(error)}.") from error
         self._prepare = sys.modules[build.__module__].preprocess_input
+        self.size = size
         self.width = int(self._model.output_shape[-1])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 from yt8m_kit.extraction.decoding import Clip
 from yt8m_kit.extraction.log_mel import patches
+from yt8m_kit.extraction.requirements import INCEPTION, is_onnx
 from yt8m_kit.output.digest import digest
 
 AUDIO = "audio"  # features whose names begin so are made from sound
@@ -18,13 +19,15 @@ _WINDOW = 0.96  # seconds of sound that belong to a frame
 class Choice(NamedTuple):
     """What to extract and how.
 
-    image: a model of keras.applications. image_weights: a file, None for Keras' own store. audio_weights: a
-    checkpoint of VGGish. size: side of an image in pixels. segments: even parts of a video, None: seconds.
+    image: a model of keras.applications, inception2015 or an ONNX file. image_weights: a file, None for those
+    of Keras' own store. audio_weights: a checkpoint of VGGish. pca: YouTube-8M's, for inception2015. size:
+    side of an image in pixels. segments: even parts of a video, None: seconds.
     """
 
     image: str
     image_weights: Path | None
     audio_weights: Path | None
+    pca: Path | None
     size: int
     segments: int | None
 
@@ -35,16 +38,27 @@ class Choice(NamedTuple):
         settings |= {"segments": self.segments, "max_frames": dataset.max_frames}
         if image:
             weights = digest(self.image_weights) if self.image_weights else "imagenet"
-            settings |= {"image": self.image, "image_weights": weights, "size": self.size}
+            if is_onnx(self.image):
+                weights = digest(Path(self.image))
+            settings |= {"image": Path(self.image).name, "image_weights": weights, "size": self.size}
+            settings |= {"pca": digest(self.pca)} if self.pca else {}
         if audio and self.audio_weights:
             settings |= {"audio": "vggish", "audio_weights": digest(self.audio_weights)}
         return settings
 
     def check(self, dataset: Dataset) -> None:
         """Raise UsageError for weights that are not there, and for segments that no model would see."""
-        for name, path in (("image_weights", self.image_weights), ("audio_weights", self.audio_weights)):
+        for name in ("image_weights", "audio_weights", "pca"):
+            path = getattr(self, name)
             if path and not path.is_file():
                 raise UsageError(f"--{name} must be a file; got {path}.")
+        if self.image == INCEPTION and not (self.image_weights and self.pca):
+            raise UsageError(
+                f"--image={INCEPTION} needs --image_weights=classify_image_graph_def.pb, of the archive "
+                "inception-2015-12-05.tgz, and --pca=yt8m_pca.tgz, which `yt8m download pca` fetches."
+            )
+        if self.image != INCEPTION and self.pca:
+            raise UsageError(f"--pca is for --image={INCEPTION}; got --image={self.image}.")
         image, audio = features(dataset)
         if audio and not self.audio_weights:
             raise UsageError(f"the feature {audio} needs --audio_weights=FILE, VGGish's checkpoint.")
@@ -69,16 +83,28 @@ def features(dataset: Dataset) -> tuple[str | None, str | None]:
     return next(iter(images), None), next(iter(sound), None)
 
 
+def _image_network(choice: Choice) -> Any:
+    """Load the network of images: with `size` and `width`, called with uint8 (n, height, width, 3)."""
+    from yt8m_kit.extraction.networks.applications import Application
+    from yt8m_kit.extraction.networks.inception import Inception
+    from yt8m_kit.extraction.networks.onnx_file import OnnxFile
+
+    if is_onnx(choice.image):
+        return OnnxFile(Path(choice.image), choice.size)
+    if choice.image == INCEPTION and choice.image_weights and choice.pca:
+        return Inception(choice.image_weights, choice.pca)
+    return Application(choice.image, choice.image_weights, choice.size)
+
+
 class Extractor:
     """The networks of a choice, loaded. Raises UsageError where their widths are not the data set's."""
 
     def __init__(self, choice: Choice, dataset: Dataset):
-        from yt8m_kit.extraction.networks.applications import Application
         from yt8m_kit.extraction.networks.vggish import Vggish
 
         self._choice, self._dataset = choice, dataset
         self._image_name, self._audio_name = features(dataset)
-        self._image = Application(choice.image, choice.image_weights, choice.size)
+        self._image = _image_network(choice)
         self._audio = Vggish(choice.audio_weights) if self._audio_name and choice.audio_weights else None
         widths = {self._image_name: self._image.width, self._audio_name: 128}
         for name, width in dataset.features:
@@ -87,6 +113,11 @@ class Extractor:
                     f"the network gives {widths[name]} values for {name}, whose width in {dataset.name} is "
                     f"{width}: write {widths[name]} in the recipe's Dataset, or take another network."
                 )
+
+    @property
+    def published(self) -> set[str | None]:
+        """Features that are on YouTube-8M's scale."""
+        return {self._image_name} if self._choice.image == INCEPTION else set()
 
     def extract(self, path: Path) -> tuple[dict[str, np.ndarray], bool]:
         """Compute the features of a video, float32 (T, D) by name, and whether it lacks the sound it needs.
@@ -97,7 +128,7 @@ class Extractor:
             path,
             segments=self._choice.segments,
             most=self._dataset.max_frames,
-            size=self._choice.size,
+            size=self._image.size,
             sound=self._audio is not None,
         )
         found = {str(self._image_name): self._images(clip)}
