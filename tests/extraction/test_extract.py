@@ -149,3 +149,33 @@ def test_the_extra_is_named_where_it_is_missing(run, monkeypatch, capsys):
     assert (
         "av is not installed; install the extra: pip install 'yt8m-kit[extract]'" in capsys.readouterr().err
     )
+
+
+def test_several_processes_make_the_same_bytes(run, films, tmp_path, capsys):
+    (films / "dog/broken.mp4").write_bytes(b"no video at all")
+    assert run(out="one") == 0
+    assert run("--jobs=2", out="two") == 0
+    assert shards(tmp_path / "one/train") == shards(tmp_path / "two/train")
+    assert capsys.readouterr().err.count("skipped: dog/broken.mp4") == 2
+    assert run("--jobs=2", "--image=ResNet50", out="three") == 2
+    assert "ResNet50 cannot take the weights" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_with_a_line_and_nothing_half_written(films, tmp_path, weights):
+    """Files of this process may not grow beyond 2,000 bytes."""
+    code = (
+        "import resource, sys; from yt8m_kit.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["extract", str(films), str(tmp_path / "data"), "--recipe=filmed", "--size=32"]
+    network = ["--image=MobileNetV3Small", f"--image_weights={weights}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, *network],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 1, done
+    assert f"cannot write {tmp_path / 'data/scale.json'}: File too large" in done.stderr.splitlines()[-1]
+    assert not list((tmp_path / "data").rglob("*.tfrecord"))
+    assert not (tmp_path / "data/scale.json").exists()

@@ -214,6 +214,7 @@ def extract(
     size: Count = 299,
     segments: Count | None = None,
     shard_videos: Count = 50,
+    jobs: Count = 1,
 ) -> Path:
     """Extract features of video files to shards OUT/SPLIT, with labels from a CSV or from folder names.
 
@@ -232,6 +233,7 @@ def extract(
     size: pixels of a side of the images.
     segments: frames of so many even parts of a video; else one a second.
     shard_videos: videos of a shard.
+    jobs: processes that decode and run the networks.
     """
     from yt8m_kit.extraction import requirements
     from yt8m_kit.extraction.extract import extract
@@ -243,7 +245,7 @@ def extract(
     choice = Choice(image, image_weights, audio_weights, pca, size, segments)
     choice.check(dataset)
     given = labelled(videos, out, dataset, split=split, labels=labels, names=vocabulary)
-    folder = extract(given, out, dataset, choice, split=split, videos=shard_videos)
+    folder = extract(given, out, dataset, choice, split=split, videos=shard_videos, jobs=jobs)
     _say_next("verify", split=split, recipe=recipe, data=out)
     return folder
 

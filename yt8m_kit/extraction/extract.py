@@ -3,11 +3,10 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from yt8m_kit import backend
 from yt8m_kit.data.format import tfrecord, vocabulary
 from yt8m_kit.data.format.examples import sequence_example
 from yt8m_kit.data.validation.anomalies import Use
@@ -17,10 +16,11 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.extraction import scale
 from yt8m_kit.extraction.labels import Labelled
-from yt8m_kit.extraction.networks.choice import Choice, Extractor
+from yt8m_kit.extraction.networks.choice import Choice
 from yt8m_kit.extraction.scale import Scale
 from yt8m_kit.extraction.sources import Source
 from yt8m_kit.extraction.unfinished import Unfinished
+from yt8m_kit.extraction.workers import Found, Workers
 from yt8m_kit.output import progress
 from yt8m_kit.output.checksums import write_with_checksum
 from yt8m_kit.output.digest import digest
@@ -31,22 +31,21 @@ RECORD = "extracted.json"  # in the folder of the shards: what they were made fr
 _NAMED = 10  # files that are listed in full
 
 
-class Found(NamedTuple):
-    """A video with its features by name, float32 (T, D), or why it has none."""
-
-    source: Source
-    features: dict[str, np.ndarray]
-    fault: str = ""
-    is_silent: bool = False
-
-
 def extract(
-    given: Labelled, out: Path, dataset: Dataset, choice: Choice, *, split: str = "train", videos: int = 50
+    given: Labelled,
+    out: Path,
+    dataset: Dataset,
+    choice: Choice,
+    *,
+    split: str = "train",
+    videos: int = 50,
+    jobs: int = 1,
 ) -> Path:
     """Write the features of videos as OUT/SPLIT/SPLIT0000.tfrecord and so on; returns OUT/SPLIT.
 
-    videos: per shard. Files that cannot be used are skipped and named. Shards of an interrupted call are
-    kept, those of the same sources are left alone. OUT/scale.json is fitted to the train split.
+    videos: per shard. jobs: processes that decode and run the networks. Files that cannot be used are skipped
+    and named. Shards of an interrupted call are kept, those of the same sources are left alone.
+    OUT/scale.json is fitted to the train split.
     Raises UsageError if OUT holds an extraction with other settings or of other videos, or no train split for
     another one's scale, DataError if no video can be used, KitError if a file cannot be written.
     """
@@ -63,12 +62,14 @@ def extract(
         return folder
     if scales is None and split != "train":
         raise UsageError(f"{out} has no {scale.FILE}: extract the train split first, which it is fitted to.")
-    backend.start()
-    extractor = Extractor(choice, dataset)
     if given.vocabulary:
         write_with_checksum(out / vocabulary.FILE, given.vocabulary)
-    work = _Split(given.sources, out, dataset, extractor, settings, split, videos)
-    with progress.work(f"extract {split}", progress.plural(len(given.sources), "video")) as finish:
+    with (
+        progress.work(f"extract {split}", progress.plural(len(given.sources), "video")) as finish,
+        Workers(choice, dataset, jobs) as workers,
+    ):
+        on_scale = choice.published(dataset)
+        work = _Split(given.sources, out, dataset, workers, settings, split, videos, on_scale)
         faults = given.skipped | work.write_shards(scales)
         count = len(given.sources) + len(given.skipped) - len(faults)
         _say_faults(faults)
@@ -120,13 +121,15 @@ class _Split:
         sources: Sequence[Source],
         out: Path,
         dataset: Dataset,
-        extractor: Extractor,
+        workers: Workers,
         settings: dict[str, Any],
         split: str,
         videos: int,
+        published: set[str | None],
     ):
         self._sources, self._out, self._dataset, self._videos = sources, out, dataset, videos
-        self._extractor, self._settings = extractor, settings
+        self._workers, self._settings = workers, settings
+        self._published = published
         self.shards = -(-len(sources) // videos)
         self.unfinished = Unfinished(out, split)
 
@@ -157,7 +160,7 @@ class _Split:
         """Fit the scales to the first frames and write them."""
         kept: list[Found] = []
         frames = 0
-        for found in self._features(self._sources):
+        for found in self._workers.features(self._sources):
             if not found.fault:
                 kept.append(found)
                 frames += len(next(iter(found.features.values())))
@@ -165,7 +168,7 @@ class _Split:
                 break
         scales = {
             name: scale.published(width)
-            if name in self._extractor.published
+            if name in self._published
             else scale.fit(np.concatenate([each.features[name] for each in kept]))
             for name, width in (self._dataset.features if kept else ())
         }
@@ -192,17 +195,9 @@ class _Split:
         return faults
 
     def _counted(self, part: Sequence[Source], bar: Any) -> Iterator[Found]:
-        for found in self._features(part):
+        for found in self._workers.features(part):
             yield found
             bar.update()
-
-    def _features(self, sources: Sequence[Source]) -> Iterator[Found]:
-        for source in sources:
-            try:
-                features, is_silent = self._extractor.extract(source.path)
-                yield Found(source, features, is_silent=is_silent)
-            except DataError as error:
-                yield Found(source, {}, str(error))
 
     def _record(self, found: Found, scales: dict[str, Scale]) -> bytes:
         names = [name for name, _ in self._dataset.features]

@@ -46,6 +46,10 @@ class Choice(NamedTuple):
             settings |= {"audio": "vggish", "audio_weights": digest(self.audio_weights)}
         return settings
 
+    def published(self, dataset: Dataset) -> set[str | None]:
+        """Features that are on YouTube-8M's scale."""
+        return {features(dataset)[0]} if self.image == INCEPTION else set()
+
     def check(self, dataset: Dataset) -> None:
         """Raise UsageError for weights that are not there, and for segments that no model would see."""
         for name in ("image_weights", "audio_weights", "pca"):
@@ -113,11 +117,6 @@ class Extractor:
                     f"the network gives {widths[name]} values for {name}, whose width in {dataset.name} is "
                     f"{width}: write {widths[name]} in the recipe's Dataset, or take another network."
                 )
-
-    @property
-    def published(self) -> set[str | None]:
-        """Features that are on YouTube-8M's scale."""
-        return {self._image_name} if self._choice.image == INCEPTION else set()
 
     def extract(self, path: Path) -> tuple[dict[str, np.ndarray], bool]:
         """Compute the features of a video, float32 (T, D) by name, and whether it lacks the sound it needs.
