@@ -1,6 +1,7 @@
 """From a folder of videos to shards: labels, scale, bad files, interruptions and other extractions."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,6 +96,9 @@ def test_what_differs_is_refused_by_name(run, films, tmp_path, capsys):
     write_video(films / "cat/0.avi", np.arange(40))
     assert run() == 2
     assert "is stale: files.cat/0.avi was" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "data/train")
+    assert run() == 2
+    assert "scale.json was fitted to cat/0.avi, which has changed: delete" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

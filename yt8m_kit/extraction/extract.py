@@ -60,6 +60,8 @@ def extract(
         _check_is_of(folder, made_from, out)
         progress.say(f"up to date: {folder}")
         return folder
+    if split == "train":
+        scale.check_videos(out, {each.name: each.stamp for each in given.sources})
     if scales is None and split != "train":
         raise UsageError(f"{out} has no {scale.FILE}: extract the train split first, which it is fitted to.")
     if given.vocabulary:

@@ -70,3 +70,15 @@ def read(out: Path, settings: dict[str, Any]) -> dict[str, Scale] | None:
         return {name: Scale(*(np.array(each) for each in pair)) for name, pair in pairs}
     except (AttributeError, KeyError, TypeError) as error:
         raise KitError(f"{out / FILE} is damaged: {error}. Delete {out} and extract again.") from None
+
+
+def check_videos(out: Path, stamps: dict[str, Any]) -> None:
+    """Raise UsageError if a video that OUT/scale.json was fitted to is not among these, or has changed."""
+    if not (out / FILE).exists():
+        return
+    for name, stamp in read_sealed(out / FILE)["files"].items():
+        if stamps.get(name) != stamp:
+            what = "has changed" if name in stamps else "is not among the videos"
+            raise UsageError(
+                f"{out / FILE} was fitted to {name}, which {what}: delete {out}, or take another folder."
+            )
