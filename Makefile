@@ -32,8 +32,8 @@ $(if $(filter-out $(EXTRAS),$(EXTRA)),$(error EXTRA must be one of $(EXTRAS); go
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install environment constraints demo test test-long coverage submission submit results leaderboard \
-  tensorboard serve faults fuzz kills bench docs clean
+.PHONY: help install environment constraints demo videos-demo test test-long coverage submission submit results \
+  leaderboard tensorboard serve faults fuzz kills bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -75,6 +75,17 @@ demo: .venv/installed-report  ## the whole pipeline on a synthesized set, ending
 	$(YT8M) synthesize data/demo
 	$(YT8M) run demo blend --to=submit,evaluate --data=data/demo
 	$(YT8M) report demo
+
+DRAWN   := data/drawn
+EXTRACT := --recipe=videos --image=MobileNetV3Small --size=96 --segments=4 --jobs=2 \
+  --image_weights=$(DRAWN)/image.weights.h5 --audio_weights=$(DRAWN)/sound.ckpt
+videos-demo: .venv/installed-report .venv/installed-extract  ## from drawn video files to the name of one's own video
+	$(BIN)/python -m tools.draw_videos $(DRAWN)
+	@set -e; for split in train validate test; do \
+	  $(YT8M) extract $(DRAWN)/$$split data/videos --split=$$split $(EXTRACT); done
+	$(YT8M) run videos all --to=evaluate,predict --data=data/videos
+	$(YT8M) report videos --data=data/videos
+	$(YT8M) show videos all --data=data/videos --video=own.mp4
 
 test: .venv/installed-test  ## [PROCESSES=2]: lint, types and tests (under 10 minutes)
 	$(BIN)/ruff check .
@@ -142,5 +153,5 @@ docs: .venv/installed  ## the pages of docs/ and an API reference as a site, sit
 	$(PIP) -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-clean:  ## remove .venv, runs/demo and data/demo
-	rm -rf .venv runs/demo data/demo
+clean:  ## remove .venv, runs/demo, runs/videos and what the demos put into data/
+	rm -rf .venv runs/demo runs/videos data/demo $(DRAWN) data/videos

@@ -316,3 +316,15 @@ def test_show_without_names_says_how_to_get_them(tmp_path, tiny_recipes, capsys)
     (tmp_path / "vocabulary.csv").write_text(NAMES)
     assert main(words) == 0
     assert capsys.readouterr().out == "abcd: owl 0.50, dog 0.25\n"
+
+
+def test_show_of_one_video(tmp_path, tiny_recipes, capsys):
+    run = tmp_path / "tiny" / "netvlad"
+    run.mkdir(parents=True)
+    (run / "submission.csv").write_text("VideoId,LabelConfidencePairs\nabcd,3 0.5 1 0.25\nabc,1 0.75\n")
+    (tmp_path / "vocabulary.csv").write_text(NAMES)
+    words = ["show", "tiny", "netvlad", f"--data={tmp_path}", f"--runs={tmp_path}"]
+    assert main([*words, "--video=abc"]) == 0
+    assert capsys.readouterr().out == "abc: dog 0.75\n"
+    assert main([*words, "--video=ab"]) == 2
+    assert "submission.csv has no video 'ab'" in capsys.readouterr().err

@@ -85,6 +85,7 @@ def show(
     recipe: str,
     name: str,
     *,
+    video: str | None = None,
     videos: Count = 10,
     labels: Count = 5,
     data: DataPath | None = None,
@@ -92,12 +93,14 @@ def show(
 ) -> None:
     """Print the best labels of the first predicted videos by name.
 
+    video: the id of the only one to print.
     videos: the number of videos.
     labels: the number of labels of each.
     """
     from yt8m_kit.reporting.show import show
 
-    print(show(experiment(recipe, data, runs), name, videos=videos, labels=labels), end="")
+    given = experiment(recipe, data, runs)
+    print(show(given, name, video=video, videos=videos, labels=labels), end="")
 
 
 def segments(

@@ -1,5 +1,6 @@
 """Print predictions by label name."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 from yt8m_kit.data.format import vocabulary
@@ -9,10 +10,13 @@ from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.run import Experiment
 
 
-def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5) -> str:
+def show(
+    experiment: Experiment, name: str, *, video: str | None = None, videos: int = 10, labels: int = 5
+) -> str:
     """Format the best labels of the first videos of submission.csv by name, one line per video.
 
-    Names come from DATA/vocabulary.csv. Raises UsageError if the submission or the vocabulary is missing.
+    video: the id of the only one to be shown. Names come from DATA/vocabulary.csv. Raises UsageError if the
+    submission, the vocabulary or the video is missing.
     """
     csv = csv_of(Stages(experiment).predict(name))
     path = experiment.data / vocabulary.FILE
@@ -23,7 +27,13 @@ def show(experiment: Experiment, name: str, *, videos: int = 10, labels: int = 5
         )
     names = vocabulary.read(path, experiment.recipe.dataset.classes)
     with csv.open(encoding="utf-8") as lines:
-        return "".join(_line(line, names, labels) for line in islice(lines, 1, 1 + videos))
+        rows: Iterator[str] = islice(lines, 1, None)
+        if video is not None:
+            rows = (row for row in rows if row.partition(",")[0] == video)
+        found = "".join(_line(row, names, labels) for row in islice(rows, videos))
+    if not found and video is not None:
+        raise UsageError(f"{csv} has no video {video!r}: an id as the test records have it is needed.")
+    return found
 
 
 def _line(row: str, names: dict[int, str], labels: int) -> str:

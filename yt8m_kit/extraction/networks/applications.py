@@ -34,11 +34,10 @@ class Application:
         self.width = int(self._model.output_shape[-1])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Compute float32 (n, width) of uint8 (n, size, size, 3); n is padded, so that shapes are equal."""
-        padded = np.zeros((BATCH, *images.shape[1:]), np.float32)
-        padded[: len(images)] = images
-        found: np.ndarray = np.asarray(self._model(self._prepare(padded), training=False))
-        return found[: len(images)]
+        """Compute float32 (n, width) of uint8 (n, size, size, 3)."""
+        images = self._prepare(images.astype(np.float32))
+        found: np.ndarray = np.asarray(self._model(images, training=False))
+        return found
 
 
 def _first_line(error: Exception) -> str:

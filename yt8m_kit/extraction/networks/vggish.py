@@ -42,13 +42,8 @@ class Vggish:
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
         """Compute float32 (n, 128) of float32 patches (n, 96, 64)."""
-        found = []
-        for first in range(0, len(patches), BATCH):
-            part = patches[first : first + BATCH]
-            padded = np.zeros((BATCH, STEPS, BANDS), np.float32)
-            padded[: len(part)] = part
-            found.append(np.asarray(self._model(padded, training=False))[: len(part)])
-        return np.concatenate(found)
+        parts = (patches[first : first + BATCH] for first in range(0, len(patches), BATCH))
+        return np.concatenate([np.asarray(self._model(part, training=False)) for part in parts])
 
 
 def network() -> Any:
