@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "yt8m_kit"
-BYTES = {("os", "open"), ("tarfile", "open")}  # neither opens text
+BYTES = {("os", "open"), ("tarfile", "open"), ("av", "open")}  # none opens text
 METHODS = {"read_text", "write_text"}
 
 

@@ -11,7 +11,11 @@ NAMES = {"member", "name", "ensemble", "teacher", "names"}
 PARAMETERS = {verb: inspect.signature(function).parameters for verb, function in verbs().items()}
 OF_A_RECIPE = [verb for verb, parameters in PARAMETERS.items() if "recipe" in parameters]
 OF_A_NAME = [verb for verb in OF_A_RECIPE if NAMES & set(PARAMETERS[verb])]
-FURTHER = {"convert": ["records", "out"], "verify": ["--split=train"]}  # words that these verbs need
+FURTHER = {
+    "convert": ["records", "out"],
+    "extract": ["videos", "out"],
+    "verify": ["--split=train"],
+}  # words that these verbs need
 
 
 @pytest.fixture(autouse=True)
