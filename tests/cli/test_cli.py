@@ -54,6 +54,10 @@ def test_help_of_a_verb(verb, capsys):
         (["show", "demo", "blend", "--videos=0"], "--videos must be a whole number (at least 1); got 0"),
         (["run", "demo", "--to=exprot"], "got 'exprot'. Did you mean 'export'?"),
         (["submit", "demo", "blend", "--to=moon"], "--to must be one of local, kaggle; got 'moon'"),
+        (
+            ["extract", "videos", "out"],
+            "--recipe must be given. Usage: yt8m extract VIDEOS OUT --recipe=RECIPE ",
+        ),
         (["report", "demo"], "nothing of recipe demo was evaluated"),
     ],
 )

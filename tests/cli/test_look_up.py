@@ -25,9 +25,9 @@ def no_backend(monkeypatch, tmp_path):
 
 
 def words(verb: str, recipe: str, *names: str) -> list[str]:
-    """A command line; the recipe is a flag where it can be left out."""
-    is_optional = PARAMETERS[verb]["recipe"].default is None
-    given = [f"--recipe={recipe}"] if is_optional else [recipe]
+    """A command line; the recipe is a flag where the verb has it after others."""
+    is_flag = PARAMETERS[verb]["recipe"].kind is inspect.Parameter.KEYWORD_ONLY
+    given = [f"--recipe={recipe}"] if is_flag else [recipe]
     return [verb, *FURTHER.get(verb, []), *given, *names]
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -113,6 +114,7 @@ def look_up(arguments: Mapping[str, Any]) -> None:
 
 
 _SURPLUS, _MISSING = "Could not consume arg: ", "no value for the required argument: "  # as Fire says it
+_FLAGS = "Missing required flags: "
 
 
 def misused(why: str, verb: str, function: Callable[..., Any]) -> UsageError:
@@ -126,6 +128,9 @@ def misused(why: str, verb: str, function: Callable[..., Any]) -> UsageError:
         why = f"unexpected argument {surplus!r}."
     elif missing:
         why = f"the argument {missing.upper()} is missing."
+    elif why.startswith(_FLAGS):
+        names = ", ".join(f"--{name}" for name in sorted(re.findall(r"\w+", why.removeprefix(_FLAGS))))
+        why = f"{names} must be given."
     else:
         why += "."
     return UsageError(f"{why} Usage: yt8m {verb} {usage(function)}".rstrip())
@@ -138,7 +143,8 @@ def usage(function: Callable[..., Any]) -> str:
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             shown.append(f"[{name.upper()} ...]")
         elif parameter.default is inspect.Parameter.empty:
-            shown.append(name.upper())
+            is_flag = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            shown.append(f"--{name}={name.upper()}" if is_flag else name.upper())
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             shown.append(f"[{name.upper()}]")
         elif parameter.default is False:
