@@ -149,6 +149,7 @@ def test_over_the_limit_no_archive_is_written(runs, capsys):
 
 
 FAMILIES = [
+    *("attention_pooling-gated", "transformer"),
     *("dbof", "frame_logistic", "gated_dbof", "gru", "hg_nl", "lstm-bidirectional", "netfv"),
     *("netvlad-non-local", "nextvlad-mixture", "soft_bof", "stnet", "tsn", "video_level"),
 ]
@@ -175,7 +176,7 @@ def dequantized(codes):
 
 @pytest.mark.long
 def test_every_family_can_be_archived(tmp_path):
-    """Thirteen families in one graph, fed floats: as the function of bytes says; and more or fewer frames."""
+    """Fifteen families in one graph, fed floats: as the function of bytes says; and more or fewer frames."""
     parts, (inputs, _) = parts_of(FAMILIES, TOY), videos()
     values = [[decode(stored) for _, stored in part.weights] for part in parts]
     expected = blended_graph.mixed(parts, values, inputs, rounds=1).numpy()

@@ -15,7 +15,17 @@ COUNTS = np.array([12, 1, 7, 3, 12, 5, 9, 2], np.int32)
 
 NETVLAD = {"clusters": 4, "hidden": 8, "draws": 12}
 NEXTVLAD = {"clusters": 4, "groups": 4, "hidden": 8, "reduction": 2}
+TRANSFORMER = {"width": 8, "layers": 1, "heads": 2, "expansion": 2}
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "attention_pooling": ("attention_pooling", {"hidden": 16, "layers": 2, "dropout": 0.1}),
+    "attention_pooling-decision": (
+        "attention_pooling",
+        {"hidden": 16, "layers": 1, "level": "decision", "dropout": 0.0},
+    ),
+    "attention_pooling-gated": (
+        "attention_pooling",
+        {"hidden": 16, "layers": 2, "fusion": "gated", "dropout": 0.0, "mixtures": 2},
+    ),
     "dbof": ("dbof", {"clusters": 16, "hidden": 8, "draws": 6}),
     "dbof-mean": ("dbof", {"clusters": 16, "hidden": 8, "pooling": "mean", "draws": None}),
     "frame_logistic": ("frame_logistic", {}),
@@ -48,13 +58,19 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "soft_bof": ("soft_bof", {"clusters": 16, "hidden": 8, "draws": 12}),
     "stnet": ("stnet", {"width": 8, "segments": 3}),
     "stnet-residual": ("stnet", {"width": 8, "segments": 3, "residual": True, "mixtures": 2}),
+    "transformer": ("transformer", TRANSFORMER),
+    "transformer-learned": ("transformer", TRANSFORMER | {"positions": "learned", "pooling": "attention"}),
+    "transformer-segments": ("transformer", TRANSFORMER | {"segments": 4, "mixtures": None}),
     "tsn": ("tsn", {"hidden": 8, "prediction_segments": 12}),
     "video_level": ("video_level", {}),
     "video_level-logistic": ("video_level", {"mixtures": None}),
     "soft_bof-max": ("soft_bof", {"clusters": 16, "hidden": 8, "maximum": True, "relu": True, "draws": None}),
 }
 # Families whose output depends on the order of frames.
-ORDERED = {"gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"}
+ORDERED = {
+    *("gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"),
+    *("transformer", "transformer-learned", "transformer-segments"),
+}
 
 
 def build(row):

@@ -1,0 +1,44 @@
+"""Attention pooling: for each unit or class, a mean over frames with weights of its own.
+
+Shapes: B batch, T frames, I inputs, J units.
+Source: Kong et al., "Weakly labelled AudioSet tagging with attention neural networks", IEEE/ACM Transactions
+on Audio, Speech, and Language Processing 27(11), 2019, decision-level and feature-level attention.
+"""
+
+from keras import ops
+
+from yt8m_kit.errors import UsageError
+from yt8m_kit.layers.layer import Layer, Tensor
+
+ACTIVATIONS = ("linear", "sigmoid")
+
+
+class AttentionPool(Layer):
+    """Attention pooling, sum_t q_tj u_tj: (B, T, I) and which frames are real (B, T) -> (B, J) float32.
+
+    u = x W + b, or its sigmoid for activation="sigmoid"; q = v / sum_t v over real frames, with
+    v = sigmoid(x V + c). With J classes and a sigmoid the output are probabilities (decision level). Of
+    a video without frames it is 0. Raises UsageError for another activation.
+    """
+
+    def __init__(self, units: int, activation: str = "linear", name: str | None = None) -> None:
+        super().__init__(name)
+        if activation not in ACTIVATIONS:
+            raise UsageError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {activation}.")
+        self.units, self.activation = units, activation
+
+    def build(self, frames_shape: tuple[int | None, ...]) -> None:
+        shape = (frames_shape[-1] or 0, self.units)
+        self.kernel = self.weight("kernel", shape)
+        self.bias = self.weight("bias", (self.units,), "zeros")
+        self.attention_kernel = self.weight("attention_kernel", shape)
+        self.attention_bias = self.weight("attention_bias", (self.units,), "zeros")
+
+    def call(self, frames: Tensor, real: Tensor) -> Tensor:
+        values_BTJ = self.matmul(frames, self.kernel) + self.bias
+        if self.activation == "sigmoid":
+            values_BTJ = ops.sigmoid(values_BTJ)
+        attention_BTJ = ops.sigmoid(self.matmul(frames, self.attention_kernel) + self.attention_bias)
+        attention_BTJ = attention_BTJ * real[:, :, None]
+        total_BJ = ops.maximum(ops.sum(attention_BTJ, axis=1), 1e-7)
+        return ops.sum(attention_BTJ * values_BTJ, axis=1) / total_BJ

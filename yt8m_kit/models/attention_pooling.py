@@ -1,0 +1,57 @@
+"""Attention pooling: hidden layers on every frame, then a mean over frames whose weights are learned.
+
+Source: Kong et al., "Weakly labelled AudioSet tagging with attention neural networks", IEEE/ACM Transactions
+on Audio, Speech, and Language Processing 27(11), 2019: single attention at decision level and at feature
+level, with sigmoid weights. Gated fusion of features: Arevalo et al., "Gated multimodal units for information
+fusion" (2017).
+"""
+
+from typing import Literal
+
+import keras
+
+from yt8m_kit.dataset import Dataset
+from yt8m_kit.fields import Count, DropoutRate, NonNegative, Whole
+from yt8m_kit.layers.heads.experts import classifier
+from yt8m_kit.layers.inputs.embedding import FrameEmbedding
+from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
+from yt8m_kit.layers.inputs.sampling import Sample
+from yt8m_kit.layers.pooling.attention import AttentionPool
+
+
+def build(
+    dataset: Dataset,
+    *,
+    level: Literal["decision", "feature"] = "feature",
+    hidden: Count = 1024,
+    layers: Count = 3,
+    fusion: Literal["early", "gated"] = "early",
+    dropout: DropoutRate = 0.5,
+    mixtures: Count | None = None,
+    draws: Count | None = None,
+    l2: NonNegative = 0.0,
+    seed: Whole = 0,
+) -> keras.Model:
+    """All frames -> hidden layers on each -> attention pooling -> classifier.
+
+    level: of attention, "feature" pools hidden features, which are then classified; "decision" classifies
+    every frame and pools its probabilities, class by class.
+    hidden: units of each of the layers. fusion: "gated" for a gated multimodal unit as the first of them.
+    dropout: rate, after each layer. mixtures: experts of a class at feature level, None for logistic
+    regression; l2: their penalty. draws: random frames in place of all, None for all.
+    Raises UsageError for decision level with single labels or mixtures, gated fusion of a single feature,
+    mixtures < 1 or draws < 1.
+    """
+    inputs = video_inputs(dataset)
+    frames = Sample(draws, seed, name="sample")(**inputs)
+    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    parts = split(frames, dataset) if fusion == "gated" else frames
+    embedded = FrameEmbedding(hidden, layers, dropout, seed, name="embedding")(parts)
+    real = frames.mask if frames.padded else frames.row
+    if level == "decision":
+        probabilities = AttentionPool(dataset.classes, "sigmoid", name="attention")(embedded, real)
+    else:
+        vector = AttentionPool(hidden, name="attention")(embedded, real)
+        probabilities = classifier(vector, dataset, mixtures, l2)
+    return keras.Model(inputs, probabilities, name="attention_pooling")
