@@ -16,6 +16,7 @@ from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.extraction import scale
+from yt8m_kit.extraction.unfinished import Unfinished
 from yt8m_kit.output.sealed import read_sealed
 
 FILMED = Dataset("filmed", (("rgb", 576),), classes=2, max_frames=8)
@@ -124,6 +125,22 @@ def test_a_folder_needs_videos_and_one_that_works(run, films, tmp_path, capsys):
         path.write_bytes(b"x")
     assert run() == 1
     assert "no usable video" in capsys.readouterr().err
+
+
+def test_a_split_is_extracted_by_one_process_at_a_time(run, tmp_path, capsys):
+    with Unfinished(tmp_path / "data", "train").alone():
+        assert run(out="data") == 2
+    assert f"another process extracts train to {tmp_path / 'data'}" in capsys.readouterr().err
+    assert run(out="data") == 0
+    assert not (tmp_path / "data/.train.lock").exists()
+
+
+def test_single_label_videos_have_one_line_of_one_label(run, films, tmp_path, capsys):
+    recipe = tmp_path / "recipes/filmed.py"
+    recipe.write_text(recipe.read_text().replace("classes=2,", "classes=2, single_label=True,"))
+    (tmp_path / "labels.csv").write_text("cat/0.avi,0\ncat/2.avi,0;1\n")
+    assert run(f"--labels={tmp_path / 'labels.csv'}") == 1
+    assert "labels.csv: line 2 must have one label for 'cat/2.avi'; got '0;1'" in capsys.readouterr().err
 
 
 def test_a_killed_extraction_goes_on_to_the_same_bytes(run, films, tmp_path, weights):

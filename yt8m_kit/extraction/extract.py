@@ -46,8 +46,9 @@ def extract(
     videos: per shard. jobs: processes that decode and run the networks. Files that cannot be used are skipped
     and named. Shards of an interrupted call are kept, those of the same sources are left alone.
     OUT/scale.json is fitted to the train split.
-    Raises UsageError if OUT holds an extraction with other settings or of other videos, or no train split for
-    another one's scale, DataError if no video can be used, KitError if a file cannot be written.
+    Raises UsageError if another process extracts this split, if OUT holds an extraction with other settings
+    or of other videos, or no train split for another one's scale, DataError if no video can be used, KitError
+    if a file cannot be written.
     """
     folder, settings = out / split, choice.settings(dataset) | {"vocabulary": given.vocabulary_digest}
     scales = scale.read(out, settings)
@@ -66,23 +67,25 @@ def extract(
         raise UsageError(f"{out} has no {scale.FILE}: extract the train split first, which it is fitted to.")
     if given.vocabulary:
         write_with_checksum(out / vocabulary.FILE, given.vocabulary)
+    unfinished = Unfinished(out, split)
     with (
+        unfinished.alone(),
         progress.work(f"extract {split}", progress.plural(len(given.sources), "video")) as finish,
         Workers(choice, dataset, jobs) as workers,
     ):
         on_scale = choice.published(dataset)
-        work = _Split(given.sources, out, dataset, workers, settings, split, videos, on_scale)
+        work = _Split(given.sources, out, dataset, workers, settings, unfinished, videos, on_scale)
         faults = given.skipped | work.write_shards(scales)
         count = len(given.sources) + len(given.skipped) - len(faults)
         _say_faults(faults)
         if not count:
             raise DataError(f"no usable video among {progress.plural(len(faults), 'file')}, named above.")
         with replacing_folder(folder) as temporary:
-            work.unfinished.copy_to(temporary, work.shards)
+            unfinished.copy_to(temporary, work.shards)
             files = {scale.FILE: (digest(out / scale.FILE), [0, 0])}
             figures = {"videos": count, "skipped": faults}
             write_record(temporary / RECORD, Record(made_from, files=files, figures=figures, made=now()))
-        work.unfinished.remove()
+        unfinished.remove()
         finish(f"{progress.plural(count, 'video')} in {folder}")
     _report(folder, dataset, split)
     return folder
@@ -125,7 +128,7 @@ class _Split:
         dataset: Dataset,
         workers: Workers,
         settings: dict[str, Any],
-        split: str,
+        unfinished: Unfinished,
         videos: int,
         published: set[str | None],
     ):
@@ -133,7 +136,7 @@ class _Split:
         self._workers, self._settings = workers, settings
         self._published = published
         self.shards = -(-len(sources) // videos)
-        self.unfinished = Unfinished(out, split)
+        self._unfinished = unfinished
 
     def write_shards(self, scales: dict[str, Scale] | None) -> dict[str, str]:
         """Write all shards that are missing; returns the reason for each video that was skipped."""
@@ -145,10 +148,10 @@ class _Split:
                 first = number * self._videos
                 part = self._sources[first : first + self._videos]
                 sources = self._sources_of(part)
-                known = self.unfinished.done(number, sources)
+                known = self._unfinished.done(number, sources)
                 if known is None:
                     known = self._write(number, part, scales, bar)
-                    self.unfinished.finish(number, sources, known)
+                    self._unfinished.finish(number, sources, known)
                 else:
                     bar.update(len(part))
                 faults |= known
@@ -191,7 +194,7 @@ class _Split:
             if each.is_silent:
                 progress.say(f"{each.source.name} has no sound: silence in its place")
         if good:
-            with tfrecord.writing(self.unfinished.shard(number)) as write:
+            with tfrecord.writing(self._unfinished.shard(number)) as write:
                 for each in good:
                     write(self._record(each, scales))
         return faults

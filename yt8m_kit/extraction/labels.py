@@ -40,7 +40,7 @@ def labelled(
     known = vocabulary.read(names, dataset.classes) if names else {}
     text = names.read_bytes() if names else b""
     if labels:
-        table = LabelFile(labels, known, dataset.classes)
+        table = LabelFile(labels, known, dataset.classes, single_label=dataset.single_label)
         sources, skipped = from_table(paths, videos, table)
         if unused := table.unused():
             lines = progress.plural(len(unused), "line")

@@ -1,13 +1,17 @@
 """The folder of a split while it is being extracted: finished shards, each with what it was made from."""
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yt8m_kit.errors import KitError
+from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output import progress
 from yt8m_kit.output.digest import digest
 from yt8m_kit.output.files import give_name
+from yt8m_kit.output.locks import lock
 from yt8m_kit.output.provenance import changes
 from yt8m_kit.output.sealed import read_sealed, write_sealed
 
@@ -18,6 +22,22 @@ class Unfinished:
     def __init__(self, out: Path, split: str):
         self.folder, self._split = out / f".{split}.extracting", split
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other extractions of this split away. Raises UsageError if one is at work."""
+        path = self.folder.with_suffix(".lock")
+        with path.open("ab") as file:
+            try:
+                lock(file.fileno(), path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"another process extracts {self._split} to {self.folder.parent}. Wait for it or stop it."
+                ) from None
+            try:
+                yield
+            finally:
+                path.unlink()
 
     def shard(self, number: int) -> Path:
         """Path of a shard."""
