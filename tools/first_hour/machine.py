@@ -125,7 +125,7 @@ CASES = (
         "make with an unknown extra",
         "make install EXTRA=rocm",
         2,
-        "EXTRA must be one of cuda docs gcs http jax litert",
+        "EXTRA must be one of cuda docs extract gcs http jax litert",
         checkout,
     ),
     Case(
