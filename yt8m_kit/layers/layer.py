@@ -38,14 +38,19 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
 
     def matmul(self, left: Tensor, right: Tensor) -> Tensor:
         """Multiply (..., I) by (I, O) in the compute dtype; returns (..., O) float32."""
-        left, right = (ops.cast(each, self.compute_dtype) for each in (left, right))
-        # TensorFlow would multiply the batch by copies of the matrix, and its gradient by one for each video.
-        is_flattened = len(left.shape) == 3 and left.shape[1] is not None
-        if is_flattened and keras.backend.backend() == "tensorflow":
-            length, (width, columns) = left.shape[1], right.shape
-            product = ops.matmul(ops.reshape(left, (-1, width)), right)
-            return ops.cast(ops.reshape(product, (-1, length, columns)), "float32")
-        return ops.cast(ops.matmul(left, right), "float32")
+        dtype = self.compute_dtype
+        return ops.cast(ops.matmul(ops.cast(left, dtype), ops.cast(right, dtype)), "float32")
+
+    def matmul_frames(self, left_BTI: Tensor, right: Tensor) -> Tensor:
+        """Multiply (B, T, I) by (I, O) as matmul does, as one product of B * T rows if T is known.
+
+        TensorFlow would multiply by copies of the matrix, and its gradient would hold one for each video.
+        """
+        _, length, width = left_BTI.shape
+        if length is None:
+            return self.matmul(left_BTI, right)
+        product = self.matmul(ops.reshape(left_BTI, (-1, width)), right)
+        return ops.reshape(product, (-1, length, right.shape[-1]))
 
 
 def is_float(variable: keras.Variable) -> bool:

@@ -57,7 +57,7 @@ class FrameEmbedding(Layer):
             (self.units,)
         )  # so that the mask is no keyword, which Keras would take for its own
         for number, (kernel, norm) in enumerate(zip(self.kernels, self.norms), start=1):
-            hidden = ops.relu(norm(self.matmul(hidden, kernel), nothing, mask, training=training))
+            hidden = ops.relu(norm(self.matmul_frames(hidden, kernel), nothing, mask, training=training))
             hidden = self._dropped(hidden, number, training)
         return hidden
 

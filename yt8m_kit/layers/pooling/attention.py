@@ -35,10 +35,10 @@ class AttentionPool(Layer):
         self.attention_bias = self.weight("attention_bias", (self.units,), "zeros")
 
     def call(self, frames: Tensor, real: Tensor) -> Tensor:
-        values_BTJ = self.matmul(frames, self.kernel) + self.bias
+        values_BTJ = self.matmul_frames(frames, self.kernel) + self.bias
         if self.activation == "sigmoid":
             values_BTJ = ops.sigmoid(values_BTJ)
-        attention_BTJ = ops.sigmoid(self.matmul(frames, self.attention_kernel) + self.attention_bias)
+        attention_BTJ = ops.sigmoid(self.matmul_frames(frames, self.attention_kernel) + self.attention_bias)
         attention_BTJ = attention_BTJ * real[:, :, None]
         total_BJ = ops.maximum(ops.sum(attention_BTJ, axis=1), 1e-7)
         return ops.sum(attention_BTJ * values_BTJ, axis=1) / total_BJ

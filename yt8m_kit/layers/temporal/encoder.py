@@ -100,5 +100,5 @@ class EncoderBlock(Layer):
         return sequence + self.drops[1](change, training=training)
 
     def _feed_forward(self, sequence: Tensor) -> Tensor:
-        hidden = ops.gelu(self.matmul(sequence, self.widen) + self.widen_bias)
-        return self.matmul(hidden, self.narrow) + self.narrow_bias
+        hidden = ops.gelu(self.matmul_frames(sequence, self.widen) + self.widen_bias)
+        return self.matmul_frames(hidden, self.narrow) + self.narrow_bias

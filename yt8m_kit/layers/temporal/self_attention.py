@@ -39,7 +39,7 @@ class SelfAttention(Layer):
 
     def call(self, sequence: Tensor, real: Tensor) -> Tensor:
         queries, keys, values = (
-            self._heads(self.matmul(sequence, kernel)) for kernel in (self.query, self.key, self.value)
+            self._heads(self.matmul_frames(sequence, kernel)) for kernel in (self.query, self.key, self.value)
         )
         if self.rotary:
             queries, keys = rotated(queries), rotated(keys)
@@ -48,7 +48,7 @@ class SelfAttention(Layer):
         logits_BNSZ = ops.cast(ops.einsum("bsnh,bznh->bnsz", queries, keys), "float32") * width**-0.5
         attention = ops.softmax(logits_BNSZ - 1e9 * (1.0 - real[:, None, None, :]))
         mixed = ops.einsum("bnsz,bznh->bsnh", ops.cast(attention, dtype), values)
-        return self.matmul(ops.reshape(mixed, (-1, *sequence.shape[1:])), self.out)
+        return self.matmul_frames(ops.reshape(mixed, (-1, *sequence.shape[1:])), self.out)
 
     def _heads(self, projected: Tensor) -> Tensor:
         length, width = projected.shape[1:]
