@@ -51,6 +51,14 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> TinyData:
     return TinyData(DEMO, path)
 
 
+@pytest.fixture(scope="module")
+def recipes_of_tests() -> Iterator[None]:
+    """As tiny_recipes, for fixtures of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YT8M_RECIPES", str(RECIPES))
+        yield
+
+
 @pytest.fixture
 def tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipes of the tests in place of those that ship."""

@@ -141,6 +141,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=200)
     options = parser.parse_args()
     if options.out.exists():
+        if (found := len([*options.out.rglob("*.mp4")])) != options.clips + 1:
+            raise SystemExit(f"{options.out} has {found} videos, not {options.clips + 1}: delete it.")
         print(f"up to date: {options.out}")
         return
     with replacing_folder(options.out) as temporary:

@@ -1,6 +1,7 @@
 """What goes wrong in a way the user can act on: one line, and the exit code that goes with it."""
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class KitError(Exception):
@@ -17,6 +18,16 @@ class UsageError(KitError):
 
 class DataError(KitError):
     """Records that cannot be used; the message names file, record and field."""
+
+
+def check_installed(packages: Iterable[str], extra: str) -> None:
+    """Raise UsageError, which names the extra, unless these packages can be imported; none is."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        are = "is" if len(missing) == 1 else "are"
+        raise UsageError(
+            f"{' and '.join(missing)} {are} not installed; install the extra: pip install "
+            f"'yt8m-kit[{extra}]' (in a checkout: make install EXTRA={extra})"
+        )
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:

@@ -94,11 +94,9 @@ def work(job: Job) -> None:
 
 
 def done(jobs: Sequence[Job], abreast: int) -> None:
-    """Does what is not finished, each member in a process of its own, so many at a time."""
-    waiting = [job for job in jobs if not job.scores.exists()]
-    print(f"{len(waiting)} of {len(jobs)} members to train", flush=True)
+    """Runs the stages of each member in a process of its own, so many at a time; they know what is done."""
     with ThreadPoolExecutor(abreast) as threads:
-        list(threads.map(lambda job: _in_a_process(job, abreast), waiting))
+        list(threads.map(lambda job: _in_a_process(job, abreast), jobs))
 
 
 def _in_a_process(job: Job, abreast: int) -> None:

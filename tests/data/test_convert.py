@@ -141,6 +141,14 @@ def test_shards_of_the_same_sources_are_left_alone(clips, tmp_path, capsys):
     assert f"up to date: {folder}" in capsys.readouterr().err
 
 
+def test_a_shard_that_is_gone_is_missed(clips, tmp_path):
+    folder = convert(clips, tmp_path / "data", OWN, videos=2)
+    written = sorted(folder.glob("*.tfrecord"))
+    written[1].unlink()
+    with pytest.raises(UsageError, match=rf"it has {len(written) - 1} shards, not the {len(written)} that"):
+        convert(clips, tmp_path / "data", OWN, videos=2)
+
+
 def test_only_label_keys_of_the_new_fields_make_shards_stale(clips, tmp_path):
     """Records of the sources equal those written before the fields existed."""
     folder = convert(clips, tmp_path / "data", OWN)

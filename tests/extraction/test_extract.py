@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.extraction.conftest import write_video
+from yt8m_kit import errors
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.splits import find
@@ -127,10 +128,18 @@ def test_a_folder_needs_videos_and_one_that_works(run, films, tmp_path, capsys):
     assert "no usable video" in capsys.readouterr().err
 
 
+def test_a_shard_that_is_gone_is_named(run, tmp_path, capsys):
+    assert run() == 0
+    (tmp_path / "data/train/train0001.tfrecord").unlink()
+    assert run() == 2
+    assert "data/train is stale: train0001.tfrecord is missing. Delete it" in capsys.readouterr().err
+
+
 def test_a_split_is_extracted_by_one_process_at_a_time(run, tmp_path, capsys):
     with Unfinished(tmp_path / "data", "train").alone():
         assert run(out="data") == 2
     assert f"another process extracts train to {tmp_path / 'data'}" in capsys.readouterr().err
+    assert not (tmp_path / "data/vocabulary.csv").exists()
     assert run(out="data") == 0
     assert not (tmp_path / "data/.train.lock").exists()
 
@@ -163,9 +172,7 @@ def test_a_killed_extraction_goes_on_to_the_same_bytes(run, films, tmp_path, wei
 
 
 def test_the_extra_is_named_where_it_is_missing(run, monkeypatch, capsys):
-    from yt8m_kit.extraction import requirements
-
-    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     assert run() == 2
     assert (
         "av is not installed; install the extra: pip install 'yt8m-kit[extract]'" in capsys.readouterr().err

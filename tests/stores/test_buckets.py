@@ -112,9 +112,9 @@ def test_a_refusal_that_lasts_is_named(bucket, status, reason):
 def test_an_object_that_is_replaced_is_not_mixed_with_the_old_one(bucket):
     key = "a/train/train0003.tfrecord"
 
-    def replaced(handler, content):
-        handler.serve(content)
+    def replaced(handler, content):  # before its last byte is sent: after it the client may be done
         bucket.server.files[key] = bucket.local[0].read_bytes()
+        handler.serve(content)
 
     bucket.server.faults[key] = [replaced]
     with pytest.raises(StoreError, match=r"train0003.tfrecord: it was replaced while it was read"):

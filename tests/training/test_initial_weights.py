@@ -27,11 +27,7 @@ from yt8m_kit.training.transfer.initial_weights import transfer
 SMALL = Dataset("small", (("rgb", 24), ("audio", 8)), classes=5, max_frames=8)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def the_recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YT8M_RECIPES", str(RECIPES))
-        yield
+pytestmark = pytest.mark.usefixtures("recipes_of_tests")
 
 
 @pytest.fixture(scope="module")

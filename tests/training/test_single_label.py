@@ -26,12 +26,7 @@ from yt8m_kit.errors import DataError
 from yt8m_kit.pipeline.goals import run
 from yt8m_kit.run import Experiment
 
-
-@pytest.fixture(scope="module", autouse=True)
-def the_recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YT8M_RECIPES", str(RECIPES))
-        yield
+pytestmark = pytest.mark.usefixtures("recipes_of_tests")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Verbs that predict and score."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 from yt8m_kit import backend
 from yt8m_kit.cli.places import Split, experiment, part_of
 from yt8m_kit.cli.process.facts import print_facts
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import UsageError, check_installed
 from yt8m_kit.fields import Count, Port, Whole
 from yt8m_kit.output import progress
 from yt8m_kit.output.facts import form_of
@@ -137,11 +136,7 @@ def tensorboard(
 
     port: of http://localhost:PORT; 0: any that is free.
     """
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UsageError(
-            "TensorBoard is not installed; install it: pip install 'yt8m-kit[tensorboard]' "
-            "(in a checkout: make install EXTRA=tensorboard)"
-        )
+    check_installed(["tensorboard"], "tensorboard")
     from yt8m_kit.reporting.tensorboard.server import serve
 
     serve(experiment(recipe, data, runs, reads=False), split, port)
@@ -172,11 +167,7 @@ def serve(
     body: the most MB of a request.
     timeout: seconds after which a request is given up.
     """
-    if importlib.util.find_spec("uvicorn") is None:
-        raise UsageError(
-            "uvicorn is not installed; install it: pip install 'yt8m-kit[serve]' "
-            "(in a checkout: make install EXTRA=serve)"
-        )
+    check_installed(["uvicorn"], "serve")
     from yt8m_kit.export import label_names
     from yt8m_kit.pipeline.job import current
     from yt8m_kit.pipeline.stages import Stages

@@ -113,6 +113,10 @@ def _is_of(folder: Path, sources: Sources) -> bool:
     """True for shards that were converted from these sources; UsageError for those of others."""
     record = read_record(folder / RECORD)
     reasons = changes(record.sources, sources) if record else ["there is no record of its sources"]
+    if record and not reasons:
+        expected = -(-record.figures["videos"] // sources["settings"]["videos"])
+        if (found := len([*folder.glob("*.tfrecord")])) != expected:
+            reasons = [f"it has {found} shards, not the {expected} that were written"]
     if reasons:
         raise UsageError(f"{folder} is stale: {reasons[0]}. Delete it, or convert to another folder.")
     return True

@@ -23,7 +23,7 @@ from yt8m_kit.extraction.unfinished import Unfinished
 from yt8m_kit.extraction.workers import Found, Workers
 from yt8m_kit.output import progress
 from yt8m_kit.output.checksums import write_with_checksum
-from yt8m_kit.output.digest import digest
+from yt8m_kit.output.digest import digest, stamp
 from yt8m_kit.output.files import replacing_folder
 from yt8m_kit.output.provenance import Record, changes, now, read_record, write_record
 
@@ -65,14 +65,14 @@ def extract(
         scale.check_videos(out, {each.name: each.stamp for each in given.sources})
     if scales is None and split != "train":
         raise UsageError(f"{out} has no {scale.FILE}: extract the train split first, which it is fitted to.")
-    if given.vocabulary:
-        write_with_checksum(out / vocabulary.FILE, given.vocabulary)
     unfinished = Unfinished(out, split)
     with (
         unfinished.alone(),
         progress.work(f"extract {split}", progress.plural(len(given.sources), "video")) as finish,
         Workers(choice, dataset, jobs) as workers,
     ):
+        if given.vocabulary:
+            write_with_checksum(out / vocabulary.FILE, given.vocabulary)
         on_scale = choice.published(dataset)
         work = _Split(given.sources, out, dataset, workers, settings, unfinished, videos, on_scale)
         faults = given.skipped | work.write_shards(scales)
@@ -82,7 +82,9 @@ def extract(
             raise DataError(f"no usable video among {progress.plural(len(faults), 'file')}, named above.")
         with replacing_folder(folder) as temporary:
             unfinished.copy_to(temporary, work.shards)
-            files = {scale.FILE: (digest(out / scale.FILE), [0, 0])}
+            files = {
+                each.name: (digest(each), stamp(each)) for each in (out / scale.FILE, *_shards(temporary))
+            }
             figures = {"videos": count, "skipped": faults}
             write_record(temporary / RECORD, Record(made_from, files=files, figures=figures, made=now()))
         unfinished.remove()
@@ -98,8 +100,15 @@ def _check_is_of(folder: Path, made_from: dict[str, Any], out: Path) -> None:
     path = out / scale.FILE
     if record and not reasons and (not path.exists() or digest(path) != record.files[scale.FILE][0]):
         reasons = [f"{path} is not the one it was written with"]
+    if record and not reasons:
+        missing = record.files.keys() - {each.name for each in (path, *_shards(folder))}
+        reasons = [f"{name} is missing" for name in sorted(missing)]
     if reasons:
         raise UsageError(f"{folder} is stale: {reasons[0]}. Delete it, or extract to another folder.")
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.tfrecord"))
 
 
 def _say_faults(faults: dict[str, str]) -> None:
@@ -112,7 +121,7 @@ def _say_faults(faults: dict[str, str]) -> None:
 
 
 def _report(folder: Path, dataset: Dataset, split: str) -> None:
-    paths = sorted(folder.glob("*.tfrecord"))
+    paths = _shards(folder)
     use = Use(labels=split != "test", unique=split == "test")
     for error in report(sample(paths, dataset, SAMPLED), dataset, split, use, paths):
         progress.say(f"warning: {error}; these records cannot be used as they are")

@@ -1,6 +1,8 @@
 """Labels of the videos of a folder: by a CSV, or by the folders they lie in."""
 
+import csv
 import hashlib
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,8 +63,9 @@ def _of_folders(folders: list[str], videos: Path, dataset: Dataset) -> tuple[dic
             f"{videos} has {len(folders)} folders of videos, and {dataset.name} {dataset.classes} classes: "
             "give the names of all with --vocabulary=FILE."
         )
-    rows = [f'{number},"{name.replace(chr(34), chr(34) * 2)}"\n' for number, name in enumerate(folders)]
-    return dict(enumerate(folders)), f"Index,Name\n{''.join(rows)}".encode()
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("Index", "Name"), *enumerate(folders)])
+    return dict(enumerate(folders)), text.getvalue().encode()
 
 
 def _check_ids(sources: list[Source]) -> None:

@@ -4,16 +4,16 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-from yt8m_kit.errors import UsageError, did_you_mean
+from yt8m_kit.errors import UsageError, check_installed, did_you_mean
 
 INCEPTION = "inception2015"
 
 
 def check(image: str) -> None:
     """Raise UsageError if a package is not installed that the network needs, and for an unknown network."""
-    _installed("av", "extract")
+    check_installed(["av"], "extract")
     if is_onnx(image):
-        _installed("onnxruntime", "onnx")
+        check_installed(["onnxruntime"], "onnx")
         if not Path(image).is_file():
             raise UsageError(f"--image must be a file, if it ends in .onnx; got {image}, which is none.")
     elif image not in (names := [INCEPTION, *network_names()]):
@@ -26,14 +26,6 @@ def check(image: str) -> None:
 def is_onnx(image: str) -> bool:
     """Whether the name of a network is that of an ONNX file."""
     return image.endswith(".onnx")
-
-
-def _installed(package: str, extra: str) -> None:
-    if find_spec(package) is None:
-        raise UsageError(
-            f"{package} is not installed; install the extra: pip install 'yt8m-kit[{extra}]' "
-            f"(in a checkout: make install EXTRA={extra})"
-        )
 
 
 def network_names() -> list[str]:

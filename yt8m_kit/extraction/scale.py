@@ -60,7 +60,7 @@ def read(out: Path, settings: dict[str, Any]) -> dict[str, Scale] | None:
     """
     if not (out / FILE).exists():
         return None
-    kept = read_sealed(out / FILE)
+    kept = _kept(out)
     try:
         if differing := changes({"settings": kept["settings"]}, {"settings": settings}):
             raise UsageError(
@@ -72,11 +72,18 @@ def read(out: Path, settings: dict[str, Any]) -> dict[str, Scale] | None:
         raise KitError(f"{out / FILE} is damaged: {error}. Delete {out} and extract again.") from None
 
 
+def _kept(out: Path) -> Any:
+    try:
+        return read_sealed(out / FILE)
+    except KitError:
+        raise KitError(f"{out / FILE} is damaged. Restore it, or delete {out} and extract again.") from None
+
+
 def check_videos(out: Path, stamps: dict[str, Any]) -> None:
     """Raise UsageError if a video that OUT/scale.json was fitted to is not among these, or has changed."""
     if not (out / FILE).exists():
         return
-    for name, stamp in read_sealed(out / FILE)["files"].items():
+    for name, stamp in _kept(out)["files"].items():
         if stamps.get(name) != stamp:
             what = "has changed" if name in stamps else "is not among the videos"
             raise UsageError(

@@ -84,7 +84,7 @@ def working(stage: Stage, *, anew: bool = False) -> Iterator[Job]:
             check_resumable(stage)
         elif stage.partials:
             write_record(attempt_record(stage), Record(stage.sources(), made=now(), kit=__version__))
-        if not is_done and stage.verb in COMPUTING and stage.reads:
+        if not is_done and stage.verb in COMPUTING and not stage.only_formats:
             for line in device.report():
                 progress.say(line)
         yield Job(stage, is_done)

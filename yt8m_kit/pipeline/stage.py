@@ -17,6 +17,8 @@ FORMATS = {
     **{"predict": 2, "distill": 1, "segments": 1, "submit": 1},
 }
 
+OWN_FORMAT = "--format=own"  # of predict
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -47,6 +49,11 @@ class Stage:
     def verb(self) -> str:
         """The first word of the command line."""
         return self.words[0]
+
+    @property
+    def only_formats(self) -> bool:
+        """Whether it writes predictions in the recipe's own format, and runs no model."""
+        return OWN_FORMAT in self.words
 
     @property
     def command(self) -> str:

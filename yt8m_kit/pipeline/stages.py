@@ -9,12 +9,10 @@ from yt8m_kit.data.format import vocabulary
 from yt8m_kit.errors import KitError, UsageError
 from yt8m_kit.output.digest import digest
 from yt8m_kit.pipeline.shards import shards_of
-from yt8m_kit.pipeline.stage import Stage, of_other_recipe, sorted_by_needs
+from yt8m_kit.pipeline.stage import OWN_FORMAT, Stage, of_other_recipe, sorted_by_needs
 from yt8m_kit.recipe import Ema, Member
 from yt8m_kit.run import Experiment
 from yt8m_kit.stores.path import DataPath
-
-OWN_FORMAT = "--format=own"
 
 
 class Stages:

@@ -13,9 +13,7 @@ from yt8m_kit.recipe.averages import Ema, Range
 
 WITHOUT_EFFECT = ("published", "checkpoint_minutes")  # fields that no product depends on
 # Fields that are left out of records where they have their defaults, as products made before them have none.
-NEWER: dict[str, Any] = {
-    **{"label_smoothing": 0.0, "schedule": "staircase", "steps_down": (), "warm_up": 0.0, "initial": None},
-}
+NEWER = ("label_smoothing", "schedule", "steps_down", "warm_up", "initial")
 
 
 @checked
@@ -124,7 +122,7 @@ class Member:
         settings = {
             name: value
             for name, value in asdict(self).items()
-            if not (name.startswith(WITHOUT_EFFECT) or (name in NEWER and value == NEWER[name]))
+            if not (name.startswith(WITHOUT_EFFECT) or (name in NEWER and value == getattr(Member, name)))
         }
         return settings | {"average": {type(self.average).__name__: settings["average"]}}
 

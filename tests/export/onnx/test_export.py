@@ -70,7 +70,7 @@ def test_over_the_limit_nothing_is_written(runs, monkeypatch, capsys):
 def test_the_extra_is_not_installed(runs, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     assert main(["export", "tiny", "logistic", "--format=onnx", f"--runs={runs}"]) == 2
-    assert "yt8m: tf2onnx not installed; install the extra: pip install 'yt8m-kit[onnx]'" in (
+    assert "yt8m: tf2onnx is not installed; install the extra: pip install 'yt8m-kit[onnx]'" in (
         capsys.readouterr().err
     )
 

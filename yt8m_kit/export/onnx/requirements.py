@@ -1,9 +1,8 @@
 """What an export to ONNX needs, looked for before TensorFlow is imported."""
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 
-from yt8m_kit.errors import UsageError
+from yt8m_kit.errors import UsageError, check_installed
 from yt8m_kit.recipe import Recipe
 
 PACKAGES = ("onnx", "tf2onnx")
@@ -12,11 +11,7 @@ LOOPING = ("gru", "lstm")  # families with a loop over frames, which tf2onnx doe
 
 def check(recipe: Recipe, members: Iterable[str]) -> None:
     """Raise UsageError if a package is not installed, or for members of families that cannot be converted."""
-    if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise UsageError(
-            f"{' and '.join(missing)} not installed; install the extra: pip install 'yt8m-kit[onnx]' "
-            "(in a checkout: make install EXTRA=onnx)"
-        )
+    check_installed(PACKAGES, "onnx")
     if looping := [name for name in members if recipe.member(name).family in LOOPING]:
         raise UsageError(
             f"--format=onnx has no loops over frames, as of {', '.join(LOOPING)}; got {', '.join(looping)}. "

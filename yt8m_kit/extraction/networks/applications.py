@@ -7,8 +7,6 @@ import numpy as np
 
 from yt8m_kit.errors import UsageError
 
-BATCH = 32  # images
-
 
 class Application:
     """A model by its name. weights: a file of the model without its top; None: Keras' ImageNet weights.

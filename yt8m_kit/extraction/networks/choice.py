@@ -13,6 +13,7 @@ from yt8m_kit.extraction.requirements import INCEPTION, is_onnx
 from yt8m_kit.output.digest import digest
 
 AUDIO = "audio"  # features whose names begin so are made from sound
+_BATCH = 32  # images that go through a network together
 _WINDOW = 0.96  # seconds of sound that belong to a frame
 
 
@@ -110,7 +111,7 @@ class Extractor:
         self._image_name, self._audio_name = features(dataset)
         self._image = _image_network(choice)
         self._audio = Vggish(choice.audio_weights) if self._audio_name and choice.audio_weights else None
-        widths = {self._image_name: self._image.width, self._audio_name: 128}
+        widths = {self._image_name: self._image.width, self._audio_name: Vggish.width}
         for name, width in dataset.features:
             if widths[name] != width:
                 raise UsageError(
@@ -136,12 +137,10 @@ class Extractor:
         return found, self._audio is not None and not clip.has_sound
 
     def _images(self, clip: Clip) -> np.ndarray:
-        from yt8m_kit.extraction.networks.applications import BATCH
-
         found, batch = [], []
         for image in clip.images():
             batch.append(image)
-            if len(batch) == BATCH:
+            if len(batch) == _BATCH:
                 found.append(self._image(np.stack(batch)))
                 batch = []
         if batch:

@@ -116,7 +116,7 @@ class Schedule:
 
     def _parts_of(self, stage: Stage) -> int:
         """Parts of a stage: as many as can run at the same time, each of SHARDS shards or more."""
-        if stage.verb not in BY_SHARD or not stage.reads:
+        if stage.verb not in BY_SHARD or stage.only_formats:
             return 1
         return min(self._engine.slots(stage.verb), len(stage.shards(stage.reads[0]) or ()) // SHARDS)
 

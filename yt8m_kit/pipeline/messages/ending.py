@@ -42,8 +42,7 @@ def next_command(stage: Stage) -> str | None:
         verb = "quantize" if stage.experiment.recipe.ensemble(name).is_measured else "export"
     if stage.verb in ("evaluate", "submit") and not stage.options:
         return f"yt8m report {recipe}"
-    is_own_format = stage.verb == "predict" and not stage.reads
     is_trial = bool(stage.options)  # which is not submitted
-    if verb is None or is_own_format or (verb == "submit" and is_trial):
+    if verb is None or stage.only_formats or (verb == "submit" and is_trial):
         return None
     return " ".join(("yt8m", verb, recipe, name, *stage.options))
