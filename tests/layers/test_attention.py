@@ -49,25 +49,30 @@ def prepared():
     return UnitFrames()(all_frames(codes, counts)), unit(x), mask
 
 
+@pytest.mark.parametrize("attention", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("activation", ["linear", "sigmoid"])
-def test_attention_pool(activation):
+def test_attention_pool(activation, attention):
     x, real = sequences()
-    layer, w = built(AttentionPool(5, activation), x, real)
+    layer, w = built(AttentionPool(5, activation, attention), x, real)
     value = x @ w["kernel"] + w["bias"]
     value = sigmoid(value) if activation == "sigmoid" else value
-    q = sigmoid(x @ w["attention_kernel"] + w["attention_bias"]) * real[..., None]
+    logits = (x * real[..., None]) @ w["attention_kernel"] + w["attention_bias"]
+    q = (sigmoid(logits) if attention == "sigmoid" else np.exp(logits)) * real[..., None]
     near(layer(x, real), (value * q).sum(1) / q.sum(1))
 
 
-def test_attention_of_no_frame_is_zero():
+@pytest.mark.parametrize("attention", ["sigmoid", "softmax"])
+def test_attention_of_no_frame_is_zero(attention):
     x, real = sequences()
-    layer, _ = built(AttentionPool(5), x, real)
+    layer, _ = built(AttentionPool(5, attention=attention), x, real)
     near(layer(x, 0 * real), np.zeros((3, 5)))
 
 
 def test_unknown_activation():
     with pytest.raises(UsageError, match="activation must be one of linear, sigmoid; got tanh"):
         AttentionPool(5, "tanh")
+    with pytest.raises(UsageError, match="attention must be one of sigmoid, softmax; got tanh"):
+        AttentionPool(5, attention="tanh")
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -79,6 +79,22 @@ def _check_order(model, inputs, probabilities):
         np.testing.assert_allclose(predict(model, turned), probabilities[full], atol=1e-5)
 
 
+DRAWING = [row for row, (_, hyperparameters) in ROWS.items() if "draws" in hyperparameters]
+
+
+@pytest.mark.parametrize("row", DRAWING)
+def test_as_many_draws_as_frames_are_all_frames(row):
+    """Of full videos, which have no padding, whether frames are drawn or masked."""
+    family, hyperparameters = ROWS[row]
+    full = np.equal(COUNTS, TOY.max_frames)
+    inputs = {name: array[full] for name, array in videos()[0].items()}
+    drawn, whole = (
+        models.build(family, TOY, **hyperparameters | {"draws": draws}) for draws in (TOY.max_frames, None)
+    )
+    whole.set_weights(settled(drawn, inputs).get_weights())
+    np.testing.assert_allclose(predict(drawn, inputs), predict(whole, inputs), atol=1e-5)
+
+
 # A row of each family, and the one whose loss has terms of its branches.
 HEADS = [*{family: row for row, (family, _) in reversed(ROWS.items())}.values(), "nextvlad-mixture"]
 

@@ -20,7 +20,11 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "attention_pooling": ("attention_pooling", {"hidden": 16, "layers": 2, "dropout": 0.1}),
     "attention_pooling-decision": (
         "attention_pooling",
-        {"hidden": 16, "layers": 1, "level": "decision", "dropout": 0.0},
+        {"hidden": 16, "layers": 1, "level": "decision", "dropout": 0.0, "draws": 12},
+    ),
+    "attention_pooling-softmax": (
+        "attention_pooling",
+        {"hidden": 16, "layers": 2, "attention": "softmax", "dropout": 0.0},
     ),
     "attention_pooling-gated": (
         "attention_pooling",

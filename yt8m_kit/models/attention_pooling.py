@@ -26,6 +26,7 @@ def build(
     level: Literal["decision", "feature"] = "feature",
     hidden: Count = 1024,
     layers: Count = 3,
+    attention: Literal["sigmoid", "softmax"] = "sigmoid",
     fusion: Literal["early", "gated"] = "early",
     dropout: DropoutRate = 0.5,
     mixtures: Count | None = None,
@@ -38,7 +39,8 @@ def build(
     level: of attention, "feature" pools hidden features, which are then classified; "decision" classifies
     every frame and pools its probabilities, class by class.
     hidden: units of each of the layers. fusion: "gated" for a gated multimodal unit as the first of them.
-    dropout: rate, after each layer. mixtures: experts of a class at feature level, None for logistic
+    attention: "softmax" for weights that are a softmax over frames, "sigmoid" for sigmoids divided by their
+    sum. dropout: rate, after each layer. mixtures: experts of a class at feature level, None for logistic
     regression; l2: their penalty. draws: random frames in place of all, None for all.
     Raises UsageError for decision level with single labels or mixtures, gated fusion of a single feature,
     mixtures < 1 or draws < 1.
@@ -48,10 +50,11 @@ def build(
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
     parts = split(frames, dataset) if fusion == "gated" else frames
     embedded = FrameEmbedding(hidden, layers, dropout, seed, name="embedding")(parts)
-    real = frames.mask if frames.padded else frames.row
     if level == "decision":
-        probabilities = AttentionPool(dataset.classes, "sigmoid", name="attention")(embedded, real)
+        probabilities = AttentionPool(dataset.classes, "sigmoid", attention, name="attention")(
+            embedded, frames.real
+        )
     else:
-        vector = AttentionPool(hidden, name="attention")(embedded, real)
+        vector = AttentionPool(hidden, attention=attention, name="attention")(embedded, frames.real)
         probabilities = classifier(vector, dataset, mixtures, l2)
     return keras.Model(inputs, probabilities, name="attention_pooling")

@@ -46,6 +46,11 @@ class Frames(NamedTuple):
         return int(self.mask.shape[1]) > 0
 
     @property
+    def real(self) -> Tensor:
+        """(B, T) float32: 1 for real frames, 0 for padding."""
+        return self.mask if self.padded else ops.ones_like(self.row)
+
+    @property
     def rounds(self) -> int | None:
         """R where several rounds of sampling are computed at once; static."""
         return int(self.mask.shape[1]) if len(self.mask.shape) == 3 else None

@@ -92,7 +92,7 @@ class NonLocalMean(Layer):
         self.strength = self.weight("strength", (), "zeros")
 
     def call(self, frames: Frames) -> Tensor:
-        mask_BT = frames.mask if frames.padded else ops.ones_like(frames.row)
+        mask_BT = frames.real
         count_B1 = ops.maximum(ops.sum(mask_BT, axis=1, keepdims=True), 1.0)
         share_BTG = self._shares(frames, mask_BT, count_B1)
         mean_BT1 = (mask_BT / count_B1)[:, :, None]

@@ -51,7 +51,7 @@ class Tokens(Layer):
 
     def call(self, frames: Frames, training: bool = False) -> tuple[Tensor, Tensor]:
         sequence = self.projection(frames, training=training)
-        real = frames.mask if frames.padded else ops.ones_like(frames.row)
+        real = frames.real
         if self.token:
             ones_B1 = ops.ones_like(frames.row[:, :1])
             sequence = ops.concatenate([ones_B1[:, :, None] * self.first, sequence], axis=1)
