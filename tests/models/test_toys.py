@@ -27,7 +27,13 @@ from yt8m_kit.submission.csv_reader import check, read
 pytestmark = pytest.mark.long
 VIDEOS = 40  # of validate, and of test
 TOYS = ("iqiyi", "next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
-CHAIN = "two_level_0"  # of techniques: the student of an ensemble with the student of an ensemble
+# What is made of recipes that have several of a kind: of techniques, the student of an ensemble with the
+# student of an ensemble; of the grid of liu, given weights, calibrated formats and a selection.
+ENDS = {
+    "techniques": ["two_level_0"],
+    "liu": ["YHLS", "eighteen", "best_8bit"],
+    "yt8m_t": ["six", "six_4bit"],
+}
 # Bounds of the mean change of a probability, by codec.
 ALLOWED = {
     "float32": 1e-6, "float16_four": 1e-3, "bfloat16": 5e-3, "uint8": 1e-3,
@@ -52,9 +58,9 @@ class Made(NamedTuple):
 
 
 def ends(recipe):
-    """The ensembles of a recipe and the members that are in none; of techniques, one chain of teachers."""
-    if recipe.name == "techniques":
-        return [CHAIN]
+    """The ensembles of a recipe and the members that are in none, or those of ENDS."""
+    if recipe.name in ENDS:
+        return ENDS[recipe.name]
     blended = {member for ensemble in recipe.ensembles.values() for member in ensemble.members}
     return [*recipe.ensembles, *(name for name in recipe.members if name not in blended)]
 

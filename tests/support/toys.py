@@ -20,6 +20,7 @@ DATASET = replace(YOUTUBE8M_2018, classes=CLASSES, max_frames=FRAMES)
 PUBLISHED_VIDEOS, PUBLISHED_FRAMES = 3_888_919, 300  # of YouTube-8M's train split
 WIDTHS = {"clusters": 32, "hidden": 64, "units": 64, "bidirectional": 64, "width": 64}  # divided by
 LEAST = 4  # of any width; two clusters are left for audio
+MOST = 9  # members of an ensemble; those of a grid are of one kind
 
 
 @cache
@@ -79,9 +80,12 @@ def _narrow(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ensemble(ensemble: Ensemble, real: Recipe, small: Recipe) -> Ensemble:
-    """Scale the limit, so that the same members fit, or do not, as in the real ensemble."""
-    of_real, of_small = (
-        total_bytes(stored(recipe, ensemble.members, ensemble.codec)) for recipe in (real, small)
-    )
-    overhead = len(ensemble.members) * graph_overhead(ensemble.rounds)
-    return replace(ensemble, limit=min(ensemble.limit * of_small // of_real + overhead, SIZE_LIMIT))
+    """Scale the limit, so that the same share of the members fits, or does not, as in the real ensemble.
+
+    Of more than MOST members, every third stays.
+    """
+    members = ensemble.members[:: 3 if len(ensemble.members) > MOST else 1]
+    of_real = total_bytes(stored(real, ensemble.members, ensemble.codec))
+    of_small = total_bytes(stored(small, members, ensemble.codec))
+    limit = ensemble.limit * of_small // of_real + len(members) * graph_overhead(ensemble.rounds)
+    return replace(ensemble, members=members, limit=min(limit, SIZE_LIMIT))

@@ -3,6 +3,7 @@
 import inspect
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_the_pages_run_as_they_stand(real_data, tmp_path):
     """In order, as later ones use what `make demo` made; but for `make test`, of which this is a part."""
     clone = clone_into(tmp_path)
     as_installed(clone / ".venv")
+    with_demos(clone)
     records = with_test_split(real_data.resolve() / "audioset", tmp_path / "audioset")
     for page in PAGES:
         for outcome in run_page(page, clone, records, ["make test"], PYTHONPATH=str(clone)):
@@ -68,10 +70,21 @@ def test_the_pages_run_as_they_stand(real_data, tmp_path):
 
 
 def as_installed(environment):
-    """This environment under another path, with make's notes that all is installed."""
+    """This environment under another path, with make's notes of what is installed in it."""
     environment.mkdir()
     for path in Path(sys.prefix).iterdir():
         if not path.name.startswith("installed"):
             (environment / path.name).symlink_to(path)
-    for name in ("installed", "installed-report", "installed-test"):
+    for name in {"installed", "installed-report", "installed-test", *_notes(Path(sys.prefix))}:
         (environment / name).touch()
+
+
+def _notes(environment):
+    return (path.name for path in environment.glob("installed*"))
+
+
+def with_demos(clone):
+    """What `make demo` and `make videos-demo` made in this checkout, if they ran: there it is up to date."""
+    for path in ("data/demo", "runs/demo", "data/drawn", "data/videos", "runs/videos"):
+        if (ROOT / path).is_dir():
+            shutil.copytree(ROOT / path, clone / path)
