@@ -1,6 +1,7 @@
 """From a folder of videos to shards: labels, scale, bad files, interruptions and other extractions."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.extraction.conftest import write_video
+from tests.extraction.odd_files import UNUSABLE
 from yt8m_kit import errors
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader.batches import read_batches
@@ -126,6 +128,19 @@ def test_a_folder_needs_videos_and_one_that_works(run, films, tmp_path, capsys):
         path.write_bytes(b"x")
     assert run() == 1
     assert "no usable video" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_used_leave_the_others_as_they_are(run, films, tmp_path, capsys):
+    assert run("--shard_videos=50", out="alone") == 0
+    for number, spoil in enumerate(UNUSABLE):
+        spoil(films / f"cat/bad{number}.mp4")
+    capsys.readouterr()
+    assert run("--shard_videos=50", out="beside") == 0
+    err = capsys.readouterr().err
+    for number, reason in enumerate(UNUSABLE.values()):
+        assert re.search(rf"skipped: cat/bad{number}\.mp4: ({reason})", err)
+    assert f"{len(UNUSABLE)} files skipped" in err
+    assert shards(tmp_path / "alone/train") == shards(tmp_path / "beside/train")
 
 
 def test_a_shard_that_is_gone_is_named(run, tmp_path, capsys):
