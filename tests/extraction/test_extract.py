@@ -19,6 +19,7 @@ from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.extraction import scale
+from yt8m_kit.extraction.decoding import Clip
 from yt8m_kit.extraction.unfinished import Unfinished
 from yt8m_kit.output.sealed import read_sealed
 
@@ -184,6 +185,26 @@ def test_a_killed_extraction_goes_on_to_the_same_bytes(run, films, tmp_path, wei
     kept = [read_sealed(tmp_path / out / scale.FILE) for out in ("cut", "whole")]
     assert kept[0] == kept[1]
     assert not (tmp_path / "cut/.train.extracting").exists()
+
+
+@pytest.mark.parametrize("frames", [1, 5, 1000], ids=["one video", "two", "all"])
+def test_videos_that_the_scale_is_fitted_to_are_decoded_once(run, films, tmp_path, monkeypatch, frames):
+    monkeypatch.setattr(scale, "FRAMES", frames)
+    opened = []
+    make = Clip.__init__
+
+    def counted(self, path, **options):
+        opened.append(path)
+        make(self, path, **options)
+
+    monkeypatch.setattr(Clip, "__init__", counted)
+    (films / "dog/broken.mp4").write_bytes(b"no video at all")
+    assert run(out="once") == 0
+    assert sorted(opened) == sorted(path for path in films.rglob("*.*"))
+    shutil.copytree(tmp_path / "once", tmp_path / "again")
+    shutil.rmtree(tmp_path / "again/train")
+    assert run(out="again") == 0  # with the scale at hand: all features are found anew
+    assert shards(tmp_path / "again/train") == shards(tmp_path / "once/train")
 
 
 def test_the_extra_is_named_where_it_is_missing(run, monkeypatch, capsys):
