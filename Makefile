@@ -134,7 +134,7 @@ kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full di
 	$(BIN)/python -m tools.full_disk --write
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
-BENCHMARKS := harness.machine data.reader data.reader_scaling data.download training.train_step \
+BENCHMARKS := harness.machine data.reader data.reader_scaling data.download data.extract training.train_step \
   training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
   inference.top inference.gap inference.validate_csv export.serving export.encode export.blend export.arithmetic
 bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md

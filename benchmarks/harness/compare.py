@@ -41,12 +41,13 @@ def timed(work: Callable[[], object]) -> Turn:
     """One call; CPU time and memory are with those of the processes that this one has started."""
     wall, cpu = time.perf_counter(), _all_cpu()
     work()
-    return Turn(time.perf_counter() - wall, _all_cpu() - cpu, peak() + sum(map(_share, _children())))
+    shares = sum(map(_share, _children("self")))
+    return Turn(time.perf_counter() - wall, _all_cpu() - cpu, peak() + shares)
 
 
 def _all_cpu() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(cpu_of, _children()))
+    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(cpu_of, _children("self")))
 
 
 def cpu_of(process: int) -> float:
@@ -55,9 +56,17 @@ def cpu_of(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _children() -> list[int]:
-    """The processes that this one has started and that run."""
-    tasks = Path("/proc/self/task").glob("*/children")
+def tree_memory(process: int) -> float:
+    """GiB of a process and all those below it now, 0 of those that have just ended."""
+    try:
+        return _share(process) + sum(map(tree_memory, _children(process)))
+    except (OSError, TypeError):
+        return 0.0
+
+
+def _children(process: int | str) -> list[int]:
+    """The processes that one has started and that run."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 

@@ -1,6 +1,7 @@
 """From a folder of videos to shards: labels, scale, bad files, interruptions and other extractions."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from tests.extraction.conftest import write_video
+from tests.extraction.odd_files import UNUSABLE
 from yt8m_kit import errors
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader.batches import read_batches
 from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.extraction import scale
+from yt8m_kit.extraction.decoding import Clip
 from yt8m_kit.extraction.unfinished import Unfinished
 from yt8m_kit.output.sealed import read_sealed
 
@@ -128,6 +131,19 @@ def test_a_folder_needs_videos_and_one_that_works(run, films, tmp_path, capsys):
     assert "no usable video" in capsys.readouterr().err
 
 
+def test_files_that_cannot_be_used_leave_the_others_as_they_are(run, films, tmp_path, capsys):
+    assert run("--shard_videos=50", out="alone") == 0
+    for number, spoil in enumerate(UNUSABLE):
+        spoil(films / f"cat/bad{number}.mp4")
+    capsys.readouterr()
+    assert run("--shard_videos=50", out="beside") == 0
+    err = capsys.readouterr().err
+    for number, reason in enumerate(UNUSABLE.values()):
+        assert re.search(rf"skipped: cat/bad{number}\.mp4: ({reason})", err)
+    assert f"{len(UNUSABLE)} files skipped" in err
+    assert shards(tmp_path / "alone/train") == shards(tmp_path / "beside/train")
+
+
 def test_a_shard_that_is_gone_is_named(run, tmp_path, capsys):
     assert run() == 0
     (tmp_path / "data/train/train0001.tfrecord").unlink()
@@ -169,6 +185,26 @@ def test_a_killed_extraction_goes_on_to_the_same_bytes(run, films, tmp_path, wei
     kept = [read_sealed(tmp_path / out / scale.FILE) for out in ("cut", "whole")]
     assert kept[0] == kept[1]
     assert not (tmp_path / "cut/.train.extracting").exists()
+
+
+@pytest.mark.parametrize("frames", [1, 5, 1000], ids=["one video", "two", "all"])
+def test_videos_that_the_scale_is_fitted_to_are_decoded_once(run, films, tmp_path, monkeypatch, frames):
+    monkeypatch.setattr(scale, "FRAMES", frames)
+    opened = []
+    make = Clip.__init__
+
+    def counted(self, path, **options):
+        opened.append(path)
+        make(self, path, **options)
+
+    monkeypatch.setattr(Clip, "__init__", counted)
+    (films / "dog/broken.mp4").write_bytes(b"no video at all")
+    assert run(out="once") == 0
+    assert sorted(opened) == sorted(path for path in films.rglob("*.*"))
+    shutil.copytree(tmp_path / "once", tmp_path / "again")
+    shutil.rmtree(tmp_path / "again/train")
+    assert run(out="again") == 0  # with the scale at hand: all features are found anew
+    assert shards(tmp_path / "again/train") == shards(tmp_path / "once/train")
 
 
 def test_the_extra_is_named_where_it_is_missing(run, monkeypatch, capsys):

@@ -52,7 +52,7 @@ def synthesize(
 
 
 def download(
-    what: Literal["records", "vocabulary", "pca"] = "records",
+    what: Literal["records", "vocabulary", "pca", "vggish", "inception2015"] = "records",
     *,
     split: Split | None = None,
     level: Level = "frame",
@@ -65,7 +65,9 @@ def download(
     urls: str | None = None,
     data: DataPath | None = None,
 ) -> DataPath:
-    """Fetch the official records of a split, or the label names, or the PCA; resumes an interrupted download.
+    """Fetch the official records of a split; resumes an interrupted download.
+
+    Or label names, the PCA of the visual features, the weights of VGGish or the Inception graph of 2015.
 
     what: what to fetch.
     split: the part of the data set; records need one.
@@ -79,17 +81,24 @@ def download(
     urls: servers in place of the official ones, separated by commas; else $YT8M_URLS.
     data: where to write; else $YT8M_DATA, else data/DATASET.
     """
-    from yt8m_kit.data.download import assets, download
+    from yt8m_kit.data.download import assets, download, weights
     from yt8m_kit.data.download.partition import Partition, parse_share
 
     place = data_place(data, _DATASETS[version])
-    origin = download.sources(mirror, urls or os.environ.get("YT8M_URLS"))
+    urls = urls or os.environ.get("YT8M_URLS")
+    origin = download.sources(mirror, urls)
     if what == "vocabulary":
         return assets.download_vocabulary(place, version, origin)
     if what == "pca":
         return assets.download_pca(place, origin)
+    if what in ("vggish", "inception2015"):
+        fetch = weights.download_vggish if what == "vggish" else weights.download_inception
+        return fetch(place, origin.labels if urls else [weights.STORAGE])
     if split is None:
-        raise UsageError("download needs --split=train, validate or test (or WHAT: vocabulary, pca).")
+        raise UsageError(
+            "download needs --split=train, validate or test (or WHAT: vocabulary, pca, vggish, "
+            "inception2015)."
+        )
     for name, value in (("connections", connections), ("limit", 1 if limit is None else limit)):
         if value < 1:
             raise UsageError(f"--{name} must be at least 1; got {value}.")

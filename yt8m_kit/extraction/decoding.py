@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from yt8m_kit.errors import DataError
+from yt8m_kit.extraction.orientation import upright
 
 RATE = 16_000  # samples a second
 _SLACK = 1.0  # seconds by which a file may end before its header says
+_ROUNDING = 1e-6  # seconds by which equal times may differ
 
 
 class Clip:
@@ -25,20 +27,33 @@ class Clip:
     def __init__(self, path: Path, *, segments: int | None, most: int, size: int | None, sound: bool):
         import av
 
-        self._segments, self._most, self._size = segments, most, size
+        self._segments, self._most = segments, most
         self.starts: list[float] = []  # of the frames, in seconds from the first one
         self._sound: list[np.ndarray] = []
         self._origin: float | None = None
         self._sound_start = self._end = 0.0
+        self._side: tuple[int, int] | None = (size, size) if size else None
         try:
             self._file = av.open(str(path))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             raise DataError(f"cannot be opened: {_reason(error)}") from None
-        if not self._file.streams.video:
-            raise DataError("it has no video stream")
-        self._video = self._file.streams.video[0]
+        self._video = self._moving()
         self._audio = self._file.streams.audio[0] if sound and self._file.streams.audio else None
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+
+    def _moving(self) -> Any:
+        """The first stream of moving images: the cover of a sound file is none."""
+        from av.stream import Disposition
+
+        streams = self._file.streams.video
+        moving = [each for each in streams if not each.disposition & Disposition.attached_pic]
+        if not moving:
+            self._file.close()
+            raise DataError("it has no video stream")
+        if moving[0].codec_context is None:
+            self._file.close()
+            raise DataError("this FFmpeg has no decoder for its video")
+        return moving[0]
 
     @property
     def has_sound(self) -> bool:
@@ -46,10 +61,12 @@ class Clip:
         return self._audio is not None
 
     def images(self) -> Iterator[np.ndarray]:
-        """Yield the frame that is shown at each time, uint8 (height, width, 3), RGB."""
+        """Yield the frame that is shown at each time, uint8 (height, width, 3), RGB, all of one size."""
+        import av
+
         try:
             yield from self._images()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             raise DataError(f"cannot be decoded: {_reason(error)}") from None
         finally:
             self._file.close()
@@ -58,16 +75,21 @@ class Clip:
 
     def _images(self) -> Iterator[np.ndarray]:
         shown = None
-        for frame in self._frames():
-            at = float(frame.time or 0.0)
+        for frame, at in self._frames():
             if self._origin is None:
                 self._origin = at
-            while shown is not None and (due := self._due()) is not None and due < at - self._origin - 1e-9:
+            while (
+                shown is not None and (due := self._due()) is not None and due < at - self._origin - _ROUNDING
+            ):
                 yield self._taken(shown, due)
             shown = frame
         last = self._end - (self._origin or 0.0)
-        while shown is not None and (due := self._due()) is not None and (due < last or not self.starts):
+        while shown is not None and (due := self._due()) is not None and self._is_shown(due, last):
             yield self._taken(shown, due)
+
+    def _is_shown(self, due: float, last: float) -> bool:
+        """Whether the last frame stands for a time; it does for all segments, though only sound be left."""
+        return due < last - _ROUNDING or not self.starts or self._segments is not None
 
     def _due(self) -> float | None:
         """Time of the next frame in seconds; None after the last one."""
@@ -78,9 +100,9 @@ class Clip:
 
     def _taken(self, frame: Any, due: float) -> np.ndarray:
         self.starts.append(due)
-        width, height = self._size or self._video.width, self._size or self._video.height
-        image: np.ndarray = frame.to_ndarray(format="rgb24", width=width, height=height)
-        return image
+        self._side = self._side or (frame.width, frame.height)
+        width, height = self._side
+        return upright(frame.to_ndarray(format="rgb24", width=width, height=height), frame)
 
     def _duration(self) -> float:
         """Seconds of the video stream, or of the file."""
@@ -88,20 +110,32 @@ class Clip:
             return float(self._video.duration * (self._video.time_base or Fraction(1)))
         if self._file.duration is None:
             raise DataError("its header states no duration, by which segments are divided")
-        return float(self._file.duration / 1e6)
+        return self._stated_end() - self._start()
 
-    def _frames(self) -> Iterator[Any]:
-        """Yield all frames up to the last one needed, and keep the sound up to its end."""
+    def _start(self) -> float:
+        """Time of the first packet in seconds."""
         import av
 
+        return float((self._file.start_time or 0) / av.time_base)
+
+    def _stated_end(self) -> float:
+        """Time of the end by the header; the duration of Matroska counts from 0, whenever the file begins."""
+        import av
+
+        counts_from_zero = self._file.format.name.startswith("matroska")
+        return float((self._file.duration or 0) / av.time_base) + (0.0 if counts_from_zero else self._start())
+
+    def _frames(self) -> Iterator[tuple[Any, float]]:
+        """Yield all frames up to the last one needed with their times, and keep the sound up to its end."""
         end = 0.0
         for packet in self._file.demux():
             if packet.pts is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.stream is self._video:
                 for frame in packet.decode():
-                    yield frame
-                    self._end = max(self._end, float(frame.time or 0.0) + self._frame_seconds())
+                    at = self._end if frame.pts is None else float(frame.time)
+                    self._end = at + self._frame_seconds(frame)
+                    yield frame, at
             elif packet.stream is self._audio:
                 for sound in packet.decode():
                     self._keep(sound)
@@ -109,12 +143,13 @@ class Clip:
                 return
         if self._audio is not None and self._sound:
             self._keep(None)
-        expected = (self._file.duration or 0) / av.time_base
-        start = (self._file.start_time or 0) / av.time_base
-        if end - start < expected - max(_SLACK, 0.05 * expected):
-            raise DataError(f"truncated: it ends after {end - start:.1f} of {expected:.1f} seconds")
+        seconds, expected = end - self._start(), self._stated_end() - self._start()
+        if seconds < expected - max(_SLACK, 0.05 * expected):
+            raise DataError(f"truncated: it ends after {seconds:.1f} of {expected:.1f} seconds")
 
-    def _frame_seconds(self) -> float:
+    def _frame_seconds(self, frame: Any) -> float:
+        if frame.duration:
+            return float(frame.duration * frame.time_base)
         rate = self._video.average_rate
         return float(1 / rate) if rate else 0.0
 

@@ -146,13 +146,14 @@ class _Split:
         self._published = published
         self.shards = -(-len(sources) // videos)
         self._unfinished = unfinished
+        self._known: dict[str, Found] = {}  # what the scale was fitted to, until it is written
 
     def write_shards(self, scales: dict[str, Scale] | None) -> dict[str, str]:
         """Write all shards that are missing; returns the reason for each video that was skipped."""
         faults: dict[str, str] = {}
         with progress.bar(len(self._sources), "extract") as bar:
             if scales is None:
-                scales = self._fitted()
+                scales = self._fitted(bar)
             for number in range(self.shards):
                 first = number * self._videos
                 part = self._sources[first : first + self._videos]
@@ -162,7 +163,7 @@ class _Split:
                     known = self._write(number, part, scales, bar)
                     self._unfinished.finish(number, sources, known)
                 else:
-                    bar.update(len(part))
+                    bar.update(len(self._fresh(part)))
                 faults |= known
         return faults
 
@@ -170,11 +171,13 @@ class _Split:
         files = {each.name: each.made_from[1:] for each in part}
         return {"settings": self._settings, "files": files, "scale": digest(self._out / scale.FILE)}
 
-    def _fitted(self) -> dict[str, Scale]:
+    def _fitted(self, bar: Any) -> dict[str, Scale]:
         """Fit the scales to the first frames and write them."""
         kept: list[Found] = []
         frames = 0
         for found in self._workers.features(self._sources):
+            self._known[found.source.name] = found
+            bar.update()
             if not found.fault:
                 kept.append(found)
                 frames += len(next(iter(found.features.values())))
@@ -209,9 +212,15 @@ class _Split:
         return faults
 
     def _counted(self, part: Sequence[Source], bar: Any) -> Iterator[Found]:
-        for found in self._workers.features(part):
+        """Yield the features of videos; those that the scale was fitted to, the first ones, are known."""
+        fresh = self._fresh(part)
+        yield from (self._known.pop(each.name) for each in part[: len(part) - len(fresh)])
+        for found in self._workers.features(fresh):
             yield found
             bar.update()
+
+    def _fresh(self, part: Sequence[Source]) -> list[Source]:
+        return [each for each in part if each.name not in self._known]
 
     def _record(self, found: Found, scales: dict[str, Scale]) -> bytes:
         names = [name for name, _ in self._dataset.features]

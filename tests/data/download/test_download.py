@@ -454,7 +454,10 @@ def test_two_runs_at_once_share_the_work(tmp_path):
             ["--split=train", "--urls=ftp://x"],
             "a mirror must be http://HOST or https://HOST; got 'ftp://x'",
         ),
-        (["everything"], "--what must be one of records, vocabulary, pca; got 'everything'"),
+        (
+            ["everything"],
+            "--what must be one of records, vocabulary, pca, vggish, inception2015; got 'everything'",
+        ),
     ],
 )
 def test_misuse_is_one_line(words, message, tmp_path, capsys):

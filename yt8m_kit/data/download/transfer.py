@@ -12,18 +12,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import requests
 
 from yt8m_kit.data.download.mirrors import AttemptError, Mirror, Mirrors, RefusedError, stream_body
-from yt8m_kit.data.download.partition import Shard
 from yt8m_kit.errors import DataError, KitError
 from yt8m_kit.output.locks import lock
 
 _BLOCK = 1 << 20  # bytes read at a time when a part is hashed again
 _TRIES = 3  # attempts at a small file per mirror; few, because a user is waiting for it
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class Wanted(Protocol):
+    """A file by its name on the server, its MD5 in hex and its name on disk."""
+
+    @property
+    def remote(self) -> str: ...
+    @property
+    def md5(self) -> str: ...
+    @property
+    def local(self) -> str: ...
 
 
 class Outcome(NamedTuple):
@@ -73,7 +83,7 @@ class _Part:
         self._digest = hashlib.md5(usedforsecurity=False)
         self.size = 0
 
-    def is_verified(self, shard: Shard) -> bool:
+    def is_verified(self, shard: Wanted) -> bool:
         return self._digest.hexdigest() == shard.md5
 
     def rename(self, path: Path) -> None:
@@ -115,7 +125,7 @@ def _is_named(file: BufferedRandom, path: Path) -> bool:
 
 
 def fetch(
-    shard: Shard,
+    shard: Wanted,
     folder: Path,
     partition: str,
     session: requests.Session,
@@ -150,7 +160,7 @@ def fetch(
 class _Attempts:
     """Attempts at one file, until it is verified or there is no point in another."""
 
-    def __init__(self, shard: Shard, part: _Part, mirrors: Mirrors, progress: TransferProgress):
+    def __init__(self, shard: Wanted, part: _Part, mirrors: Mirrors, progress: TransferProgress):
         self._shard, self._part, self._mirrors, self._progress = shard, part, mirrors, progress
         self._usable = list(mirrors.all)
         self._wrong: dict[str, int] = {}  # wrong files by mirror

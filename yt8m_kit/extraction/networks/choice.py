@@ -59,14 +59,16 @@ class Choice(NamedTuple):
                 raise UsageError(f"--{name} must be a file; got {path}.")
         if self.image == INCEPTION and not (self.image_weights and self.pca):
             raise UsageError(
-                f"--image={INCEPTION} needs --image_weights=classify_image_graph_def.pb, of the archive "
-                "inception-2015-12-05.tgz, and --pca=yt8m_pca.tgz, which `yt8m download pca` fetches."
+                f"--image={INCEPTION} needs --image_weights=classify_image_graph_def.pb and "
+                "--pca=yt8m_pca.tgz: `yt8m download inception2015` and `yt8m download pca` fetch them."
             )
         if self.image != INCEPTION and self.pca:
             raise UsageError(f"--pca is for --image={INCEPTION}; got --image={self.image}.")
         image, audio = features(dataset)
         if audio and not self.audio_weights:
-            raise UsageError(f"the feature {audio} needs --audio_weights=FILE, VGGish's checkpoint.")
+            raise UsageError(
+                f"the feature {audio} needs --audio_weights=FILE: `yt8m download vggish` fetches it."
+            )
         if not image:
             raise UsageError(f"{dataset.name} has no feature of images, whose times the others follow.")
         if self.segments and self.segments > dataset.max_frames:
