@@ -135,8 +135,9 @@ kills: .venv/installed-test  ## generate docs/faults_kills.md: kills and full di
 
 # The machine first; reading, training, predicting; then codes and blends of docs/quantization.md.
 BENCHMARKS := harness.machine data.reader data.reader_scaling data.download data.extract training.train_step \
-  training.compilation training.growth training.jax_step training.start inference.predict inference.csv_text \
-  inference.top inference.gap inference.validate_csv export.serving export.encode export.blend export.arithmetic
+  training.share training.compilation training.growth training.jax_step training.start inference.predict \
+  inference.csv_text inference.top inference.gap inference.validate_csv export.serving export.encode \
+  export.blend export.arithmetic
 bench: .venv/installed-test  ## [DATA=]: run the benchmarks and write docs/performance.md, docs/quantization.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --write; done
 	@# Three of its six cases: all of them take half an hour alone.

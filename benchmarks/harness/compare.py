@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 from benchmarks.harness.docs_tables import module
 
 REPEATS = 5
+# An environment in which numpy uses no vector code, as on processors for which it has none.
+SCALAR = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
 # Gives, of a way's arguments, its work and what is to be said about it.
 Ready = Callable[..., tuple[Callable[[], object], dict[str, Any]]]
 

@@ -4,7 +4,8 @@
 
 From 20 confidences and hits of each video, already chosen. "heap": each pair pushed on a heap and taken from
 it in order, as the starter's calculator does; it is run on --heap videos, and its times are multiplied up to
-all of them, which favours it; so is its memory not that of all videos.
+all of them, which favours it; so is its memory not that of all videos. Without vector code: numpy is told not
+to use the processor's, as on processors for which it has none.
 """
 
 import heapq
@@ -55,6 +56,24 @@ def ready(way: str, videos: int) -> tuple[Callable[[], object], dict[str, Any]]:
     return partial(WAYS[way], *pairs(videos)), {}
 
 
+def rows_of(environment: dict[str, str], videos: int, heap: int, repeats: int) -> list[Row]:
+    """A row for each way; those of the heap multiplied up to all videos."""
+    counts = {name: heap if name == "heap" else videos for name in WAYS}
+    ways = {name: compare.Way({"way": name, "videos": count}, environment) for name, count in counts.items()}
+    taken = compare.turns(ways, repeats)
+    taken["heap"] = [turn.per(heap / videos) for turn in taken["heap"]]
+    return [
+        {
+            "vector code": "no" if environment else "yes",
+            "way": name,
+            "wall s": compare.spread([turn.wall for turn in turns]),
+            "CPU s": compare.spread([turn.cpu for turn in turns]),
+        }
+        | compare.against(taken["heap"], turns)
+        for name, turns in taken.items()
+    ]
+
+
 def main() -> None:
     """Measures and prints the table."""
     parser = docs_tables.parser(__doc__)
@@ -64,17 +83,8 @@ def main() -> None:
     few = min(options.heap, options.videos)
     scores = [way(*pairs(few)) for way in WAYS.values()]
     assert np.ptp(scores) < 1e-4, scores  # ties are ordered otherwise by each
-    jobs = {name: {"way": name, "videos": few if name == "heap" else options.videos} for name in WAYS}
-    taken = compare.processes(jobs, options.repeats)
-    taken["heap"] = [turn.per(few / options.videos) for turn in taken["heap"]]
-    rows: list[Row] = [
-        {
-            "way": name,
-            "wall s": compare.spread([turn.wall for turn in turns]),
-            "CPU s": compare.spread([turn.cpu for turn in turns]),
-        }
-        | compare.against(taken["heap"], turns)
-        for name, turns in taken.items()
+    rows = [
+        row for each in ({}, compare.SCALAR) for row in rows_of(each, options.videos, few, options.repeats)
     ]
     docs_tables.show("gap", f"{options.videos:,} videos.\n\n{markdown(rows)}", options.write)
 

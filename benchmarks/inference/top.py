@@ -17,7 +17,6 @@ from yt8m_kit.metrics import TOP, Floats, top
 from yt8m_kit.output.tables import Row, markdown
 
 CLASSES = 3862
-SCALAR = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
 
 
 def by_argpartition(probabilities: Floats) -> tuple[Any, Floats]:
@@ -63,7 +62,7 @@ def main() -> None:
     options = compare.options(parser, ready)
     few = probabilities(100)
     assert all(np.array_equal(own, kit) for own, kit in zip(by_argpartition(few), top(few)))
-    rows = [row for each in ({}, SCALAR) for row in rows_of(each, options.videos, options.repeats)]
+    rows = [row for each in ({}, compare.SCALAR) for row in rows_of(each, options.videos, options.repeats)]
     docs_tables.show("top", markdown(rows), options.write)
 
 

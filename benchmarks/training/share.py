@@ -1,0 +1,122 @@
+"""Training steps of every family: their products' rate against that of one large product.
+
+    python -m benchmarks.training.share [--families netvlad,...] [--repeats 5] [--seconds 1] [--write]
+
+GFLOP are of the products of one step, forward and backward, as the kit computes them, counted op by op
+(benchmarks/harness/flops.py); casts, elementwise work and the update count nothing, so that the share is what
+they leave. The large product is of two matrices of 3072 x 3072 in TensorFlow, in the same precision, in turns
+with the steps. Rates are by CPU seconds. 300 random frames and 3862 classes.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from benchmarks.harness import compare, docs_tables, steps
+from yt8m_kit.output.tables import Row, markdown
+
+CASES: dict[str, tuple[dict[str, Any], int]] = {
+    "netvlad": ({"clusters": 64, "hidden": 1024}, 128),
+    "nextvlad": ({}, 64),
+    "gru": ({"units": 1024}, 8),
+    "lstm": ({"units": 1024}, 8),
+    "dbof": ({"clusters": 4096, "draws": 30}, 128),
+    "soft_bof": ({"clusters": 1000}, 32),
+    "gated_dbof": ({"clusters": 1000}, 32),
+    "netfv": ({"clusters": 64}, 32),
+    "attention_pooling": ({}, 32),
+    "transformer": ({}, 32),
+    "hg_nl": ({}, 32),
+    "stnet": ({}, 32),
+    "tsn": ({}, 32),
+    "frame_logistic": ({}, 32),
+    "video_level": ({}, 32),
+}
+PRECISIONS = ("float32", "mixed_bfloat16")
+SIZE = 3072  # of the matrices
+
+
+@dataclass(frozen=True)
+class Product:
+    """Large products, as many as fill a turn."""
+
+    product: str  # its type
+    seconds: float
+
+
+def ready(**arguments: Any) -> tuple[Callable[[], object], dict[str, Any]]:
+    """For compare.options: a turn of a Product or of a steps.Job, and the GFLOP of a turn."""
+    if "product" in arguments:
+        return _products(Product(**arguments))
+    work, about = steps.ready(**arguments)
+    from benchmarks.harness import flops
+
+    return work, {"gflop": flops.counted(work) / 1e9, "steps": about["steps"]}
+
+
+def _products(job: Product) -> tuple[Callable[[], object], dict[str, Any]]:
+    from yt8m_kit import backend
+
+    backend.start()
+    import tensorflow as tf
+
+    one = tf.cast(tf.random.stateless_normal((SIZE, SIZE), (0, 0)), job.product)
+    multiply = tf.function(lambda: tf.matmul(one, one))
+    multiply()
+    count = max(1, round(job.seconds / compare.timed(multiply).wall))
+
+    def work() -> None:
+        for _ in range(count):
+            multiply()
+
+    return work, {"gflop": count * 2 * SIZE**3 / 1e9, "steps": count}
+
+
+def rows_of(family: str, repeats: int, seconds: float) -> list[Row]:
+    """A row for each precision of one family."""
+    hyperparameters, batch = CASES[family]
+    job = steps.Job(family, hyperparameters, batch, seconds=seconds)
+    ways: dict[str, compare.Way] = {}
+    for precision in PRECISIONS:
+        ways[precision] = compare.Way(asdict(replace(job, precision=precision)))  # type: ignore[arg-type]
+        ways[f"product, {precision}"] = compare.Way(
+            asdict(Product(precision.removeprefix("mixed_"), seconds))
+        )
+    taken = compare.turns(ways, repeats)
+    rates = {name: [way.about["gflop"] / turn.cpu for turn in taken[name]] for name, way in ways.items()}
+    return [
+        {"family": family, "batch": batch, "precision": precision}
+        | _row(ways[precision].about, rates[precision], rates[f"product, {precision}"])
+        for precision in PRECISIONS
+    ]
+
+
+def _row(about: dict[str, Any], own: list[float], large: list[float]) -> Row:
+    """GFLOP and CPU seconds of a step, both rates and the share, turn by turn."""
+    gflop = about["gflop"] / about["steps"]
+    return {
+        "GFLOP a step": f"{gflop:.3g}",
+        "CPU s a step": compare.spread([gflop / rate for rate in own]),
+        "GFLOP a CPU s": compare.median(own),
+        "large product": f"{statistics.median(large):.0f}",
+        "share %": compare.spread([100 * rate / most for rate, most in zip(own, large)], ".0f"),
+    }
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = docs_tables.parser(__doc__)
+    parser.add_argument("--families", default=",".join(CASES))
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, at least one step")
+    options = compare.options(parser, ready)
+    rows = [
+        row
+        for family in options.families.split(",")
+        for row in rows_of(family, options.repeats, options.seconds)
+    ]
+    docs_tables.show("share", markdown(rows), options.write)
+
+
+if __name__ == "__main__":
+    main()
