@@ -2,13 +2,14 @@
 
 The work runs op by op, so that every shape is known, also those that depend on the videos, and every turn of
 a loop is counted. A multiplication and its addition are two operations. Products are matrix products, einsums
-with a sum over an index and depthwise convolutions, forward and backward.
+with a sum over an index and depthwise convolutions, forward and backward; not those whose result nothing
+needs, which a graph leaves out.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks  # the only way to see the ops of gradients, too
@@ -18,21 +19,40 @@ DEPTHWISE = "DepthwiseConv2dNative"
 UNKNOWN = re.compile("MatMul|Einsum|Conv|FusedRNN|LSTM|GRU")
 
 
+class Op(NamedTuple):
+    """Operations of an op, and the numbers of the tensors that it takes and gives."""
+
+    flops: int
+    inputs: set[int]
+    outputs: set[int]
+
+
 def counted(work: Callable[[], object]) -> int:
     """Operations of one call in TensorFlow; AssertionError for a product of a kind that is not known."""
-    counts: list[int] = []
+    ops: list[Op] = []
 
     def see(kind: Any, inputs: Any, attributes: Any, outputs: Any, *_: Any, **__: Any) -> None:
-        counts.append(of_op(_text(kind), _shapes(inputs), _named(attributes), _shapes(outputs)))
+        count = of_op(_text(kind), _shapes(inputs), _named(attributes), _shapes(outputs))
+        ops.append(Op(count, _numbers(inputs), _numbers(outputs)))
 
     tf.config.run_functions_eagerly(True)
     op_callbacks.add_op_callback(see)
     try:
-        work()
+        results = work()
     finally:
         op_callbacks.remove_op_callback(see)
         tf.config.run_functions_eagerly(False)
-    return sum(counts)
+    return _of_used(ops, _numbers([each for each in tf.nest.flatten(results) if tf.is_tensor(each)]))
+
+
+def _of_used(ops: Sequence[Op], results: set[int]) -> int:
+    """Operations of those ops on which results or assignments, which have no outputs, depend."""
+    total, needed = 0, set(results)
+    for op in reversed(ops):
+        if not op.outputs or op.outputs & needed:
+            total += op.flops
+            needed |= op.inputs
+    return total
 
 
 def of_op(kind: str, inputs: Sequence[Any], attributes: dict[str, Any], outputs: Sequence[Any]) -> int:
@@ -70,6 +90,11 @@ def _of_depthwise(kind: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> i
 
 def _shapes(tensors: Any) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) for tensor in tensors]
+
+
+def _numbers(tensors: Any) -> set[int]:
+    """Of tensors outside of graphs, each has its own."""
+    return {tensor._id for tensor in tensors}
 
 
 def _named(attributes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def test_a_gradient_has_twice_the_products_of_its_layer_but_the_first():
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([first, second])
             loss = tf.reduce_sum(tf.nn.relu(x @ first) @ second)
-        return tape.gradient(loss, [first, second])
+        return loss, tape.gradient(loss, [first, second])
 
     assert flops.counted(step) == 2 * 5 * (2 * 7 * 11 + 3 * 11 * 3)
 
@@ -44,13 +44,23 @@ def test_einsums_without_a_sum_are_no_products():
     assert flops.counted(lambda: tf.einsum("abc,ad->abcd", x, x[:, 0])) == 0
 
 
+def test_products_that_nothing_needs_are_left_out():
+    x = tf.ones((4, 4))
+
+    def work():
+        tf.nn.relu(x @ x)
+        return x @ x
+
+    assert flops.counted(work) == 2 * 4**3
+
+
 def test_a_depthwise_convolution_and_both_gradients():
     x, kernel = tf.Variable(tf.ones((2, 1, 7, 5))), tf.Variable(tf.ones((1, 3, 5, 1)))
 
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME"))
-        return tape.gradient(loss, [x, kernel])
+        return loss, tape.gradient(loss, [x, kernel])
 
     assert flops.counted(step) == 3 * 2 * (2 * 7 * 5) * 3
 
@@ -89,6 +99,6 @@ def test_a_step_of_lstm():
     gates = 4 * units
     inputs = 2 * 2 * batch * frames * WIDTH * gates
     shift = 2 * 2 * WIDTH * gates  # a constant here: no gradient of its own
-    states = 3 * 2 * batch * frames * units * gates
+    states = (3 * frames - 1) * 2 * batch * units * gates  # the first state needs no gradient
     norms = 2 * batch * frames * WIDTH
     assert found == inputs + shift + states + norms + 3 * 2 * batch * units * classes
