@@ -3,12 +3,12 @@
 import inspect
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.demos import DEMO, VIDEOS, copied
 from tools.docs_commands import PAGES, ROOT, blocks, clone_into, run_page, with_test_split
 from yt8m_kit.cli.arguments import binding
 from yt8m_kit.cli.main import verbs
@@ -62,7 +62,7 @@ def test_the_pages_run_as_they_stand(real_data, tmp_path):
     """In order, as later ones use what `make demo` made; but for `make test`, of which this is a part."""
     clone = clone_into(tmp_path)
     as_installed(clone / ".venv")
-    with_demos(clone)
+    copied([*DEMO, *VIDEOS], clone)
     records = with_test_split(real_data.resolve() / "audioset", tmp_path / "audioset")
     for page in PAGES:
         for outcome in run_page(page, clone, records, ["make test"], PYTHONPATH=str(clone)):
@@ -81,10 +81,3 @@ def as_installed(environment):
 
 def _notes(environment):
     return (path.name for path in environment.glob("installed*"))
-
-
-def with_demos(clone):
-    """What `make demo` and `make videos-demo` made in this checkout, if they ran: there it is up to date."""
-    for path in ("data/demo", "runs/demo", "data/drawn", "data/videos", "runs/videos"):
-        if (ROOT / path).is_dir():
-            shutil.copytree(ROOT / path, clone / path)
