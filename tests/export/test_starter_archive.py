@@ -149,7 +149,7 @@ def test_over_the_limit_no_archive_is_written(runs, capsys):
 
 
 FAMILIES = [
-    *("attention_pooling-gated", "transformer"),
+    *("attention_pooling-softmax", "transformer"),
     *("dbof", "frame_logistic", "gated_dbof", "gru", "hg_nl", "lstm-bidirectional", "netfv"),
     *("netvlad-non-local", "nextvlad-mixture", "soft_bof", "stnet", "tsn", "video_level"),
 ]

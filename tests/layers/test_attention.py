@@ -1,4 +1,4 @@
-"""Attention pooling, gated fusion and the transformer's layers against NumPy, with garbage in the padding."""
+"""Attention pooling and the transformer's layers against NumPy, with garbage in the padding."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,6 @@ from tests.support.reference import (
 )
 from yt8m_kit.errors import UsageError
 from yt8m_kit.layers.inputs.embedding import FrameEmbedding
-from yt8m_kit.layers.inputs.frames import split
-from yt8m_kit.layers.inputs.fusion import GatedFusion
 from yt8m_kit.layers.inputs.normalization import UnitFrames
 from yt8m_kit.layers.pooling.attention import AttentionPool
 from yt8m_kit.layers.temporal.encoder import EncoderBlock, Tokens
@@ -73,43 +71,6 @@ def test_unknown_activation():
         AttentionPool(5, "tanh")
     with pytest.raises(UsageError, match="attention must be one of sigmoid, softmax; got tanh"):
         AttentionPool(5, attention="tanh")
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_gated_fusion_of_two(training):
-    frames, x, mask = prepared()
-    layer, w = built(GatedFusion(4), split(frames, SMALL))
-    parts = x[..., :12], x[..., 12:]
-    h = [
-        np.tanh(batch_norm(part @ w[f"feature_{i}/kernel"], projection.norm, mask, training))
-        for i, (part, projection) in enumerate(zip(parts, layer.projections))
-    ]
-    z = sigmoid(x @ np.concatenate([w["gate_0"], w["gate_1"]]) + w["gate_bias"])
-    expected = z * h[0] + (1 - z) * h[1]
-    near(
-        np.asarray(layer(split(frames, SMALL), training=training)) * mask[..., None],
-        expected * mask[..., None],
-    )
-
-
-def test_gated_fusion_of_three():
-    frames, x, mask = prepared()
-    parts = [*split(frames, SMALL), frames]
-    layer, w = built(GatedFusion(4), parts)
-    values = x[..., :12], x[..., 12:], x
-    gates = sigmoid(sum(value @ w[f"gate_{i}"] for i, value in enumerate(values)) + w["gate_bias"])
-    expected = sum(
-        gates[..., 4 * i : 4 * i + 4]
-        * np.tanh(batch_norm(value @ w[f"feature_{i}/kernel"], layer.projections[i].norm, mask, False))
-        for i, value in enumerate(values)
-    )
-    near(np.asarray(layer(parts)) * mask[..., None], expected * mask[..., None])
-
-
-def test_gated_fusion_of_one():
-    frames, _, _ = prepared()
-    with pytest.raises(UsageError, match="at least two features"):
-        GatedFusion(4)([frames])
 
 
 @pytest.mark.parametrize("training", [True, False])

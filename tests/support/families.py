@@ -24,11 +24,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "attention_pooling-softmax": (
         "attention_pooling",
-        {"hidden": 16, "layers": 2, "attention": "softmax", "dropout": 0.0},
-    ),
-    "attention_pooling-gated": (
-        "attention_pooling",
-        {"hidden": 16, "layers": 2, "fusion": "gated", "dropout": 0.0, "mixtures": 2},
+        {"hidden": 16, "layers": 2, "attention": "softmax", "dropout": 0.0, "mixtures": 2},
     ),
     "dbof": ("dbof", {"clusters": 16, "hidden": 8, "draws": 6}),
     "dbof-mean": ("dbof", {"clusters": 16, "hidden": 8, "pooling": "mean", "draws": None}),

@@ -2,8 +2,7 @@
 
 Source: Kong et al., "Weakly labelled AudioSet tagging with attention neural networks", IEEE/ACM Transactions
 on Audio, Speech, and Language Processing 27(11), 2019: single attention at decision level and at feature
-level, with sigmoid weights. Gated fusion of features: Arevalo et al., "Gated multimodal units for information
-fusion" (2017).
+level, with sigmoid weights.
 """
 
 from typing import Literal
@@ -14,7 +13,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, DropoutRate, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.inputs.embedding import FrameEmbedding
-from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.frames import video_inputs
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.pooling.attention import AttentionPool
@@ -27,7 +26,6 @@ def build(
     hidden: Count = 1024,
     layers: Count = 3,
     attention: Literal["sigmoid", "softmax"] = "sigmoid",
-    fusion: Literal["early", "gated"] = "early",
     dropout: DropoutRate = 0.5,
     mixtures: Count | None = None,
     draws: Count | None = None,
@@ -38,18 +36,16 @@ def build(
 
     level: of attention, "feature" pools hidden features, which are then classified; "decision" classifies
     every frame and pools its probabilities, class by class.
-    hidden: units of each of the layers. fusion: "gated" for a gated multimodal unit as the first of them.
+    hidden: units of each of the layers.
     attention: "softmax" for weights that are a softmax over frames, "sigmoid" for sigmoids divided by their
     sum. dropout: rate, after each layer. mixtures: experts of a class at feature level, None for logistic
     regression; l2: their penalty. draws: random frames in place of all, None for all.
-    Raises UsageError for decision level with single labels or mixtures, gated fusion of a single feature,
-    mixtures < 1 or draws < 1.
+    Raises UsageError for decision level with single labels or mixtures, mixtures < 1 or draws < 1.
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, name="sample")(**inputs)
     frames = InputNorm(name="input_norm")(UnitFrames()(frames))
-    parts = split(frames, dataset) if fusion == "gated" else frames
-    embedded = FrameEmbedding(hidden, layers, dropout, seed, name="embedding")(parts)
+    embedded = FrameEmbedding(hidden, layers, dropout, seed, name="embedding")(frames)
     if level == "decision":
         probabilities = AttentionPool(dataset.classes, "sigmoid", attention, name="attention")(
             embedded, frames.real

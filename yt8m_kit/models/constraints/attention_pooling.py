@@ -1,4 +1,4 @@
-"""Constraints of attention pooling: what decision level excludes, and gates between features."""
+"""Constraints of attention pooling: what decision level excludes."""
 
 from typing import Any
 
@@ -6,16 +6,11 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.errors import UsageError
 
 
-def check(dataset: Dataset, *, level: str, fusion: str, mixtures: int | None, **_: Any) -> None:
-    """Raise UsageError for experts or single labels at decision level, and gated fusion of one feature."""
+def check(dataset: Dataset, *, level: str, mixtures: int | None, **_: Any) -> None:
+    """Raise UsageError for experts or single labels at decision level."""
     if level == "decision" and dataset.single_label:
         raise UsageError(
             f"level must be feature for a single-label data set such as {dataset.name}; got decision."
         )
     if level == "decision" and mixtures is not None:
         raise UsageError(f"mixtures must be None at decision level; got mixtures={mixtures}.")
-    if fusion == "gated" and len(dataset.features) < 2:
-        raise UsageError(
-            f"fusion must be early where there is one feature; got gated, and {dataset.name} has "
-            f"{dataset.features[0][0]} alone."
-        )
