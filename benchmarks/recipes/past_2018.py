@@ -18,8 +18,6 @@ MIXTURE = {"groups": 4, "clusters": 32, "hidden": 464, "reduction": 8, "branches
 FEATURE = {"hidden": 920}
 FEATURE_EXPERTS = {"hidden": 784, "layers": 2, "mixtures": 2}
 DECISION = {"level": "decision", "hidden": 1152}
-ENCODER = {"width": 256, "layers": 4, "heads": 4, "dropout": 0.2}
-WIDE_ENCODER = {"width": 320, "layers": 2, "heads": 4, "expansion": 5, "dropout": 0.2, "pooling": "attention"}
 
 
 def plain(family: str, hyperparameters: dict, learning_rate: float, **settings) -> Member:
@@ -67,12 +65,6 @@ VARIANTS = {
         "mixed": mixed("attention_pooling", DECISION, 1e-3),
         "mixed_slow": mixed("attention_pooling", DECISION, 3e-4),
         "mixed_dropout": mixed("attention_pooling", DECISION | {"dropout": 0.2}, 1e-3),
-    },
-    "transformer": {
-        "plain": plain("transformer", ENCODER, 3e-4),
-        "mixed": mixed("transformer", ENCODER, 3e-4),
-        "mixed_learned": mixed("transformer", ENCODER | {"positions": "learned"}, 3e-4),
-        "mixed_wide": mixed("transformer", WIDE_ENCODER, 3e-4),
     },
 }
 

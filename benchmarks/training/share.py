@@ -26,7 +26,6 @@ CASES: dict[str, tuple[dict[str, Any], int]] = {
     "gated_dbof": ({"clusters": 1000}, 32),
     "netfv": ({"clusters": 64}, 32),
     "attention_pooling": ({}, 32),
-    "transformer": ({}, 32),
     "hg_nl": ({}, 32),
     "stnet": ({}, 32),
     "tsn": ({}, 32),

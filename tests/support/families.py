@@ -15,7 +15,6 @@ COUNTS = np.array([12, 1, 7, 3, 12, 5, 9, 2], np.int32)
 
 NETVLAD = {"clusters": 4, "hidden": 8, "draws": 12}
 NEXTVLAD = {"clusters": 4, "groups": 4, "hidden": 8, "reduction": 2}
-TRANSFORMER = {"width": 8, "layers": 1, "heads": 2, "expansion": 2}
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "attention_pooling": ("attention_pooling", {"hidden": 16, "layers": 2, "dropout": 0.1}),
     "attention_pooling-decision": (
@@ -58,9 +57,6 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "soft_bof": ("soft_bof", {"clusters": 16, "hidden": 8, "draws": 12}),
     "stnet": ("stnet", {"width": 8, "segments": 3}),
     "stnet-residual": ("stnet", {"width": 8, "segments": 3, "residual": True, "mixtures": 2}),
-    "transformer": ("transformer", TRANSFORMER),
-    "transformer-learned": ("transformer", TRANSFORMER | {"positions": "learned", "pooling": "attention"}),
-    "transformer-segments": ("transformer", TRANSFORMER | {"segments": 4, "mixtures": None}),
     "tsn": ("tsn", {"hidden": 8, "prediction_segments": 12}),
     "video_level": ("video_level", {}),
     "video_level-logistic": ("video_level", {"mixtures": None}),
@@ -69,7 +65,6 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 # Families whose output depends on the order of frames.
 ORDERED = {
     *("gru", "gru-bidirectional", "lstm", "lstm-all", "lstm-bidirectional", "stnet", "stnet-residual"),
-    *("transformer", "transformer-learned", "transformer-segments"),
 }
 
 
