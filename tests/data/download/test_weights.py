@@ -91,5 +91,6 @@ def test_other_archives_are_refused(tmp_path, content, said, capsys):
 
 
 def test_a_store_is_no_place_for_a_checkpoint(capsys):
+    pytest.importorskip("gcsfs", reason="in the extra test-stores")
     assert main(["download", "vggish", "--data=gs://bucket/data"]) == 2
     assert "--data must be a local folder for vggish" in capsys.readouterr().err
