@@ -93,8 +93,9 @@ test: .venv/installed-test  ## [PROCESSES=2]: lint, types and tests (under 10 mi
 	$(BIN)/mypy
 	$(PYTEST)
 
+# In the order of names: by number of tests, a file with one test of ten minutes would come last, alone.
 test-long: .venv/installed-test  ## [PROCESSES=2]: the tests that take minutes
-	$(PYTEST) -m long
+	$(PYTEST) --no-loadscope-reorder -m long
 
 coverage: .venv/installed-test  ## which lines of yt8m_kit the tests run, their child processes included
 	$(BIN)/coverage erase
