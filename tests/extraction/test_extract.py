@@ -151,6 +151,20 @@ def test_a_shard_that_is_gone_is_named(run, tmp_path, capsys):
     assert "data/train is stale: train0001.tfrecord is missing. Delete it" in capsys.readouterr().err
 
 
+def test_a_shard_that_was_changed_or_added_is_named(run, tmp_path, capsys):
+    assert run() == 0
+    first = tmp_path / "data/train/train0000.tfrecord"
+    content = first.read_bytes()
+    first.write_bytes(content[:-1] + b"?")
+    assert run() == 2
+    assert "data/train is stale: train0000.tfrecord has changed. Delete it" in capsys.readouterr().err
+    first.write_bytes(content)
+    assert run() == 0
+    (first.parent / "train0009.tfrecord").write_bytes(content)
+    assert run() == 2
+    assert "stale: train0009.tfrecord was not written by it" in capsys.readouterr().err
+
+
 def test_a_split_is_extracted_by_one_process_at_a_time(run, tmp_path, capsys):
     with Unfinished(tmp_path / "data", "train").alone():
         assert run(out="data") == 2

@@ -101,10 +101,22 @@ def _check_is_of(folder: Path, made_from: dict[str, Any], out: Path) -> None:
     if record and not reasons and (not path.exists() or digest(path) != record.files[scale.FILE][0]):
         reasons = [f"{path} is not the one it was written with"]
     if record and not reasons:
-        missing = record.files.keys() - {each.name for each in (path, *_shards(folder))}
-        reasons = [f"{name} is missing" for name in sorted(missing)]
+        reasons = _changed_shards(folder, record)
     if reasons:
         raise UsageError(f"{folder} is stale: {reasons[0]}. Delete it, or extract to another folder.")
+
+
+def _changed_shards(folder: Path, record: Record) -> list[str]:
+    """Which shards are missing, are others than were written, or were added."""
+    written = {name: each for name, each in record.files.items() if name != scale.FILE}
+    found = {each.name: each for each in _shards(folder)}
+    reasons = [f"{name} is missing" for name in sorted(written.keys() - found.keys())]
+    reasons += [f"{name} was not written by it" for name in sorted(found.keys() - written.keys())]
+    for name in sorted(written.keys() & found.keys()):
+        kept, stamped = written[name]
+        if list(stamp(found[name])) != list(stamped) and digest(found[name]) != kept:
+            reasons.append(f"{name} has changed")
+    return reasons
 
 
 def _shards(folder: Path) -> list[Path]:
