@@ -1,8 +1,10 @@
 """Data for the tests: a small synthesized set, and the real records where they are at hand."""
 
 import os
+import random
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,14 @@ from tests.fakes.kaggle_server import KaggleServer
 
 # Before anything imports it: no greetings on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Processes that compile the same steps with JAX share them; pytest-xdist's workers inherit these variables.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    COMPILED = tempfile.TemporaryDirectory(prefix="compiled-")
+    os.environ |= {
+        "JAX_COMPILATION_CACHE_DIR": COMPILED.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 # Records come by --data alone: what lies in data/ of the checkout is nobody's business here.
 os.environ["YT8M_DATA"] = "/no/records"
 # A shell's background jobs ignore Ctrl-C, and the processes that tests start and interrupt would inherit it.
@@ -26,6 +36,12 @@ from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.dataset import DEMO, Dataset
 
 REAL_DATA = Path(os.environ.get("YT8M_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """The same weights in every run: Keras takes its seeds from Python's generator."""
+    random.seed(0)
 
 
 class TinyData(NamedTuple):

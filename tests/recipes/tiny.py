@@ -46,6 +46,9 @@ RECIPE = Recipe(
         "long": Member(
             "netvlad", NETVLAD, batch_size=16, steps=400, checkpoint_steps=10, statistics_batches=4
         ),
+        "paired": Member(
+            "netvlad", NETVLAD, batch_size=16, steps=120, checkpoint_steps=10, statistics_batches=4
+        ),
         "runaway": Member(
             "frame_logistic", batch_size=16, steps=200, learning_rate=1e38, checkpoint_steps=10
         ),

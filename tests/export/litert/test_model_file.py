@@ -23,6 +23,8 @@ SIZES = {"clusters": 64, "hidden": 96, "units": 96, "width": 64, "bidirectional"
 TESTED = ["frame_logistic", "gru-bidirectional", "hg_nl", "netvlad-early", "nextvlad", "stnet-residual"]
 OTHERS = [row for row in ROWS if row not in TESTED]
 COUNTS = np.array([12, 1, 7, 11], np.int32)
+# Of four videos alone, what videos change is not known well enough to be compared with.
+COMPARED = np.tile(COUNTS, 4)
 
 
 def sized(row):
@@ -52,7 +54,7 @@ def predictions(run, inputs):
 
 def check_family(interpreter, row, path):
     family, settings = sized(row)
-    inputs = random_videos(WIDE, COUNTS)
+    inputs = random_videos(WIDE, COMPARED)
     model = settled(models.build(family, WIDE, **settings), inputs)
     write_litert(WIDE, [part_of(model, family, WIDE, settings)], 2, row, ["label"] * WIDE.classes, path)
     loaded = interpreter(model_path=str(path), num_threads=1)

@@ -58,9 +58,9 @@ def started(member, data, runs, after):
 
 
 @pytest.fixture(scope="module")
-def long_weights(tiny_data, tmp_path_factory):
-    """The weights of the long member, of one process on two devices without interruption."""
-    return in_one("long", tiny_data.path, tmp_path_factory.mktemp("one"))
+def paired_weights(tiny_data, tmp_path_factory):
+    """The weights of a member of one process on two devices without interruption."""
+    return in_one("paired", tiny_data.path, tmp_path_factory.mktemp("one"))
 
 
 def test_validation_early_stop_and_best_weights_are_those_of_one_process(tiny_data, tmp_path):
@@ -83,30 +83,30 @@ def test_validation_early_stop_and_best_weights_are_those_of_one_process(tiny_da
     assert [out for _, out, _ in done] == [f"{tmp_path}/two/tiny/validated/trained.weights.h5\n", ""]
 
 
-def test_a_signal_to_any_process_stops_all_after_the_same_step(tiny_data, tmp_path, long_weights):
+def test_a_signal_to_any_process_stops_all_after_the_same_step(tiny_data, tmp_path, paired_weights):
     """SIGTERM; the other signals take the same way (tests/training/test_stopped.py)."""
-    processes = started("long", tiny_data.path, tmp_path, after=20)
+    processes = started("paired", tiny_data.path, tmp_path, after=20)
     processes[1].send_signal(signal.SIGTERM)
     stopped = two_processes.finish(processes)
     assert [code for code, *_ in stopped] == [128 + signal.SIGTERM] * 2, stopped
     lines = [said.splitlines()[-1] for _, _, said in stopped]
     assert lines[0] == lines[1]
-    assert "of 400; the same command resumes there" in lines[0]
-    assert [code for code, *_ in in_two("long", tiny_data.path, tmp_path)] == [0, 0]
-    assert_same(weights(tmp_path, "long"), long_weights)
+    assert "of 120; the same command resumes there" in lines[0]
+    assert [code for code, *_ in in_two("paired", tiny_data.path, tmp_path)] == [0, 0]
+    assert_same(weights(tmp_path, "paired"), paired_weights)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_the_others_and_all_resume(rank, tiny_data, tmp_path, long_weights):
-    processes = started("long", tiny_data.path, tmp_path, after=20)
+def test_a_killed_process_ends_the_others_and_all_resume(rank, tiny_data, tmp_path, paired_weights):
+    processes = started("paired", tiny_data.path, tmp_path, after=20)
     processes[rank].kill()
     killed = time.monotonic()
     codes = [code for code, *_ in two_processes.finish(processes)]
     assert time.monotonic() - killed < LOST_SECONDS
     assert codes[rank] == -signal.SIGKILL
     assert codes[1 - rank] != 0
-    assert [code for code, *_ in in_two("long", tiny_data.path, tmp_path)] == [0, 0]
-    assert_same(weights(tmp_path, "long"), long_weights)
+    assert [code for code, *_ in in_two("paired", tiny_data.path, tmp_path)] == [0, 0]
+    assert_same(weights(tmp_path, "paired"), paired_weights)
 
 
 def test_mixup_soft_labels_and_accumulation_are_those_of_one_process_even_if_killed(
@@ -147,7 +147,7 @@ def alone(data, runs, rank, seconds, stop_after=None):
         f"processes.JOIN_SECONDS = {seconds}",
         "from yt8m_kit.cli.__main__ import start; sys.exit(start())",
     ]
-    arguments = ["-c", "; ".join(lines), *command("long", data, runs), "--devices=all"]
+    arguments = ["-c", "; ".join(lines), *command("paired", data, runs), "--devices=all"]
     (process,) = two_processes.start(arguments, first=rank)
     if stop_after:
         two_processes.wait_for_line(process, "starting JAX")
@@ -159,19 +159,19 @@ def alone(data, runs, rank, seconds, stop_after=None):
 
 
 def test_another_number_of_devices_does_not_resume(tiny_data, tmp_path, monkeypatch):
-    processes = started("long", tiny_data.path, tmp_path, after=20)
+    processes = started("paired", tiny_data.path, tmp_path, after=20)
     processes[0].send_signal(signal.SIGTERM)
     two_processes.finish(processes)
-    state = (tmp_path / "tiny/long/checkpoints/state.npz").read_bytes()
-    done = two_processes.one_process(["-m", "yt8m_kit.cli", *command("long", tiny_data.path, tmp_path)])
+    state = (tmp_path / "tiny/paired/checkpoints/state.npz").read_bytes()
+    done = two_processes.one_process(["-m", "yt8m_kit.cli", *command("paired", tiny_data.path, tmp_path)])
     assert done.returncode == 2
     assert "trained on 2 devices, not 1, and resumes on the same number only" in done.stderr
-    assert (tmp_path / "tiny/long/checkpoints/state.npz").read_bytes() == state
+    assert (tmp_path / "tiny/paired/checkpoints/state.npz").read_bytes() == state
 
 
 def test_processes_with_other_settings_are_refused(tiny_data, tmp_path):
     """Of a trial of other lengths: nothing is written for either."""
-    both = [words("long", tiny_data.path, tmp_path, f"--steps={steps}") for steps in (10, 11)]
+    both = [words("paired", tiny_data.path, tmp_path, f"--steps={steps}") for steps in (10, 11)]
     for code, _, said in two_processes.finish(two_processes.start(*both)):
         assert code == 2, said
         assert "has another recipe or other records than process" in said
@@ -199,7 +199,7 @@ def test_a_finished_product_is_up_to_date_for_any_number(tiny_data, tmp_path):
 
 
 def test_too_many_devices(tiny_data, tmp_path):
-    done = two_processes.one_process(words("long", tiny_data.path, tmp_path, devices="16"))
+    done = two_processes.one_process(words("paired", tiny_data.path, tmp_path, devices="16"))
     assert done.returncode == 2
     assert "--devices=16 is more than there are: 2 cpu; take --devices=all, or fewer" in done.stderr
     assert not (tmp_path / "tiny").exists()
