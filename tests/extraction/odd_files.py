@@ -9,11 +9,24 @@ GREY = np.arange(40, 240, 10)  # 20 frames, 4 s at 5 a second
 
 
 def write(
-    path, images, *, codec="libx264", pix_fmt="yuv420p", base=None, times=None, turn=None, container=None
+    path,
+    images,
+    *,
+    codec="libx264",
+    pix_fmt="yuv420p",
+    base=None,
+    times=None,
+    turn=None,
+    container=None,
+    rate=5,
+    options=None,
 ):
-    """Frames (T, H, W, 3), at 5 a second or at `times` in units of `base`; turn: degrees, mirrored."""
-    with av.open(str(path), "w", format=container) as file:
-        video = file.add_stream(codec, rate=5)
+    """Frames (T, H, W, 3), `rate` a second or at `times` in units of `base`; turn: degrees, mirrored.
+
+    options: of the container.
+    """
+    with av.open(str(path), "w", format=container, options=options or {}) as file:
+        video = file.add_stream(codec, rate=rate)
         video.height, video.width = images.shape[1:3]
         video.pix_fmt = pix_fmt
         if turn:

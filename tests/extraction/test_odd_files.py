@@ -54,11 +54,33 @@ def test_a_late_start_counts_from_the_first_frame(tmp_path):
     assert_shows(tmp_path / "b.mkv", [0, 5, 10, 15])
 
 
-def test_a_bare_stream_has_frames_at_its_rate(tmp_path):
-    write(tmp_path / "a.mp4", grey(), container="h264")
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [
+        ("h264", "libx264", 5),
+        ("hevc", "libx265", 5),
+        ("mpeg1video", "mpeg1video", 25),
+        ("mpeg2video", "mpeg2video", 25),
+        ("mjpeg", "mjpeg", 25),  # as FFmpeg takes it: the stream has none
+        ("matroska", "libx264", 5),
+    ],
+)
+def test_a_file_without_a_stated_duration_is_measured(tmp_path, container, codec, rate):
+    """Bare streams, whose duration FFmpeg does not know or guesses by a bit rate; a live recording."""
+    values = np.repeat(GREY, rate // 5)
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    live = {"live": "1"} if container == "matroska" else {}
+    write(
+        tmp_path / "a.mp4",
+        grey(values),
+        codec=codec,
+        container=container,
+        rate=rate,
+        pix_fmt=pixels,
+        options=live,
+    )
     assert_shows(tmp_path / "a.mp4", [0, 5, 10, 15])
-    with pytest.raises(DataError, match="its header states no duration, by which segments are divided"):
-        decoded(tmp_path / "a.mp4", segments=2)
+    assert_shows(tmp_path / "a.mp4", [5, 15], segments=2)
 
 
 def test_a_slide_lasts_as_long_as_its_file_says(tmp_path):

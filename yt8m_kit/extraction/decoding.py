@@ -27,7 +27,7 @@ class Clip:
     def __init__(self, path: Path, *, segments: int | None, most: int, size: int | None, sound: bool):
         import av
 
-        self._segments, self._most = segments, most
+        self._path, self._segments, self._most = path, segments, most
         self.starts: list[float] = []  # of the frames, in seconds from the first one
         self._sound: list[np.ndarray] = []
         self._origin: float | None = None
@@ -40,6 +40,8 @@ class Clip:
         self._video = self._moving()
         self._audio = self._file.streams.audio[0] if sound and self._file.streams.audio else None
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._is_bare = bool(self._file.format.flags & av.format.Flags.no_timestamps.value)
+        self._measured: float | None = None
 
     def _moving(self) -> Any:
         """The first stream of moving images: the cover of a sound file is none."""
@@ -106,11 +108,30 @@ class Clip:
 
     def _duration(self) -> float:
         """Seconds of the video stream, or of the file."""
+        if self._stated() is None:
+            if self._measured is None:
+                self._measured = self._measure()
+            return self._measured
         if self._video.duration is not None:
             return float(self._video.duration * (self._video.time_base or Fraction(1)))
-        if self._file.duration is None:
-            raise DataError("its header states no duration, by which segments are divided")
         return self._stated_end() - self._start()
+
+    def _stated(self) -> int | None:
+        """The file's duration by its header; of a bare stream FFmpeg's is a guess by the first bit rate."""
+        return None if self._is_bare else self._file.duration
+
+    def _measure(self) -> float:
+        """Seconds of the video stream by its packets, which are read but not decoded."""
+        import av
+
+        with av.open(str(self._path)) as file:
+            packets = [each for each in file.demux(file.streams[self._video.index]) if each.size]
+            base = packets[0].time_base if packets else Fraction(1)
+            lasting = sum(each.duration or 0 for each in packets)
+            times = [each.pts for each in packets if each.pts is not None]
+        if self._is_bare or not times:
+            return float(lasting * base)
+        return float((max(times) - min(times) + (packets[-1].duration or 0)) * base)
 
     def _start(self) -> float:
         """Time of the first packet in seconds."""
@@ -123,17 +144,20 @@ class Clip:
         import av
 
         counts_from_zero = self._file.format.name.startswith("matroska")
-        return float((self._file.duration or 0) / av.time_base) + (0.0 if counts_from_zero else self._start())
+        return float((self._stated() or 0) / av.time_base) + (0.0 if counts_from_zero else self._start())
 
     def _frames(self) -> Iterator[tuple[Any, float]]:
-        """Yield all frames up to the last one needed with their times, and keep the sound up to its end."""
+        """Yield all frames up to the last one needed with their times, and keep the sound up to its end.
+
+        A bare stream has no times but its rate; FFmpeg's guesses slip where frames are reordered.
+        """
         end = 0.0
         for packet in self._file.demux():
             if packet.pts is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.stream is self._video:
                 for frame in packet.decode():
-                    at = self._end if frame.pts is None else float(frame.time)
+                    at = self._end if self._is_bare or frame.pts is None else float(frame.time)
                     self._end = at + self._frame_seconds(frame)
                     yield frame, at
             elif packet.stream is self._audio:

@@ -90,6 +90,26 @@ def test_other_archives_are_refused(tmp_path, content, said, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["classify_image_graph_def.pb.sha256"], "has no DecodeJpeg and pool_3/_reshape. Delete it and"),
+        ([], "is damaged or was edited: its SHA-256 is not the one in classify_image_graph_def.pb.sha256"),
+    ],
+    ids=["another file", "damaged"],
+)
+def test_a_present_file_is_looked_at(tmp_path, names, said, capsys):
+    with Mirror({INCEPTION: WHOLE}) as server:
+        words = ["download", "inception2015", f"--urls={server.url}", f"--data={tmp_path}"]
+        assert main(words) == 0
+        (tmp_path / "classify_image_graph_def.pb").write_bytes(b"another")
+        for name in names:
+            (tmp_path / name).unlink()
+        assert main(words) == 1
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert (tmp_path / "classify_image_graph_def.pb").read_bytes() == b"another"
+
+
 def test_a_store_is_no_place_for_a_checkpoint(capsys):
     pytest.importorskip("gcsfs", reason="in the extra test-stores")
     assert main(["download", "vggish", "--data=gs://bucket/data"]) == 2

@@ -12,7 +12,7 @@ from yt8m_kit.data.download.mirrors import Mirrors, RetryPolicy
 from yt8m_kit.data.download.transfer import TransferProgress, fetch, fetch_small
 from yt8m_kit.errors import DataError, KitError, UsageError
 from yt8m_kit.output import progress
-from yt8m_kit.output.checksums import write_with_checksum
+from yt8m_kit.output.checksums import check_checksum, write_with_checksum
 from yt8m_kit.stores.path import DataPath, P
 
 STORAGE = "https://storage.googleapis.com"
@@ -71,13 +71,20 @@ class _Shown(TransferProgress):
 def download_inception(data: P, urls: Sequence[str], policy: RetryPolicy = _POLICY) -> P:
     """Download classify_image_graph_def.pb to `data`, of the archive it was published in.
 
-    A present file is kept. Only this member is read, and nothing else of the archive is written. Raises
-    KitError if no server has it.
+    A present file is kept if it is whole. Only this member is read, and nothing else of the archive is
+    written. Raises KitError if no server has it, or a present file is another one or damaged.
     """
     path = cast("P", data / _GRAPH)
     if not path.exists():
         write_with_checksum(path, graph(fetch_small(_ARCHIVE, Mirrors(urls, policy), graph)))
+    check_checksum(path)
+    if not _is_graph(path.read_bytes()):
+        raise KitError(f"{path} has no DecodeJpeg and pool_3/_reshape. Delete it and download it again.")
     return path
+
+
+def _is_graph(content: bytes) -> bool:
+    return all(name in content for name in _TENSORS)
 
 
 def graph(content: bytes) -> bytes:
@@ -88,6 +95,6 @@ def graph(content: bytes) -> bytes:
             found = next((file.read() for file in files if file), b"")
     except (tarfile.TarError, OSError, EOFError, zlib.error):
         raise DataError(f"not an archive, or a damaged one: it begins with {content[:40]!r}") from None
-    if not all(name in found for name in _TENSORS):
+    if not _is_graph(found):
         raise DataError(f"the archive has no {_GRAPH} with DecodeJpeg and pool_3/_reshape")
     return found
