@@ -14,11 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.harness.docs_tables import parser, show
-from tools.first_hour import cluster, devices, machine, places, recipes, records, stores, trials, words
+from tools.first_hour import (
+    cluster,
+    devices,
+    extraction,
+    machine,
+    places,
+    recipes,
+    records,
+    serving,
+    stores,
+    trials,
+    words,
+)
 from tools.first_hour.case import Case, Outcome, meet
 from yt8m_kit.data.synthesize import synthesize
 
-AREAS = (words, recipes, places, records, stores, machine, trials, cluster, devices)
+AREAS = (words, recipes, places, records, stores, machine, trials, cluster, devices, extraction, serving)
 
 
 def outcomes(only: str, workers: int) -> Iterator[tuple[str, list[Outcome]]]:

@@ -60,8 +60,8 @@ def labelled(
 def _of_folders(folders: list[str], videos: Path, dataset: Dataset) -> tuple[dict[int, str], bytes]:
     if len(folders) != dataset.classes:
         raise UsageError(
-            f"{videos} has {len(folders)} folders of videos, and {dataset.name} {dataset.classes} classes: "
-            "give the names of all with --vocabulary=FILE."
+            f"{videos} has {progress.plural(len(folders), 'folder')} of videos, and {dataset.name} "
+            f"{dataset.classes} classes: give the names of all with --vocabulary=FILE."
         )
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("Index", "Name"), *enumerate(folders)])

@@ -9,7 +9,7 @@ from tests.fakes import mirror as at
 from tests.fakes.mirror import Mirror
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.format import vocabulary
-from yt8m_kit.errors import DataError
+from yt8m_kit.errors import DataError, UsageError
 
 LABELS = "youtube8m/csv/2/vocabulary.csv"
 TEXT = b'Index,TrainVideoCount,KnowledgeGraphId,Name\n0,788288,/m/03bt1gh,Game\n1,539945,/m/1,"Video, game"\n'
@@ -115,5 +115,5 @@ def test_other_text_is_refused_as_label_names(text, said):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"vocabulary\.csv: cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"no file .*vocabulary\.csv with the names of classes"):
         vocabulary.read(tmp_path / "vocabulary.csv")

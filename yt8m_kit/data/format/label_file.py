@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from yt8m_kit.errors import DataError
+from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output.checksums import check_checksum
 
 _HEADERS = ("id", "video", "video_id", "videoid", "video_file")
@@ -14,8 +14,8 @@ class LabelFile:
     """A CSV of lines `video,labels`, labels separated by semicolons, as for the starter's feature extractor.
 
     path: a header line is skipped. names: by class number, for labels given by name. classes: their number.
-    single_label: a video has one label at most. Raises DataError with the line number for a malformed line,
-    an unknown label, or one too many.
+    single_label: a video has one label at most. Raises UsageError if there is no such file; DataError with
+    the line number for a malformed line, an unknown label, or one too many.
     """
 
     def __init__(
@@ -28,7 +28,11 @@ class LabelFile:
         try:
             check_checksum(path)
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except FileNotFoundError:
+            raise UsageError(f"no file {path} with labels; its lines are VIDEO,LABELS.") from None
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
             raise DataError(f"{path}: cannot be read: {error}.") from error
         for line, text in enumerate(lines, 1):
             row = self._cells(line, text)

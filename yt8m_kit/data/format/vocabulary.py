@@ -3,7 +3,7 @@
 import csv
 from typing import NamedTuple
 
-from yt8m_kit.errors import DataError
+from yt8m_kit.errors import DataError, UsageError
 from yt8m_kit.output.checksums import check_checksum
 from yt8m_kit.stores.path import DataPath
 
@@ -97,11 +97,14 @@ def read(path: DataPath, classes: int | None = None) -> dict[int, str]:
 def read_entries(path: DataPath, classes: int | None = None) -> dict[int, Entry]:
     """Read the labels by class number from a file, see parse_entries.
 
-    Raises DataError with the path, also if it cannot be read; KitError if it is not as its SHA-256 file says.
+    Raises UsageError without a file; DataError with the path, also if it cannot be read; KitError if it is
+    not as its SHA-256 file says.
     """
     try:
         check_checksum(path)
         return parse_entries(path.read_bytes(), classes)
+    except FileNotFoundError:
+        raise UsageError(f"no file {path} with the names of classes.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     except DataError as error:
