@@ -28,8 +28,11 @@ pytestmark = pytest.mark.long
 VIDEOS = 40  # of validate, and of test
 TOYS = ("iqiyi", "next_top_gb", "phoenixlin", "yt8m_t", "liu", "baselines", "techniques")
 # What is made of recipes that have several of a kind: of techniques, the student of an ensemble with the
-# student of an ensemble; of the grid of liu, given weights, calibrated formats and a selection.
+# student of an ensemble; of the grid of liu, given weights, calibrated formats and a selection; of the
+# baselines, an ensemble and the families that no other recipe has.
 ENDS = {
+    "baselines": ["willow", "frame_logistic", "video_moe", "dbof"],
+    "next_top_gb": ["nine"],
     "techniques": ["two_level_0"],
     "liu": ["YHLS", "eighteen", "best_8bit"],
     "yt8m_t": ["six", "six_4bit"],

@@ -7,6 +7,7 @@ there is one, without importing Keras.
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -104,5 +105,11 @@ def outline(family: str, dataset: Dataset, /, *, precision: str = "float32", **h
 
 def weights(family: str, dataset: Dataset, **hyperparameters: Any) -> list[Weight]:
     """List the saved arrays of build's model, in its order, without allocating them. Raises as build does."""
-    model = outline(family, dataset, **hyperparameters)
+    check(family, hyperparameters)
+    return list(_weights(family, dataset, tuple(sorted(hyperparameters.items()))))
+
+
+@cache
+def _weights(family: str, dataset: Dataset, hyperparameters: tuple[tuple[str, Any], ...]) -> list[Weight]:
+    model = outline(family, dataset, **dict(hyperparameters))
     return [Weight(w.path, tuple(w.shape), w.trainable) for w in model.weights]
