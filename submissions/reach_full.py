@@ -12,7 +12,7 @@ from yt8m_kit.recipe import Ensemble, Member, Range, Recipe
 
 CLIPS = 22_160
 VLAD = {"clusters": 32, "hidden": 512, "draws": 30}
-MIXTURE = {"groups": 4, "clusters": 32, "hidden": 512, "reduction": 8, "branches": 3}
+MIXTURE = {"groups": 4, "clusters": 32, "hidden": 512, "reduction": 8, "branches": 4}
 ATTENTION = {"batch_size": 256, "schedule": "cosine"}
 
 
@@ -41,7 +41,7 @@ def member(
 
 
 MEMBERS = {
-    "nextvlad_mix3": member("nextvlad", MIXTURE, 3e-4, loss_epsilon=1e-8),
+    "nextvlad_mix4": member("nextvlad", MIXTURE, 3e-4, loss_epsilon=1e-8),
     "attention_decision": member("attention_pooling", {"level": "decision"}, 5e-4, **ATTENTION),
     "attention_softmax": member("attention_pooling", {"attention": "softmax"}, 1e-3, **ATTENTION),
     "netvlad": member("netvlad", VLAD, 2e-4),
