@@ -13,7 +13,6 @@ import numpy as np
 
 from yt8m_kit.data.loader.batches import Batch
 from yt8m_kit.layers.losses import LabelLoss
-from yt8m_kit.layers.passes import compiled_passes
 from yt8m_kit.training.input_pipeline import IN_FLIGHT
 from yt8m_kit.training.optimizer import ClippedAdam
 
@@ -57,24 +56,22 @@ def objective(model: keras.Model, outputs: Any, labels_BC: Any, label_loss: Labe
 def tensorflow_step(
     model: keras.Model, optimizer: ClippedAdam, label_loss: LabelLoss, *, compiled: str | None = None
 ) -> Stepper:
-    """A TensorFlow step: gradients by oneDNN's kernels, what XLA does better compiled by it.
+    """A TensorFlow step: gradients by oneDNN's kernels, updates of large variables compiled by XLA.
 
-    These are the updates of large variables, three times as fast on CPUs
-    (benchmarks/training/compilation.py), and passes over all bytes of a batch (layers/passes.py). compiled:
-    what XLA compiles, "update" (both), "everything" or "nothing"; None: "everything" for a model whose
-    attribute `compile_whole_step` is true, else "update".
+    XLA makes the updates three times faster on CPUs (benchmarks/training/compilation.py). compiled: what XLA
+    compiles, "update", "everything" or "nothing"; None: "everything" for a model whose attribute
+    `compile_whole_step` is true, else "update".
     """
     import tensorflow as tf
 
     compiled = compiled or ("everything" if getattr(model, "compile_whole_step", False) else "update")
     optimizer.compiler = _compile if compiled == "update" else None
     optimizer.squares = lambda gradient: 2 * tf.nn.l2_loss(gradient)  # in one pass, without a copy
-    passes = _compile if compiled == "update" else None
     trained = _trained(model)
 
     @tf.function(jit_compile=compiled == "everything")  # type: ignore[untyped-decorator]
     def gradients_of(frames: Any, num_frames: Any, labels: Any) -> Any:
-        with tf.GradientTape() as tape, compiled_passes(passes):
+        with tf.GradientTape() as tape:
             outputs = trained({"frames": frames, "num_frames": num_frames}, training=True)
             loss = objective(model, outputs, labels, label_loss) + sum(trained.losses)
         return loss, tape.gradient(loss, model.trainable_weights)

@@ -8,7 +8,6 @@ from keras import ops
 
 from yt8m_kit.layers.inputs.frames import Frames, centred
 from yt8m_kit.layers.layer import Layer, Tensor
-from yt8m_kit.layers.passes import one_pass
 
 MOMENTUM = 0.999
 EPSILON = 1e-3
@@ -32,13 +31,10 @@ class UnitFrames(Layer):
     """
 
     def call(self, frames: Frames) -> Frames:
-        def squares(codes: Tensor, scale: Tensor) -> Tensor:
-            # The same expression as in moments() and in the matmuls, so that a graph computes it once.
-            floats = ops.cast(centred(codes, self.compute_dtype), "float32")
-            return ops.matmul(ops.square(floats), ops.square(scale))
-
-        squares_BT = one_pass(squares, self.compute_dtype, frames.codes, frames.scale)
-        return frames._replace(row=frames.row * ops.rsqrt(ops.maximum(squares_BT, 1e-12)))
+        # The same expression as in moments() and in the matmuls, so that a graph computes it once.
+        codes = ops.cast(centred(frames.codes, self.compute_dtype), "float32")
+        squares = ops.matmul(ops.square(codes), ops.square(frames.scale))
+        return frames._replace(row=frames.row * ops.rsqrt(ops.maximum(squares, 1e-12)))
 
 
 class Statistics(Layer):
@@ -127,12 +123,8 @@ def moments(frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
     batch, length = ops.shape(frames.codes)[0], frames.codes.shape[1]
     count = ops.sum(frames.mask) if frames.padded else ops.cast(batch * length, "float32")
     count = ops.maximum(count, 1.0)
-
-    def sums(codes: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-        floats, row_B1T = ops.cast(centred(codes, dtype), "float32"), row[:, None, :]
-        total_D = ops.sum(ops.matmul(row_B1T, floats), axis=(0, 1))
-        return total_D, ops.sum(ops.matmul(ops.square(row_B1T), ops.square(floats)), axis=(0, 1))
-
-    total_D, power_D = one_pass(sums, dtype, frames.codes, frames.row)
+    codes, row_B1T = ops.cast(centred(frames.codes, dtype), "float32"), frames.row[:, None, :]
+    total_D = ops.sum(ops.matmul(row_B1T, codes), axis=(0, 1))
+    power_D = ops.sum(ops.matmul(ops.square(row_B1T), ops.square(codes)), axis=(0, 1))
     mean, power = frames.scale * total_D / count, ops.square(frames.scale) * power_D / count
     return mean + frames.shift, ops.maximum(power - ops.square(mean), 0.0)
