@@ -13,6 +13,8 @@ import pytest
 
 from tests.extraction.conftest import write_video
 from tests.extraction.odd_files import UNUSABLE
+from tests.fakes import mirror as at
+from tests.fakes.mirror import Mirror
 from yt8m_kit import errors
 from yt8m_kit.cli.main import main
 from yt8m_kit.data.loader.batches import read_batches
@@ -104,6 +106,25 @@ def test_what_differs_is_refused_by_name(run, films, tmp_path, capsys):
     shutil.rmtree(tmp_path / "data/train")
     assert run() == 2
     assert "scale.json was fitted to cat/0.avi, which has changed: delete" in capsys.readouterr().err
+
+
+def test_weights_by_url_are_fetched_once(run, weights, tmp_path, capsys):
+    assert run(out="by_file") == 0
+    with Mirror({"nets/small.weights.h5": weights.read_bytes()}) as server:
+        server.faults["nets/small.weights.h5"] = [at.cut(10_000), at.unavailable(status=503), None]
+        url = f"--image_weights={server.url}/nets/small.weights.h5"
+        assert run(url) == 0
+        assert len(server.seen) == 3
+        assert run(url, "--split=validate") == 0
+        assert len(server.seen) == 3
+        assert shards(tmp_path / "data/train") == shards(tmp_path / "by_file/train")
+        [copy] = (tmp_path / "data/weights").glob("*-small.weights.h5")
+        copy.write_bytes(copy.read_bytes()[:-1])
+        assert run(url, "--split=test") == 1
+        assert "is damaged or was edited: its SHA-256" in capsys.readouterr().err.splitlines()[-1]
+        assert run(f"--image_weights={server.url}/nets/none.h5", out="none") == 2
+        assert f"no file {server.url}/nets/none.h5." in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,8 @@ def extract(
     labels: Path | None = None,
     vocabulary: Path | None = None,
     image: str = "InceptionV3",
-    image_weights: Path | None = None,
-    audio_weights: Path | None = None,
+    image_weights: DataPath | None = None,
+    audio_weights: DataPath | None = None,
     pca: Path | None = None,
     size: Count = 299,
     segments: Count | None = None,
@@ -236,8 +236,9 @@ def extract(
     is its label.
     vocabulary: CSV with the numbers and names of the classes; else OUT/vocabulary.csv, else the folders.
     image: a model of keras.applications, inception2015 (YouTube-8M's) or FILE.onnx.
-    image_weights: its weights without the classifier; else ImageNet's from Keras' store.
-    audio_weights: VGGish's published checkpoint.
+    image_weights: its weights without the classifier; else ImageNet's from Keras' store. Of a URL, a copy is
+    kept in OUT/weights.
+    audio_weights: VGGish's published checkpoint, or its URL.
     pca: yt8m_pca.tgz, for inception2015.
     size: pixels of a side of the images.
     segments: frames of so many even parts of a video; else one a second.
@@ -247,13 +248,18 @@ def extract(
     from yt8m_kit.extraction import requirements
     from yt8m_kit.extraction.extract import extract
     from yt8m_kit.extraction.labels import labelled
+    from yt8m_kit.extraction.networks import given_weights
     from yt8m_kit.extraction.networks.choice import Choice
 
     requirements.check(image)
     dataset = load(recipe).dataset
-    choice = Choice(image, image_weights, audio_weights, pca, size, segments)
-    choice.check(dataset)
+    copies = out / "weights"
+    image_file, audio_file = (given_weights.place(each, copies) for each in (image_weights, audio_weights))
+    choice = Choice(image, image_file, audio_file, pca, size, segments)
+    choice.check(dataset, copies)
     given = labelled(videos, out, dataset, split=split, labels=labels, names=vocabulary)
+    for each in (image_weights, audio_weights):
+        given_weights.fetch(each, copies)
     folder = extract(given, out, dataset, choice, split=split, videos=shard_videos, jobs=jobs)
     _say_next("verify", split=split, recipe=recipe, data=out)
     return folder

@@ -14,6 +14,7 @@ from yt8m_kit.stores import listing, request
 from yt8m_kit.stores.filesystem import is_writable, perform, scheme_of
 from yt8m_kit.stores.listing import Entry
 
+_HOUR = 3600.0  # seconds
 _VERSIONS = ("2", "3")  # folders of the official layout, where a store cannot list folders
 
 
@@ -139,6 +140,13 @@ class StorePath:
     def read_bytes(self) -> bytes:
         """Read a small object. Raises FileNotFoundError, or StoreError where the store does not answer."""
         return _contents(str(self))
+
+    def read_large(self) -> bytes:
+        """Read an object of hundreds of megabytes in one piece, within an hour; raises as read_bytes."""
+        content: bytes = perform(
+            str(self), lambda store: store._cat_file(str(self)), request.COPY, seconds=_HOUR
+        )
+        return content
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Read a small object as text."""

@@ -25,7 +25,7 @@ SHARED = {
 }
 # All other paths are folders.
 FILES = {"labels": "file", "vocabulary": "file", "source": "file or folder"}
-FILES |= {"image_weights": "file", "audio_weights": "file", "pca": "file"}
+FILES |= {"image_weights": "file or URL", "audio_weights": "file or URL", "pca": "file"}
 _MEANING = re.compile(r"(\w+): (.*)", re.DOTALL)
 
 

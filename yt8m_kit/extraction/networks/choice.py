@@ -51,11 +51,14 @@ class Choice(NamedTuple):
         """Features that are on YouTube-8M's scale."""
         return {features(dataset)[0]} if self.image == INCEPTION else set()
 
-    def check(self, dataset: Dataset) -> None:
-        """Raise UsageError for weights that are not there, and for segments that no model would see."""
+    def check(self, dataset: Dataset, copies: Path) -> None:
+        """Raise UsageError for weights that are not there, and for segments that no model would see.
+
+        copies: the folder of those that are given by URL and may not be there yet.
+        """
         for name in ("image_weights", "audio_weights", "pca"):
             path = getattr(self, name)
-            if path and not path.is_file():
+            if path and path.parent != copies and not path.is_file():
                 raise UsageError(f"--{name} must be a file; got {path}.")
         if self.image == INCEPTION and not (self.image_weights and self.pca):
             raise UsageError(
