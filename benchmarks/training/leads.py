@@ -1,4 +1,4 @@
-"""Parts of a bfloat16 step of the published NetVLAD, each in other ways than the kit's.
+"""Parts of a bfloat16 step of the published NetVLAD and NeXtVLAD, each in other ways than the kit's.
 
     python -m benchmarks.training.leads [--repeats 7] [--write]
 
@@ -15,6 +15,7 @@ from yt8m_kit.output.tables import Row, markdown
 
 VIDEOS, FRAMES, WIDTH = 128, 300, 1152
 INPUTS, HIDDEN = 73_728, 1024
+CLUSTERS = 896  # 8 groups of 112
 Ways = dict[str, Callable[[], Any]]
 
 
@@ -103,7 +104,29 @@ def statistics_ways() -> Ways:
     return {"TensorFlow's operations": work, "compiled": tf.function(work, jit_compile=True, autograph=False)}
 
 
+def batch_norm_ways() -> Ways:
+    """BatchNorm of NeXtVLAD's assignments to clusters, and its gradients."""
+    import tensorflow as tf
+
+    from yt8m_kit.layers.inputs.frame_norm import frame_shares, normalized, plain
+
+    inputs, upstream = (tf.random.normal((64, FRAMES, CLUSTERS)) for _ in range(2))
+    gamma, beta = tf.ones(CLUSTERS), tf.zeros(CLUSTERS)
+
+    def gradients(function: Callable[..., Any]) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, gamma, beta])
+            outputs, *_ = function(inputs, frame_shares(inputs, None), gamma, beta, 1e-3)
+        return tape.gradient(outputs, [inputs, gamma, beta], upstream)
+
+    return {
+        "a gradient of its own": lambda: gradients(normalized),
+        "TensorFlow's gradient": lambda: gradients(plain),
+    }
+
+
 PARTS = {
+    "BatchNorm of 19,200 frames": batch_norm_ways,
     "update, 75 million weights": update_ways,
     "norm of the gradient": norm_ways,
     "gradient of the inputs": product_ways,

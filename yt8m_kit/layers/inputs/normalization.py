@@ -6,6 +6,7 @@ Shapes: B batch, T frames, D features.
 import keras
 from keras import ops
 
+from yt8m_kit.layers.inputs.frame_norm import frame_shares, normalized
 from yt8m_kit.layers.inputs.frames import Frames, centred
 from yt8m_kit.layers.layer import Layer, Tensor
 
@@ -79,23 +80,14 @@ class BatchNorm(Statistics):
         mask: Tensor | None = None,
         training: bool = False,
     ) -> Tensor:
-        mean, variance = self.moving_mean - constant, self.moving_variance
         if training:
-            mean, variance = weighted_moments(inputs, mask)
+            # The constant cancels; its term gives the weights behind it their zero gradient.
+            shares, beta = frame_shares(inputs, mask), self.beta + 0.0 * constant
+            outputs, mean, variance = normalized(inputs, shares, self.gamma, beta, self.epsilon)
             self.update(mean + constant, variance)
-        gain = self.gamma * ops.rsqrt(variance + self.epsilon)
-        # The constant cancels in training; its term gives the weights behind it their zero gradient.
-        return inputs * gain + (self.beta - mean * gain + 0.0 * constant)
-
-
-def weighted_moments(inputs_BTK: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Compute mean and biased variance over frames that are not padding: two (K,) float32."""
-    if mask is None or not mask.shape[1]:
-        mean, variance = ops.moments(inputs_BTK, axes=(0, 1))
-        return mean, variance
-    weights_BT1 = (mask / ops.maximum(ops.sum(mask), 1.0))[:, :, None]
-    mean = ops.sum(inputs_BTK * weights_BT1, axis=(0, 1))
-    return mean, ops.sum(ops.square(inputs_BTK - mean) * weights_BT1, axis=(0, 1))
+            return outputs
+        gain = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
+        return inputs * gain + (self.beta - (self.moving_mean - constant) * gain)
 
 
 class InputNorm(Statistics):
