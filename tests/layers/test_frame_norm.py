@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.reference import near
-from yt8m_kit.layers.inputs.frame_norm import plain, frame_shares, normalized
+from yt8m_kit.layers.inputs.frame_norm import frame_shares, normalized, plain
 from yt8m_kit.layers.inputs.normalization import BatchNorm
 
 RNG = np.random.default_rng(0)
