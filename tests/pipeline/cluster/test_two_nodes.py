@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ray_nodes import wait_for
-from yt8m_kit.cli.main import main
 from yt8m_kit.data.synthesize import synthesize
 from yt8m_kit.output.digest import digest
-from yt8m_kit.pipeline.stages import Stages
 from yt8m_kit.recipe import load
 from yt8m_kit.run import Experiment
 
@@ -28,14 +26,10 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(data, tmp_path_factory, two_nodes) -> Experiment:
-    """The same runs without Ray, one stage after the other, all in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        given = Experiment(load("tiny"), data, tmp_path_factory.mktemp("alone"))
-        patch.setenv("YT8M_DATA", str(data))
-        patch.setenv("YT8M_RUNS", str(given.runs))
-        stages = Stages(given)
-        for stage in stages.leading_to(stages.predict(name) for name in ("student", "long", "blend")):
-            assert main(list(stage.words)) == 0, stage.words
+    """The same runs without Ray, one stage after the other, each in a process of its own."""
+    given = Experiment(load("tiny"), data, tmp_path_factory.mktemp("alone"))
+    words = ["run", "tiny", "student", "long", "blend", f"--data={data}", f"--runs={given.runs}"]
+    subprocess.run([sys.executable, "-m", "yt8m_kit.cli", *words], check=True)
     return given
 
 
