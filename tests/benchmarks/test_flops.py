@@ -90,7 +90,9 @@ def test_a_step_of_dbof():
     bag = 2 * 2 * batch * draws * WIDTH * clusters  # forward, and of the kernel; bytes have no gradient
     shift = 3 * 2 * WIDTH * clusters  # of the input's BatchNorm, through the kernel
     moments = 3 * 2 * batch * draws * WIDTH  # norms of frames, means and variances of features
-    assert found == bag + shift + moments + 3 * 2 * batch * (clusters * hidden + hidden * experts)
+    sums = 4 * 2 * batch * draws * clusters  # over frames, in BatchNorm: mean, variance, two in the gradient
+    head = 3 * 2 * batch * (clusters * hidden + hidden * experts)
+    assert found == bag + shift + moments + sums + head
 
 
 def test_a_step_of_lstm():
