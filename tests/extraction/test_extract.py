@@ -22,8 +22,10 @@ from yt8m_kit.data.loader.splits import find
 from yt8m_kit.dataset import Dataset
 from yt8m_kit.extraction import scale
 from yt8m_kit.extraction.decoding import Clip
+from yt8m_kit.extraction.networks import given_weights
 from yt8m_kit.extraction.unfinished import Unfinished
 from yt8m_kit.output.sealed import read_sealed
+from yt8m_kit.stores.path import data_path
 
 FILMED = Dataset("filmed", (("rgb", 576),), classes=2, max_frames=8)
 
@@ -116,6 +118,7 @@ def test_weights_by_url_are_fetched_once(run, weights, tmp_path, capsys):
         assert run(url) == 0
         assert len(server.seen) == 3
         assert run(url, "--split=validate") == 0
+        assert "-small.weights.h5 is the copy of http://127.0.0.1:" in capsys.readouterr().err
         assert len(server.seen) == 3
         assert shards(tmp_path / "data/train") == shards(tmp_path / "by_file/train")
         [copy] = (tmp_path / "data/weights").glob("*-small.weights.h5")
@@ -125,6 +128,11 @@ def test_weights_by_url_are_fetched_once(run, weights, tmp_path, capsys):
         assert run(f"--image_weights={server.url}/nets/none.h5", out="none") == 2
         assert f"no file {server.url}/nets/none.h5." in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "none").exists()
+
+
+def test_what_follows_a_question_mark_in_a_url_is_not_stored(tmp_path):
+    kept = given_weights.place(data_path("https://host/nets/a.weights.h5?signature=secret"), tmp_path)
+    assert kept and re.fullmatch(r"[0-9a-f]{8}-a\.weights\.h5", kept.name)
 
 
 @pytest.mark.parametrize(
