@@ -132,7 +132,8 @@ def test_weights_by_url_are_fetched_once(run, weights, tmp_path, capsys):
 
 def test_what_follows_a_question_mark_in_a_url_is_not_stored(tmp_path):
     kept = given_weights.place(data_path("https://host/nets/a.weights.h5?signature=secret"), tmp_path)
-    assert kept and re.fullmatch(r"[0-9a-f]{8}-a\.weights\.h5", kept.name)
+    assert kept
+    assert re.fullmatch(r"[0-9a-f]{8}-a\.weights\.h5", kept.name)
 
 
 @pytest.mark.parametrize(
