@@ -184,24 +184,25 @@ def _products(codes_BTD: Tensor, weights_BTK: Tensor, row_BT: Tensor, dtype: str
 
 
 def aggregate_through(
-    weights_BTGK: Tensor, frames: Frames, basis_NGD: Tensor, dtype: str = "float32"
+    scaled_BTGK: Tensor, mass_BGK: Tensor, frames: Frames, basis_NGD: Tensor, dtype: str = "float32"
 ) -> Tensor:
     """Sum weight_gk * (value @ basis)_gd over frames and groups: (B, D, K) float32.
 
-    weights: (B, T, G, K) float32; basis: (N, G, D), N features to G groups of D. The sum over frames is taken
-    before the matmul with the basis, which is then (B * K, G * N) x (G * N, D). dtype: of the matmuls.
+    scaled: weights times the row factor of their frame, (B, T, G, K) float32; mass: the weights' sums over
+    frames. basis: (N, G, D), N features to G groups of D. The sum over frames is taken before the matmul with
+    the basis, which is then (B * K, G * N) x (G * N, D). dtype: of the matmuls.
     """
     width, groups, part = basis_NGD.shape
-    length, clusters = weights_BTGK.shape[1], weights_BTGK.shape[3]
-    scaled_BTGK = ops.cast(weights_BTGK * frames.row[:, :, None, None], dtype)
-    scaled_BKGT = ops.reshape(ops.transpose(scaled_BTGK, (0, 3, 2, 1)), (-1, clusters * groups, length))
+    length, clusters = scaled_BTGK.shape[1], scaled_BTGK.shape[3]
+    scaled_BKGT = ops.transpose(ops.cast(scaled_BTGK, dtype), (0, 3, 2, 1))
+    scaled_BKGT = ops.reshape(scaled_BKGT, (-1, clusters * groups, length))
     summed = ops.reshape(ops.matmul(scaled_BKGT, centred(frames.codes, dtype)), (-1, groups * width))
     basis_NGD = ops.cast(basis_NGD, "float32")  # a graph may give matrices as bfloat16
     folded_GND = ops.transpose(frames.scale[:, None, None] * basis_NGD, (1, 0, 2))
     product = ops.matmul(summed, ops.cast(ops.reshape(folded_GND, (-1, part)), dtype))
     product_BKD = ops.reshape(ops.cast(product, "float32"), (-1, clusters, part))
     shift_GD = ops.einsum("n,ngd->gd", frames.shift, basis_NGD)
-    rest_BKD = ops.einsum("bgk,gd->bkd", ops.sum(weights_BTGK, axis=1), shift_GD)
+    rest_BKD = ops.einsum("bgk,gd->bkd", mass_BGK, shift_GD)
     return ops.transpose(product_BKD + rest_BKD, (0, 2, 1))
 
 

@@ -12,6 +12,7 @@ from yt8m_kit.errors import UsageError
 from yt8m_kit.layers.inputs.frames import Frames, aggregate_through, masked, project_terms
 from yt8m_kit.layers.inputs.normalization import BatchNorm, batch_norm, unit
 from yt8m_kit.layers.layer import Layer, Tensor, he_truncated
+from yt8m_kit.layers.pooling.attended import attended
 
 
 class GroupVLAD(Layer):
@@ -46,24 +47,26 @@ class GroupVLAD(Layer):
         self.vlad_norm.build((None, part * clusters))
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        assign_BTGK = self._assign(frames, training)
-        mass_BGK = ops.sum(assign_BTGK, axis=1)
+        assign_BTGK, mass_BGK = self._assign(frames, training)
         width, part = self.expand.shape[0], self.centres.shape[0]
         basis_NGD = ops.reshape(self.expand, (width, self.groups, part))
-        vlad_BDK = aggregate_through(assign_BTGK, frames, basis_NGD, self.compute_dtype)
+        vlad_BDK = aggregate_through(assign_BTGK, mass_BGK, frames, basis_NGD, self.compute_dtype)
         bias_GD = ops.reshape(self.expand_bias, (self.groups, part))
         vlad_BDK = vlad_BDK + ops.einsum("bgk,gd->bdk", mass_BGK, bias_GD)
         vlad_BDK = unit(vlad_BDK - self.centres * ops.sum(mass_BGK, axis=1)[:, None, :], axis=1)
         return self.vlad_norm(ops.reshape(vlad_BDK, (-1, part * self.clusters)), training=training)
 
-    def _assign(self, frames: Frames, training: bool) -> Tensor:
-        """Compute attention times soft assignment, (B, T, G, K) float32; 0 on padding."""
+    def _assign(self, frames: Frames, training: bool) -> tuple[Tensor, Tensor]:
+        """Compute attention times soft assignment, 0 on padding, and its sum over frames, (B, G, K) float32.
+
+        The former, (B, T, G, K) float32, is times the frames' row factor.
+        """
         varying, constant = self._head(frames, self.attention)
         attention_BTG = masked(ops.sigmoid(varying + (constant + self.attention_bias)), frames)
         logits = self.norm(*self._head(frames, self.assignment), training=training)
         shape = (-1, logits.shape[1], self.groups, self.clusters)
-        clusters_BTGK = ops.softmax(ops.reshape(logits, shape))
-        return clusters_BTGK * attention_BTG[:, :, :, None]
+        gate_BTG = attention_BTG * frames.row[:, :, None]
+        return attended(ops.reshape(logits, shape), gate_BTG, frames.row, training)
 
     def _head(self, frames: Frames, kernel: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply the expanded frames by a kernel (E, O): two terms, as from project_terms."""
