@@ -34,10 +34,10 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
 class Job:
     """A model and a way to train it.
 
-    way: "kit", its step; "plain", benchmarks/baselines/naive.py under one tf.function, or in JAX under the
-    kit's step; "fit", the kit's model under Keras' fit; "plain fit". compiled: what XLA compiles of the
-    kit's step in TensorFlow, see steps.tensorflow_step. resident: in JAX, the batch lies on the device
-    already.
+    way: "kit", its step; "update", of that the optimizer's alone, in TensorFlow; "plain",
+    benchmarks/baselines/naive.py under one tf.function, or in JAX under the kit's step; "fit", the kit's
+    model under Keras' fit; "plain fit". compiled: what XLA compiles of the kit's step in TensorFlow, see
+    steps.tensorflow_step. resident: in JAX, the batch lies on the device already.
     """
 
     family: str
@@ -72,7 +72,7 @@ def ready(**arguments: Any) -> tuple[Callable[[], None], dict[str, Any]]:
     job = Job(**arguments)
     backend.start()
     before = compare.peak()
-    ways = {"kit": _kit, "plain": _plain, "fit": _fit, "plain fit": _fit}
+    ways = {"kit": _kit, "update": _update, "plain": _plain, "fit": _fit, "plain fit": _fit}
     steps, parameters = ways[job.way](job)
     first, second = (compare.timed(lambda: steps(1)).wall for _ in range(2))
     count = max(1, round(job.seconds / second))
@@ -154,6 +154,29 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     def steps(count: int) -> None:
         losses = [stepper.step(batch) for _ in range(count)]
         np.asarray(losses[-1])  # JAX answers before it has computed
+
+    return steps, counts(model)[0]
+
+
+def _update(job: Job) -> tuple[Steps, int]:
+    """The update of the kit's step, from gradients that do not change."""
+    import tensorflow as tf
+
+    from yt8m_kit.inference.member_model import counts, model_of
+    from yt8m_kit.training.optimizer import loss_of, optimizer_of
+    from yt8m_kit.training.steps import tensorflow_step
+
+    model = model_of(job.member, job.dataset, job.precision)
+    optimizer = optimizer_of(job.member, job.member.learning_rate)
+    optimizer.build(model.trainable_variables)
+    tensorflow_step(model, optimizer, loss_of(job.member, job.dataset), compiled=job.compiled)  # sets it up
+    gradients = [tf.random.normal(variable.shape) for variable in model.trainable_variables]
+    whole = getattr(model, "compile_whole_step", False)
+    apply = tf.function(lambda: optimizer.apply(gradients, model.trainable_variables), jit_compile=whole)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            apply()
 
     return steps, counts(model)[0]
 

@@ -5,7 +5,9 @@
 GFLOP are of the products of one step, forward and backward, as the kit computes them, counted op by op
 (benchmarks/harness/flops.py); casts, elementwise work and the update count nothing, so that the share is what
 they leave. The large product is of two matrices of 3072 x 3072 in TensorFlow, in the same precision, in turns
-with the steps. Rates are by CPU seconds. 300 random frames and 3862 classes.
+with the steps. The least that a step can take: its products at the rate of the large one, and the update,
+which moves the weights and Adam's moments and is timed alone, in turns as well. Rates are by CPU seconds. 300
+random frames and 3862 classes.
 """
 
 import statistics
@@ -49,6 +51,8 @@ def ready(**arguments: Any) -> tuple[Callable[[], object], dict[str, Any]]:
     if "product" in arguments:
         return _products(Product(**arguments))
     work, about = steps.ready(**arguments)
+    if arguments["way"] == "update":
+        return work, {"steps": about["steps"]}
     from benchmarks.harness import flops
 
     return work, {"gflop": flops.counted(work) / 1e9, "steps": about["steps"]}
@@ -78,28 +82,37 @@ def rows_of(family: str, repeats: int, seconds: float) -> list[Row]:
     job = steps.Job(family, hyperparameters, batch, seconds=seconds)
     ways: dict[str, compare.Way] = {}
     for precision in PRECISIONS:
-        ways[precision] = compare.Way(asdict(replace(job, precision=precision)))  # type: ignore[arg-type]
+        own = replace(job, precision=precision)  # type: ignore[arg-type]
+        ways[precision] = compare.Way(asdict(own))
+        ways[f"update, {precision}"] = compare.Way(asdict(replace(own, way="update")))
         ways[f"product, {precision}"] = compare.Way(
             asdict(Product(precision.removeprefix("mixed_"), seconds))
         )
     taken = compare.turns(ways, repeats)
-    rates = {name: [way.about["gflop"] / turn.cpu for turn in taken[name]] for name, way in ways.items()}
+    each = {name: [turn.cpu / way.about["steps"] for turn in taken[name]] for name, way in ways.items()}
     return [
         {"family": family, "batch": batch, "precision": precision}
-        | _row(ways[precision].about, rates[precision], rates[f"product, {precision}"])
+        | _row(
+            ways[precision].about["gflop"] / ways[precision].about["steps"],
+            each[precision],
+            [2 * SIZE**3 / 1e9 / product for product in each[f"product, {precision}"]],
+            each[f"update, {precision}"],
+        )
         for precision in PRECISIONS
     ]
 
 
-def _row(about: dict[str, Any], own: list[float], large: list[float]) -> Row:
-    """GFLOP and CPU seconds of a step, both rates and the share, turn by turn."""
-    gflop = about["gflop"] / about["steps"]
+def _row(gflop: float, own: list[float], large: list[float], update: list[float]) -> Row:
+    """GFLOP and CPU seconds of a step, both rates and their share, the update, and what is left, by turns."""
+    least = [gflop / rate + alone for rate, alone in zip(large, update)]
     return {
         "GFLOP a step": f"{gflop:.3g}",
-        "CPU s a step": compare.spread([gflop / rate for rate in own]),
-        "GFLOP a CPU s": compare.median(own),
+        "CPU s a step": compare.spread(own),
+        "GFLOP a CPU s": compare.median([gflop / seconds for seconds in own]),
         "large product": f"{statistics.median(large):.0f}",
-        "share %": compare.spread([100 * rate / most for rate, most in zip(own, large)], ".0f"),
+        "share %": compare.spread([100 * gflop / seconds / most for seconds, most in zip(own, large)], ".0f"),
+        "update, CPU s": compare.median(update),
+        "times the least": compare.spread([seconds / few for seconds, few in zip(own, least)], ".2f"),
     }
 
 

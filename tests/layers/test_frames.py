@@ -31,19 +31,21 @@ def test_dequantized_bytes_are_the_official_floats_and_padding_is_zero():
     near(floats(all_frames(codes, counts)), dequantize(codes, counts)[0])
 
 
-def test_unit_frames_norm_is_over_all_features_together():
+@pytest.mark.parametrize("widths", [(), (12, 5)])
+def test_unit_frames_norm_is_over_all_features_together(widths):
     codes, counts = random_video()
-    frames = UnitFrames()(all_frames(codes, counts))
+    frames = UnitFrames(widths)(all_frames(codes, counts))
     near(floats(frames), unit(dequantize(codes, counts)[0]))
     for part, columns in zip(split(frames, SMALL), (slice(0, 12), slice(12, 17))):
         near(floats(part), unit(dequantize(codes, counts)[0])[..., columns])
 
 
+@pytest.mark.parametrize("widths", [(), (12, 5)])
 @pytest.mark.parametrize("training", [True, False])
-def test_input_norm_is_batch_norm_of_the_floats(training):
+def test_input_norm_is_batch_norm_of_the_floats(training, widths):
     codes, counts = random_video()
     x, mask = dequantize(codes, counts)
-    frames, norm = UnitFrames()(all_frames(codes, counts)), InputNorm()
+    frames, norm = UnitFrames()(all_frames(codes, counts)), InputNorm(widths)
     norm(frames)
     scramble(norm)
     before = [np.asarray(w, np.float64) for w in norm.get_weights()]

@@ -11,7 +11,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, Interval, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
-from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.frames import split, video_inputs, widths_of
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.pooling.bof import GatedBag, SoftBag
@@ -37,7 +37,8 @@ def build(
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
-    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    widths = widths_of(dataset)
+    frames = InputNorm(widths, name="input_norm")(UnitFrames(widths)(frames))
     first, *others = split(frames, dataset)
     bags = [GatedBag(clusters, name="bag_0")(first)]
     for number, part in enumerate(others, start=1):

@@ -14,7 +14,7 @@ from yt8m_kit.fields import Count, DropoutRate, Interval, NonNegative, Positive,
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.gating import ContextGate
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
-from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.frames import split, video_inputs, widths_of
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.inputs.whitening import ReverseWhitening
@@ -68,9 +68,10 @@ def build(
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
-    frames = UnitFrames()(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
+    widths = widths_of(dataset) if fusion == "late" else ()
+    frames = UnitFrames(widths)(frames) if normalization == "unit" else ReverseWhitening(dataset)(frames)
     if input_norm:
-        frames = InputNorm(name="input_norm")(frames)
+        frames = InputNorm(widths, name="input_norm")(frames)
     vectors = []
     for number, part in enumerate(split(frames, dataset) if fusion == "late" else [frames]):
         count, width = (clusters if number == 0 else clusters // 2), part.codes.shape[-1]

@@ -11,7 +11,7 @@ from yt8m_kit.dataset import Dataset
 from yt8m_kit.fields import Count, Interval, NonNegative, Whole
 from yt8m_kit.layers.heads.experts import classifier
 from yt8m_kit.layers.heads.hidden import fuse, linear, relu6
-from yt8m_kit.layers.inputs.frames import split, video_inputs
+from yt8m_kit.layers.inputs.frames import split, video_inputs, widths_of
 from yt8m_kit.layers.inputs.normalization import InputNorm, UnitFrames
 from yt8m_kit.layers.inputs.sampling import Sample
 from yt8m_kit.layers.pooling.bof import SoftBag
@@ -39,7 +39,8 @@ def build(
     """
     inputs = video_inputs(dataset)
     frames = Sample(draws, seed, ordered=False, name="sample")(**inputs)
-    frames = InputNorm(name="input_norm")(UnitFrames()(frames))
+    widths = widths_of(dataset)
+    frames = InputNorm(widths, name="input_norm")(UnitFrames(widths)(frames))
     bags = [
         SoftBag(clusters if number == 0 else clusters // 8, maximum, name=f"bag_{number}")(part)
         for number, part in enumerate(split(frames, dataset))

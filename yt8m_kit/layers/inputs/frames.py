@@ -12,6 +12,8 @@ Shapes: B batch, T frames, D features, K clusters (or any other width that frame
 of sampling. Pooled over frames, R rounds are R * B rows, round by round within a video.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import keras
@@ -71,23 +73,41 @@ def dequantized(codes: Tensor, row: Tensor, mask: Tensor) -> Frames:
     return Frames(codes, row, mask, ops.full((width,), DEQUANTIZE_SCALE), ops.zeros((width,)))
 
 
+def widths_of(dataset: Dataset) -> tuple[int, ...]:
+    """Return the widths of the features (visual, audio) of the dataset."""
+    return tuple(width for _, width in dataset.features)
+
+
 def split(frames: Frames, dataset: Dataset) -> list[Frames]:
     """Split Frames by feature (visual, audio) of the dataset; row factors remain those of the whole frame."""
-    starts = [sum(width for _, width in dataset.features[:i]) for i in range(len(dataset.features))]
-    if len(starts) == 1:
+    if len(dataset.features) == 1:
         return [frames]
     return [
-        Select(start, width, name=f"select_{name}")(frames)
-        for start, (name, width) in zip(starts, dataset.features)
+        Select(columns, name=f"select_{name}")(frames)
+        for columns, (name, _) in zip(columns_of(widths_of(dataset)), dataset.features)
     ]
 
 
-class Select(Layer):
-    """Slice of the features: Frames (B, T, D) -> Frames (B, T, width), from `start` on."""
+def columns_of(widths: Sequence[int]) -> list[slice]:
+    """Return the columns of features that follow each other."""
+    ends = list(accumulate(widths))
+    return [slice(end - width, end) for end, width in zip(ends, widths)]
 
-    def __init__(self, start: int, width: int, name: str | None = None) -> None:
+
+def pieces(tensor: Tensor, widths: Sequence[int]) -> list[Tensor]:
+    """Split the last axis into features of these widths, as Select does; one width or none: the tensor."""
+    if len(widths) < 2:
+        return [tensor]
+    before = (slice(None),) * (len(tensor.shape) - 1)
+    return [tensor[(*before, columns)] for columns in columns_of(widths)]
+
+
+class Select(Layer):
+    """Slice of the features: Frames (B, T, D) -> Frames (B, T, width of `columns`)."""
+
+    def __init__(self, columns: slice, name: str | None = None) -> None:
         super().__init__(name)
-        self.columns = slice(start, start + width)
+        self.columns = columns
 
     def call(self, frames: Frames) -> Frames:
         return frames._replace(

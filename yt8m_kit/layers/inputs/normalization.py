@@ -3,11 +3,13 @@
 Shapes: B batch, T frames, D features.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from yt8m_kit.layers.inputs.frame_norm import frame_shares, normalized
-from yt8m_kit.layers.inputs.frames import Frames, centred
+from yt8m_kit.layers.inputs.frames import Frames, centred, pieces
 from yt8m_kit.layers.layer import Layer, Tensor
 
 MOMENTUM = 0.999
@@ -29,12 +31,20 @@ class UnitFrames(Layer):
     """L2 normalization of frames over all features: Frames -> Frames (as in the 2018 starter code).
 
     Padding keeps the value 0. Requires frames whose shift is 0, as Sample and Segments return.
+    widths: of the features, where later layers select them; none where they take whole frames. Bytes are
+    converted with the same expression here, in moments() and in the matmuls, so that a graph does it once.
     """
 
+    def __init__(self, widths: Sequence[int] = (), name: str | None = None) -> None:
+        super().__init__(name)
+        self.widths = widths
+
     def call(self, frames: Frames) -> Frames:
-        # The same expression as in moments() and in the matmuls, so that a graph computes it once.
-        codes = ops.cast(centred(frames.codes, self.compute_dtype), "float32")
-        squares = ops.matmul(ops.square(codes), ops.square(frames.scale))
+        scales = pieces(frames.scale, self.widths)
+        squares = sum(
+            ops.matmul(ops.square(codes), ops.square(scale))
+            for codes, scale in zip(_floats(frames, self.widths, self.compute_dtype), scales)
+        )
         return frames._replace(row=frames.row * ops.rsqrt(ops.maximum(squares, 1e-12)))
 
 
@@ -94,8 +104,12 @@ class InputNorm(Statistics):
     """BatchNorm of the input features: Frames -> Frames; only scale and shift change.
 
     Moments are over all sampled frames of the batch, or over real frames if there is padding. They depend on
-    the bytes alone, not on weights, so no gradient flows through them.
+    the bytes alone, not on weights, so no gradient flows through them. widths: see UnitFrames.
     """
+
+    def __init__(self, widths: Sequence[int] = (), name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.widths = widths
 
     def build(self, frames_shape: Frames) -> None:
         self.add_vectors(frames_shape.codes[-1])
@@ -103,20 +117,30 @@ class InputNorm(Statistics):
     def call(self, frames: Frames, training: bool = False) -> Frames:
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = moments(frames, self.compute_dtype)
+            mean, variance = moments(frames, self.compute_dtype, self.widths)
             self.update(mean, variance)
         gain = self.gamma * ops.rsqrt(variance + self.epsilon)
         shift = (frames.shift - mean) * gain + self.beta
         return frames._replace(scale=frames.scale * gain, shift=shift)
 
 
-def moments(frames: Frames, dtype: str = "float32") -> tuple[Tensor, Tensor]:
-    """Compute mean and biased variance of each feature over frames that are not padding: two (D,) float32."""
+def moments(frames: Frames, dtype: str = "float32", widths: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+    """Compute mean and biased variance of each feature over frames that are not padding: two (D,) float32.
+
+    widths: see UnitFrames.
+    """
     batch, length = ops.shape(frames.codes)[0], frames.codes.shape[1]
     count = ops.sum(frames.mask) if frames.padded else ops.cast(batch * length, "float32")
-    count = ops.maximum(count, 1.0)
-    codes, row_B1T = ops.cast(centred(frames.codes, dtype), "float32"), frames.row[:, None, :]
-    total_D = ops.sum(ops.matmul(row_B1T, codes), axis=(0, 1))
-    power_D = ops.sum(ops.matmul(ops.square(row_B1T), ops.square(codes)), axis=(0, 1))
-    mean, power = frames.scale * total_D / count, ops.square(frames.scale) * power_D / count
+    count, row_B1T = ops.maximum(count, 1.0), frames.row[:, None, :]
+    totals, powers = [], []
+    for codes in _floats(frames, widths, dtype):
+        totals.append(ops.sum(ops.matmul(row_B1T, codes), axis=(0, 1)))
+        powers.append(ops.sum(ops.matmul(ops.square(row_B1T), ops.square(codes)), axis=(0, 1)))
+    mean = frames.scale * ops.concatenate(totals) / count
+    power = ops.square(frames.scale) * ops.concatenate(powers) / count
     return mean + frames.shift, ops.maximum(power - ops.square(mean), 0.0)
+
+
+def _floats(frames: Frames, widths: Sequence[int], dtype: str) -> list[Tensor]:
+    """Centred codes of each feature as float32, through dtype."""
+    return [ops.cast(centred(codes, dtype), "float32") for codes in pieces(frames.codes, widths)]
