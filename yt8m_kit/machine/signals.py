@@ -1,12 +1,14 @@
 """Signals that ask a process to end: Ctrl-C, and those of Slurm, Kubernetes and spot machines."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 ANNOUNCED = (signal.SIGTERM, signal.SIGUSR1)  # sent some seconds before a process is killed
 ALL = (signal.SIGINT, *ANNOUNCED)
+SOON = 0.05  # seconds
 
 
 class TerminatedError(BaseException):
@@ -42,15 +44,43 @@ class Request:
 
 @contextmanager
 def raised(numbers: Sequence[signal.Signals] = ANNOUNCED) -> Iterator[None]:
-    """Context in which the first of these signals raises TerminatedError; later ones are ignored."""
+    """Context in which the first of these signals raises TerminatedError; later ones are ignored.
+
+    Where Python cannot pass an exception on, as in callbacks of the garbage collector, it is raised again.
+    """
 
     def stop(number: int, _: Any) -> None:
         for each in numbers:
             signal.signal(each, lambda *_: None)
         raise TerminatedError(number)
 
-    with _handled(stop, numbers):
+    with _handled(stop, numbers), _raised_again() as lost:
         yield
+        lost.raise_again()
+
+
+@contextmanager
+def _raised_again() -> Iterator[Request]:
+    """Context in which a TerminatedError that Python has dropped is raised again, a little later."""
+    lost, former = Request(), sys.unraisablehook
+
+    def again(dropped: Any) -> None:
+        if isinstance(dropped.exc_value, TerminatedError):
+            lost.number = dropped.exc_value.number
+            signal.signal(signal.SIGALRM, lambda *_: lost.raise_again())
+            signal.setitimer(signal.ITIMER_REAL, SOON)
+        else:
+            former(dropped)
+
+    alarm = signal.getsignal(signal.SIGALRM)
+    sys.unraisablehook = again
+    try:
+        yield lost
+    finally:
+        sys.unraisablehook = former
+        if lost.number:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, alarm)
 
 
 @contextmanager
