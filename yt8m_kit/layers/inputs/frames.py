@@ -253,7 +253,10 @@ def frame_sum(tensor_BTK: Tensor, frames: Frames) -> Tensor:
 
 
 def frame_max(tensor_BTK: Tensor, frames: Frames) -> Tensor:
-    """Maximum over frames of values >= 0 without padding: (B, T, K) -> (B, K); of R rounds (R * B, K)."""
+    """Maximum over frames without padding: (B, T, K) -> (B, K); of R rounds (R * B, K).
+
+    Where there is padding, or rounds leave frames out, it is 0 if all values are below.
+    """
     if not frames.rounds:
         return ops.max(masked(tensor_BTK, frames), axis=1)
     present = ops.cast(frames.mask > 0, "float32")

@@ -32,9 +32,10 @@ class DeepBag(Layer):
         self.projection.build(frames_shape.codes[-1])
 
     def call(self, frames: Frames, training: bool = False) -> Tensor:
-        active_BTK = ops.relu6(self.projection(frames, training=training))
-        if self.pooling == "max":
-            return frame_max(active_BTK, frames)
+        logits_BTK = self.projection(frames, training=training)
+        if self.pooling == "max":  # which relu6, never falling, can follow as well
+            return ops.relu6(frame_max(logits_BTK, frames))
+        active_BTK = ops.relu6(logits_BTK)
         if not frames.padded:
             return ops.mean(active_BTK, axis=1)
         count_B1 = ops.reshape(ops.maximum(ops.sum(frames.mask, axis=-1), 1.0), (-1, 1))
