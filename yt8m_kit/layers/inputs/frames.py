@@ -21,6 +21,7 @@ from keras import ops
 
 from yt8m_kit.dataset import DEQUANTIZE_OFFSET, DEQUANTIZE_SCALE, Dataset
 from yt8m_kit.layers.layer import Layer, Tensor
+from yt8m_kit.layers.maximum import maximum
 
 # The byte that dequantizes to 0: 127.002. bfloat16 rounds it to 127, which shifts values by 2 % of the
 # quantization error; the differences byte - 127 are exact.
@@ -258,9 +259,9 @@ def frame_max(tensor_BTK: Tensor, frames: Frames) -> Tensor:
     Where there is padding, or rounds leave frames out, it is 0 if all values are below.
     """
     if not frames.rounds:
-        return ops.max(masked(tensor_BTK, frames), axis=1)
+        return maximum(masked(tensor_BTK, frames))
     present = ops.cast(frames.mask > 0, "float32")
-    rounds = [ops.max(tensor_BTK * present[:, r, :, None], axis=1) for r in range(frames.rounds)]
+    rounds = [maximum(tensor_BTK * present[:, r, :, None]) for r in range(frames.rounds)]
     return ops.reshape(ops.stack(rounds, axis=1), (-1, tensor_BTK.shape[2]))
 
 

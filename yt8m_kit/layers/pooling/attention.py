@@ -55,4 +55,4 @@ class AttentionPool(Layer):
         if self.attention == "sigmoid":
             return ops.sigmoid(logits_BTJ)
         logits_BTJ = logits_BTJ + (real[:, :, None] - 1.0) * _FAR
-        return ops.exp(logits_BTJ - ops.max(logits_BTJ, axis=1, keepdims=True))
+        return ops.exp(logits_BTJ - ops.stop_gradient(ops.max(logits_BTJ, axis=1, keepdims=True)))

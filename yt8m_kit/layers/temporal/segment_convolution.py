@@ -6,10 +6,10 @@ code.
 """
 
 import keras
-from keras import ops
 
 from yt8m_kit.layers.inputs.normalization import batch_norm
 from yt8m_kit.layers.layer import Tensor
+from yt8m_kit.layers.maximum import maximum
 
 
 def temporal_residual(frames: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def temporal_xception(frames: Tensor, width: int) -> Tensor:
     long = _separable(keras.layers.ReLU(name="relu_0")(batch_norm("xception_norm_1")(long)), width, "1")
     total = long + _pointwise(width, "shortcut")(start)
     active = keras.layers.ReLU(name="relu_1")(batch_norm("xception_norm_2")(total))
-    return ops.max(active, axis=1)
+    return maximum(active)
 
 
 def _separable(frames: Tensor, width: int, name: str) -> Tensor:
