@@ -137,16 +137,8 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     import keras
 
     from yt8m_kit.inference.member_model import counts
-    from yt8m_kit.training.optimizer import loss_of, optimizer_of
-    from yt8m_kit.training.steps import make_step, tensorflow_step
 
-    optimizer = optimizer_of(job.member, job.member.learning_rate)
-    optimizer.build(model.trainable_variables)
-    loss = loss_of(job.member, job.dataset)
-    if keras.backend.backend() == "tensorflow":
-        stepper = tensorflow_step(model, optimizer, loss, compiled=job.compiled)
-    else:
-        stepper = make_step(model, optimizer, loss)
+    stepper, _ = _stepper(model, job)
     batch = random_batch(job)
     if job.resident:
         batch = batch._replace(**{name: keras.ops.array(getattr(batch, name)) for name in batch._fields[:3]})
@@ -158,18 +150,29 @@ def _stepped(model: Any, job: Job) -> tuple[Steps, int]:
     return steps, counts(model)[0]
 
 
+def _stepper(model: Any, job: Job) -> tuple[Any, Any]:
+    """The kit's step of a model, and its optimizer."""
+    import keras
+
+    from yt8m_kit.training.optimizer import loss_of, optimizer_of
+    from yt8m_kit.training.steps import make_step, tensorflow_step
+
+    optimizer = optimizer_of(job.member, job.member.learning_rate)
+    optimizer.build(model.trainable_variables)
+    loss = loss_of(job.member, job.dataset)
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_step(model, optimizer, loss, compiled=job.compiled), optimizer
+    return make_step(model, optimizer, loss), optimizer
+
+
 def _update(job: Job) -> tuple[Steps, int]:
     """The update of the kit's step, from gradients that do not change."""
     import tensorflow as tf
 
     from yt8m_kit.inference.member_model import counts, model_of
-    from yt8m_kit.training.optimizer import loss_of, optimizer_of
-    from yt8m_kit.training.steps import tensorflow_step
 
     model = model_of(job.member, job.dataset, job.precision)
-    optimizer = optimizer_of(job.member, job.member.learning_rate)
-    optimizer.build(model.trainable_variables)
-    tensorflow_step(model, optimizer, loss_of(job.member, job.dataset), compiled=job.compiled)  # sets it up
+    _, optimizer = _stepper(model, job)
     gradients = [tf.random.normal(variable.shape) for variable in model.trainable_variables]
     whole = getattr(model, "compile_whole_step", False)
     apply = tf.function(lambda: optimizer.apply(gradients, model.trainable_variables), jit_compile=whole)
