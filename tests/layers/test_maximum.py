@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.support.two_processes import environment
 from yt8m_kit.layers.maximum import maximum
 
 VALUES = np.random.default_rng(0).normal(size=(5, 12, 16)).astype(np.float32)
@@ -43,6 +44,5 @@ def test_frames_with_the_same_maximum_share_the_gradient():
 def test_the_gradient_compiled_by_jax():
     """XLA rounds the values it compares in another way than those of which it took the maximum."""
     pytest.importorskip("jax")
-    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": ":".join(sys.path)}
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    subprocess.run([sys.executable, "-c", COMPILED], check=True, env=environment)
+    own = environment(PYTHONPATH=":".join(sys.path), JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+    subprocess.run([sys.executable, "-c", COMPILED], check=True, env=own)
